@@ -1,0 +1,172 @@
+//! Every way in which a call can fail: structured, naming the place, what was expected and what came.
+
+use crate::shape::Shape;
+use std::path::PathBuf;
+
+/// The result of every fallible call of the crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error that a user can cause or meet. Nothing that a user does panics instead.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Two operands whose shapes do not go together.
+    #[error("{op}: shapes {left} and {right} do not go together ({why})")]
+    Shapes {
+        /// The operation.
+        op: &'static str,
+        /// Shape of the first operand.
+        left: Shape,
+        /// Shape of the second operand.
+        right: Shape,
+        /// The rule that is broken.
+        why: &'static str,
+    },
+
+    /// An argument, an option or a datum that is not what it must be.
+    #[error("{place}: expected {expected}, found {found}")]
+    Invalid {
+        /// Where: an operation, a layer's path, an option, a row of the data.
+        place: String,
+        /// What would have been right.
+        expected: String,
+        /// What came.
+        found: String,
+    },
+
+    /// What went wrong inside a layer, with its path (`sequential.dense_1`).
+    #[error("layer `{path}`: {source}")]
+    Layer {
+        /// Path of the layer in the model.
+        path: String,
+        /// What went wrong there.
+        source: Box<Error>,
+    },
+
+    /// Backward from a tensor that is not a scalar.
+    #[error("backward needs a scalar (one element), found shape {shape}; take a sum or a mean first")]
+    NotScalar {
+        /// Shape of the tensor.
+        shape: Shape,
+    },
+
+    /// Backward from a tensor that depends on no variable.
+    #[error("backward from a constant: no variable took part in computing this tensor")]
+    Constant,
+
+    /// Backward through an operation whose saved values an earlier backward has already used and freed.
+    #[error("backward through `{op}` a second time: its graph was freed by the first; compute the value anew")]
+    Freed {
+        /// The operation met first.
+        op: &'static str,
+    },
+
+    /// A gradient whose shape is not that of the value it belongs to: a wrong pullback.
+    #[error("the pullback of `{op}` gave input {input} a gradient of shape {found}, its value has shape {expected}")]
+    Pullback {
+        /// The operation.
+        op: &'static str,
+        /// Position of the input.
+        input: usize,
+        /// Shape of the input's value.
+        expected: Shape,
+        /// Shape of the gradient.
+        found: Shape,
+    },
+
+    /// Trainable parameters that the loss does not depend on.
+    #[error(
+        "no gradient reached {}: the loss does not depend on {}; freeze what is not to be trained",
+        .names.join(", "), if .names.len() == 1 { "it" } else { "them" }
+    )]
+    MissingGradient {
+        /// Paths of the parameters.
+        names: Vec<String>,
+    },
+
+    /// Training went astray: a loss that is not a finite number.
+    #[error("{place}: the loss is {value}; lower the learning rate, clip gradients, or look for bad data")]
+    NotFinite {
+        /// Epoch and batch.
+        place: String,
+        /// The loss.
+        value: f64,
+    },
+
+    /// A file or stream that could not be read or written.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
+
+    /// A file whose content is not what its format says.
+    #[error("{}{}: {why}", .path.display(), .line.map(|l| format!(", line {l}")).unwrap_or_default())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1, where there is one.
+        line: Option<usize>,
+        /// What is wrong there.
+        why: String,
+    },
+
+    /// Weights that do not fit the model they are loaded into.
+    #[error("weights do not fit the model:{}", list(&[("missing", .missing), ("superfluous", .superfluous), ("of another shape", .mismatched)]))]
+    Weights {
+        /// Parameters of the model that the weights lack.
+        missing: Vec<String>,
+        /// Names in the weights that the model does not have.
+        superfluous: Vec<String>,
+        /// Names whose shapes differ, with both shapes.
+        mismatched: Vec<String>,
+    },
+
+    /// What the library below a backend reported.
+    #[error("{backend}: {op}: {source}")]
+    Backend {
+        /// The backend.
+        backend: &'static str,
+        /// The operation.
+        op: &'static str,
+        /// The library's own error.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Error {
+    /// An [`Error::Invalid`] from anything that prints.
+    pub fn invalid(place: impl ToString, expected: impl ToString, found: impl ToString) -> Self {
+        Error::Invalid { place: place.to_string(), expected: expected.to_string(), found: found.to_string() }
+    }
+
+    /// An [`Error::Shapes`].
+    pub fn shapes(op: &'static str, left: impl Into<Shape>, right: impl Into<Shape>, why: &'static str) -> Self {
+        Error::Shapes { op, left: left.into(), right: right.into(), why }
+    }
+
+    /// This error inside the layer at `path`; a path that is already there is put behind it.
+    pub fn in_layer(self, path: &str) -> Self {
+        match self {
+            Error::Layer { path: inner, source } => Error::Layer { path: format!("{path}.{inner}"), source },
+            other => Error::Layer { path: path.to_string(), source: Box::new(other) },
+        }
+    }
+
+    /// An [`Error::Io`] at `path`.
+    pub fn io(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        Error::Io { path: path.into(), source }
+    }
+}
+
+fn list(groups: &[(&str, &Vec<String>)]) -> String {
+    groups
+        .iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(what, names)| format!(" {what}: {};", names.join(", ")))
+        .collect::<String>()
+        .trim_end_matches(';')
+        .to_string()
+}
