@@ -1,0 +1,243 @@
+//! Activation functions (L2, L4): what they are, and their values and gradients over a backend's operations.
+
+use crate::backend::{Backend, Map, Zip, op};
+use crate::element::Element;
+use crate::error::Result;
+use std::fmt;
+
+/// An activation function. All but the softmaxes work on each element.
+///
+/// Where a derivative does not exist (ReLU at 0 and its kin) the gradient is that from the left, so `relu'(0) = 0`, as in
+/// Keras and PyTorch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum Activation {
+    /// `x`
+    #[default]
+    Linear,
+    /// `σ(x) = 1 / (1 + e^-x)`; its slope is at most 1/4, which starves deep gradients
+    Sigmoid,
+    /// `clip(x / 6 + 1/2, 0, 1)`: Keras 3, PyTorch
+    HardSigmoid,
+    /// `clip(x / 5 + 1/2, 0, 1)`: Keras 1 and 2, the gates of the lecture's programs
+    HardSigmoidKeras1,
+    /// `tanh(x)`
+    Tanh,
+    /// `max(x, 0)`
+    Relu,
+    /// `x` above 0, `slope x` below; Keras' slope is 0.2, PyTorch's 0.01
+    LeakyRelu(f64),
+    /// `x` above 0, `α (e^x - 1)` below; α is 1 elsewhere
+    Elu(f64),
+    /// `x Φ(x)`, with the normal distribution function by `erf`: PyTorch's default
+    Gelu,
+    /// The approximation `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`
+    GeluTanh,
+    /// `x σ(x)`, also called swish
+    Silu,
+    /// `ln(1 + e^x)`
+    Softplus,
+    /// `e^{x_i} / Σ e^{x_j}` along the last axis
+    Softmax,
+    /// The logarithm of the softmax along the last axis
+    LogSoftmax,
+}
+
+impl fmt::Display for Activation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Activation::Linear => "linear",
+            Activation::Sigmoid => "sigmoid",
+            Activation::HardSigmoid => "hard_sigmoid",
+            Activation::HardSigmoidKeras1 => "hard_sigmoid_keras1",
+            Activation::Tanh => "tanh",
+            Activation::Relu => "relu",
+            Activation::LeakyRelu(_) => "leaky_relu",
+            Activation::Elu(_) => "elu",
+            Activation::Gelu => "gelu",
+            Activation::GeluTanh => "gelu_tanh",
+            Activation::Silu => "silu",
+            Activation::Softplus => "softplus",
+            Activation::Softmax => "softmax",
+            Activation::LogSoftmax => "log_softmax",
+        })
+    }
+}
+
+const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
+const GELU_CUBIC: f64 = 0.044_715;
+
+impl Activation {
+    /// Whether each output depends on its own input alone: true for all but the softmaxes.
+    pub fn is_elementwise(self) -> bool {
+        !matches!(self, Activation::Softmax | Activation::LogSoftmax)
+    }
+
+    /// The value at one element, for elementwise functions (the softmaxes give `x` back).
+    #[inline(always)]
+    pub fn value<E: Element>(self, x: E) -> E {
+        let e = E::from_f64;
+        match self {
+            Activation::Linear | Activation::Softmax | Activation::LogSoftmax => x,
+            Activation::Sigmoid => op::sigmoid(x),
+            Activation::HardSigmoid => hard(x, 1.0 / 6.0),
+            Activation::HardSigmoidKeras1 => hard(x, 0.2),
+            Activation::Tanh => x.tanh(),
+            Activation::Relu => x.maximum(E::ZERO),
+            Activation::LeakyRelu(slope) => {
+                if x > E::ZERO {
+                    x
+                } else {
+                    x * e(slope)
+                }
+            }
+            Activation::Elu(alpha) => {
+                if x > E::ZERO {
+                    x
+                } else {
+                    e(alpha) * x.exp_m1()
+                }
+            }
+            Activation::Gelu => x * normal_cdf(x),
+            Activation::GeluTanh => e(0.5) * x * (E::ONE + gelu_inner(x).tanh()),
+            Activation::Silu => x * op::sigmoid(x),
+            Activation::Softplus => x.maximum(E::ZERO) + (-x.abs()).exp().ln_1p(),
+        }
+    }
+
+    /// The slope at one element, from the input `x` and the value `y`.
+    #[inline(always)]
+    pub fn slope<E: Element>(self, x: E, y: E) -> E {
+        let e = E::from_f64;
+        let step = |above: E, below: E| if x > E::ZERO { above } else { below };
+        match self {
+            Activation::Linear | Activation::Softmax | Activation::LogSoftmax => E::ONE,
+            Activation::Sigmoid => y * (E::ONE - y),
+            Activation::HardSigmoid => hard_slope(y, 1.0 / 6.0),
+            Activation::HardSigmoidKeras1 => hard_slope(y, 0.2),
+            Activation::Tanh => E::ONE - y * y,
+            Activation::Relu => step(E::ONE, E::ZERO),
+            Activation::LeakyRelu(slope) => step(E::ONE, e(slope)),
+            Activation::Elu(alpha) => step(E::ONE, y + e(alpha)),
+            Activation::Gelu => {
+                let density = e(0.398_942_280_401_432_7) * (e(-0.5) * x * x).exp();
+                normal_cdf(x) + x * density
+            }
+            Activation::GeluTanh => {
+                let t = gelu_inner(x).tanh();
+                let inner = e(SQRT_2_OVER_PI) * (E::ONE + e(3.0 * GELU_CUBIC) * x * x);
+                e(0.5) * (E::ONE + t) + e(0.5) * x * (E::ONE - t * t) * inner
+            }
+            Activation::Silu => {
+                let s = op::sigmoid(x);
+                s + y * (E::ONE - s)
+            }
+            Activation::Softplus => op::sigmoid(x),
+        }
+    }
+}
+
+#[inline(always)]
+fn hard<E: Element>(x: E, slope: f64) -> E {
+    (x * E::from_f64(slope) + E::from_f64(0.5)).maximum(E::ZERO).minimum(E::ONE)
+}
+
+#[inline(always)]
+fn hard_slope<E: Element>(y: E, slope: f64) -> E {
+    if y > E::ZERO && y < E::ONE { E::from_f64(slope) } else { E::ZERO }
+}
+
+#[inline(always)]
+fn normal_cdf<E: Element>(x: E) -> E {
+    E::from_f64(0.5) * (E::ONE + op::erf(x * E::from_f64(std::f64::consts::FRAC_1_SQRT_2)))
+}
+
+#[inline(always)]
+fn gelu_inner<E: Element>(x: E) -> E {
+    E::from_f64(SQRT_2_OVER_PI) * (x + E::from_f64(GELU_CUBIC) * x * x * x)
+}
+
+/// The value of `f`, composed of a backend's required operations.
+pub fn activate<B: Backend>(b: &B, f: Activation, x: &B::Array) -> Result<B::Array> {
+    let positive = || b.map(Map::Clamp(0.0, f64::INFINITY), x);
+    let hard = |slope| b.map(Map::Clamp(0.0, 1.0), &b.map(Map::Affine(slope, 0.5), x)?);
+    match f {
+        Activation::Linear => Ok(x.clone()),
+        Activation::Sigmoid => b.map(Map::Sigmoid, x),
+        Activation::HardSigmoid => hard(1.0 / 6.0),
+        Activation::HardSigmoidKeras1 => hard(0.2),
+        Activation::Tanh => b.map(Map::Tanh, x),
+        Activation::Relu => positive(),
+        Activation::LeakyRelu(slope) => b.select(&b.map(Map::Step, x)?, x, &b.map(Map::Affine(slope, 0.0), x)?),
+        Activation::Elu(alpha) => {
+            let below = b.map(Map::Affine(alpha, 0.0), &b.map(Map::ExpM1, x)?)?;
+            b.select(&b.map(Map::Step, x)?, x, &below)
+        }
+        Activation::Gelu => b.zip(Zip::Mul, x, &normal_cdf_array(b, x)?),
+        Activation::GeluTanh => {
+            let half = b.map(Map::Affine(0.5, 0.5), &gelu_tanh(b, x)?)?;
+            b.zip(Zip::Mul, x, &half)
+        }
+        Activation::Silu => b.zip(Zip::Mul, x, &b.map(Map::Sigmoid, x)?),
+        Activation::Softplus => {
+            let tail = b.map(Map::Ln1p, &b.map(Map::Exp, &b.map(Map::Neg, &b.map(Map::Abs, x)?)?)?)?;
+            b.zip(Zip::Add, &positive()?, &tail)
+        }
+        Activation::Softmax => b.softmax(x),
+        Activation::LogSoftmax => b.log_softmax(x),
+    }
+}
+
+/// `dx = f'(x) ⊙ dy` (for the softmaxes the product with their Jacobian), from the input `x` and the value `y`.
+pub fn activate_grad<B: Backend>(b: &B, f: Activation, x: &B::Array, y: &B::Array, dy: &B::Array) -> Result<B::Array> {
+    let one_minus = |a: &B::Array| b.map(Map::Affine(-1.0, 1.0), a);
+    let step = || b.map(Map::Step, x);
+    let hard = |slope| {
+        let inside = b.zip(Zip::Mul, &b.map(Map::Step, y)?, &b.map(Map::Step, &one_minus(y)?)?)?;
+        b.map(Map::Affine(slope, 0.0), &inside)
+    };
+    let slope = match f {
+        Activation::Linear => return Ok(dy.clone()),
+        Activation::Softmax => return b.softmax_grad(y, dy),
+        Activation::LogSoftmax => return b.log_softmax_grad(y, dy),
+        Activation::Sigmoid => b.zip(Zip::Mul, y, &one_minus(y)?)?,
+        Activation::HardSigmoid => hard(1.0 / 6.0)?,
+        Activation::HardSigmoidKeras1 => hard(0.2)?,
+        Activation::Tanh => one_minus(&b.map(Map::Square, y)?)?,
+        Activation::Relu => step()?,
+        Activation::LeakyRelu(slope) => b.map(Map::Affine(1.0 - slope, slope), &step()?)?,
+        Activation::Elu(alpha) => {
+            let one = b.fill(b.shape(x), 1.0)?;
+            b.select(&step()?, &one, &b.map(Map::Affine(1.0, alpha), y)?)?
+        }
+        Activation::Gelu => {
+            let density = b.map(Map::Exp, &b.map(Map::Affine(-0.5, 0.0), &b.map(Map::Square, x)?)?)?;
+            let spread = b.zip(Zip::Mul, x, &b.map(Map::Affine(0.398_942_280_401_432_7, 0.0), &density)?)?;
+            b.zip(Zip::Add, &normal_cdf_array(b, x)?, &spread)?
+        }
+        Activation::GeluTanh => {
+            let t = gelu_tanh(b, x)?;
+            let rise = b.map(Map::Affine(-0.5, 0.5), &b.map(Map::Square, &t)?)?;
+            let bend = Map::Affine(3.0 * GELU_CUBIC * SQRT_2_OVER_PI, SQRT_2_OVER_PI);
+            let inner = b.map(bend, &b.map(Map::Square, x)?)?;
+            let second = b.zip(Zip::Mul, &b.zip(Zip::Mul, x, &rise)?, &inner)?;
+            b.zip(Zip::Add, &b.map(Map::Affine(0.5, 0.5), &t)?, &second)?
+        }
+        Activation::Silu => {
+            let s = b.map(Map::Sigmoid, x)?;
+            b.zip(Zip::Add, &s, &b.zip(Zip::Mul, y, &one_minus(&s)?)?)?
+        }
+        Activation::Softplus => b.map(Map::Sigmoid, x)?,
+    };
+    b.zip(Zip::Mul, &slope, dy)
+}
+
+fn normal_cdf_array<B: Backend>(b: &B, x: &B::Array) -> Result<B::Array> {
+    let scaled = b.map(Map::Affine(std::f64::consts::FRAC_1_SQRT_2, 0.0), x)?;
+    b.map(Map::Affine(0.5, 0.5), &b.map(Map::Erf, &scaled)?)
+}
+
+fn gelu_tanh<B: Backend>(b: &B, x: &B::Array) -> Result<B::Array> {
+    let bend = b.map(Map::Affine(GELU_CUBIC, 1.0), &b.map(Map::Square, x)?)?;
+    b.map(Map::Tanh, &b.map(Map::Affine(SQRT_2_OVER_PI, 0.0), &b.zip(Zip::Mul, x, &bend)?)?)
+}

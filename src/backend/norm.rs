@@ -1,0 +1,61 @@
+//! Default bodies of softmax, its logarithm, and dropout.
+
+use super::{Backend, Map, Zip};
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::random::Key;
+use crate::shape::Shape;
+
+/// `softmax(x)_i = e^{x_i} / Σ e^{x_j}` along the last axis, safe for any finite input: the row's maximum is
+/// subtracted first, so that no exponent is positive (L4).
+pub fn softmax<B: Backend>(b: &B, x: &B::Array) -> Result<B::Array> {
+    let axis = last_axis("softmax", b.shape(x))?;
+    let e = b.map(Map::Exp, &b.zip(Zip::Sub, x, &b.max(x, axis)?)?)?;
+    b.zip(Zip::Div, &e, &sum_last(b, &e)?)
+}
+
+/// `dx = y ⊙ (dy - Σ dy ⊙ y)`: the product with softmax's Jacobian `diag(y) - y yᵀ`, which is never formed.
+pub fn softmax_grad<B: Backend>(b: &B, y: &B::Array, dy: &B::Array) -> Result<B::Array> {
+    let inner = sum_last(b, &b.zip(Zip::Mul, dy, y)?)?;
+    b.zip(Zip::Mul, y, &b.zip(Zip::Sub, dy, &inner)?)
+}
+
+/// `x - max - ln Σ e^{x - max}` along the last axis.
+pub fn log_softmax<B: Backend>(b: &B, x: &B::Array) -> Result<B::Array> {
+    let axis = last_axis("log_softmax", b.shape(x))?;
+    let shifted = b.zip(Zip::Sub, x, &b.max(x, axis)?)?;
+    let total = sum_last(b, &b.map(Map::Exp, &shifted)?)?;
+    b.zip(Zip::Sub, &shifted, &b.map(Map::Ln, &total)?)
+}
+
+/// `dx = dy - e^y Σ dy`.
+pub fn log_softmax_grad<B: Backend>(b: &B, y: &B::Array, dy: &B::Array) -> Result<B::Array> {
+    let spread = b.zip(Zip::Mul, &b.map(Map::Exp, y)?, &sum_last(b, dy)?)?;
+    b.zip(Zip::Sub, dy, &spread)
+}
+
+/// Zeroes each element with probability `rate` and multiplies the others by `1 / (1 - rate)`, so that the expectation
+/// is kept (L12). Element `i` is dropped where draw `i` of the key is below the rate's threshold; hence the gradient
+/// is the same function on `dy`, and no mask is kept.
+pub fn dropout<B: Backend>(b: &B, x: &B::Array, rate: f64, key: Key) -> Result<B::Array> {
+    let shape = b.shape(x);
+    let mask = b.upload(keep_mask(shape.elements(), rate, key), shape)?;
+    b.zip(Zip::Mul, x, &mask)
+}
+
+/// What dropout multiplies with: 0 with probability `rate`, else `1 / (1 - rate)`.
+pub fn keep_mask<E: Element>(count: usize, rate: f64, key: Key) -> Vec<E> {
+    let (threshold, scale) = (Key::drop_threshold(rate), E::from_f64(1.0 / (1.0 - rate)));
+    let blocks = (0..count.div_ceil(4) as u64).flat_map(|block| key.block(block));
+    blocks.take(count).map(|bits| if bits < threshold { E::ZERO } else { scale }).collect()
+}
+
+/// Sums along the last axis, which stays with size 1.
+pub fn sum_last<B: Backend>(b: &B, x: &B::Array) -> Result<B::Array> {
+    let shape = b.shape(x);
+    b.sum_to(x, shape.with(last_axis("sum", shape)?, 1))
+}
+
+fn last_axis(op: &'static str, shape: Shape) -> Result<usize> {
+    shape.rank().checked_sub(1).ok_or_else(|| Error::invalid(op, "an axis to work along", "a scalar"))
+}

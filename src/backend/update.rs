@@ -1,0 +1,295 @@
+//! The optimisers' updates of one weight: as a default body over arrays, and as one pass over slices for hosts.
+//!
+//! An [`Update`] holds the numbers of one step, with the schedule and the bias corrections already worked out by
+//! the optimiser (see [`crate::optim`]), so that kernels stay short. In every formula `w` is the weight, `g` its gradient;
+//! all products and roots are elementwise. The state's arrays have the weight's shape and come in the order given.
+
+use super::{Backend, Map, Zip, check};
+use crate::element::Element;
+use crate::error::{Error, Result};
+
+/// Where the small number that keeps a division finite stands. Libraries differ, and their numbers with them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Epsilon {
+    /// `sqrt(v + ε)`: the lecture's slide (L11), Keras' RMSProp and AdaGrad.
+    Inside(f64),
+    /// `sqrt(v) + ε`: PyTorch.
+    Outside(f64),
+}
+
+impl Epsilon {
+    #[inline(always)]
+    fn root<E: Element>(self, v: E) -> E {
+        match self {
+            Epsilon::Inside(e) => (v + E::from_f64(e)).sqrt(),
+            Epsilon::Outside(e) => v.sqrt() + E::from_f64(e),
+        }
+    }
+
+    fn root_array<B: Backend>(self, b: &B, v: &B::Array) -> Result<B::Array> {
+        match self {
+            Epsilon::Inside(e) => b.map(Map::Sqrt, &b.map(Map::Affine(1.0, e), v)?),
+            Epsilon::Outside(e) => b.map(Map::Affine(1.0, e), &b.map(Map::Sqrt, v)?),
+        }
+    }
+}
+
+/// One step of an optimiser on one weight.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Update {
+    /// `w -= lr g`. No state.
+    Sgd {
+        /// Learning rate.
+        lr: f64,
+    },
+    /// `v = γ v - lr g`, then `w += v`, or with Nesterov's look-ahead `w += γ v - lr g` (L10). State: `v`.
+    Momentum {
+        /// Learning rate.
+        lr: f64,
+        /// `γ`.
+        momentum: f64,
+        /// Look ahead.
+        nesterov: bool,
+    },
+    /// `a += g²`, `w -= lr g / root(a)`. State: `a`.
+    AdaGrad {
+        /// Learning rate.
+        lr: f64,
+        /// Of the root.
+        epsilon: Epsilon,
+    },
+    /// `a = ρ a + (1-ρ) g²`, `Δ = g sqrt(d + ε) / sqrt(a + ε)`, `d = ρ d + (1-ρ) Δ²`, `w -= lr Δ`. State: `a, d`.
+    AdaDelta {
+        /// Learning rate.
+        lr: f64,
+        /// `ρ`.
+        rho: f64,
+        /// `ε`.
+        epsilon: f64,
+    },
+    /// `a = ρ a + (1-ρ) g²`, `m = γ m + lr g / root(a)`, `w -= m`; centred, the root is of `a - c²` with
+    /// `c = ρ c + (1-ρ) g` (L11). State: `a`, then `m` if `γ > 0`, then `c` if centred.
+    RmsProp {
+        /// Learning rate.
+        lr: f64,
+        /// `ρ`.
+        rho: f64,
+        /// Of the root.
+        epsilon: Epsilon,
+        /// `γ`.
+        momentum: f64,
+        /// Divide by an estimate of the deviation instead of the root mean square.
+        centered: bool,
+    },
+    /// `w -= decay w`, `m = β₁ m + (1-β₁) g`, `v = β₂ v + (1-β₂) g²`, `w -= lr m / (sqrt(v) + ε)`; with AMSGrad the
+    /// greatest `v` so far stands in the root. State: `m, v`, then that greatest `v`.
+    Adam {
+        /// Learning rate with the bias corrections in it.
+        lr: f64,
+        /// `β₁`.
+        beta1: f64,
+        /// `β₂`.
+        beta2: f64,
+        /// `ε`, with its bias correction where the library in question has one.
+        epsilon: f64,
+        /// Decoupled weight decay of this step.
+        decay: f64,
+        /// AMSGrad.
+        amsgrad: bool,
+    },
+    /// `m`, `v` as in Adam, `w -= (of_m m + of_g g) / (sqrt(v) + ε)`. State: `m, v`.
+    Nadam {
+        /// Factor of the momentum, learning rate and corrections in it.
+        of_m: f64,
+        /// Factor of the gradient, learning rate and corrections in it.
+        of_g: f64,
+        /// `β₁`.
+        beta1: f64,
+        /// `β₂`.
+        beta2: f64,
+        /// `ε`, with its bias correction.
+        epsilon: f64,
+    },
+}
+
+impl Update {
+    /// The number of arrays in the state.
+    pub fn slots(&self) -> usize {
+        match *self {
+            Update::Sgd { .. } => 0,
+            Update::Momentum { .. } | Update::AdaGrad { .. } => 1,
+            Update::AdaDelta { .. } | Update::Nadam { .. } => 2,
+            Update::RmsProp { momentum, centered, .. } => 1 + usize::from(momentum > 0.0) + usize::from(centered),
+            Update::Adam { amsgrad, .. } => 2 + usize::from(amsgrad),
+        }
+    }
+
+    fn check(&self, slots: usize) -> Result<()> {
+        if slots == self.slots() {
+            return Ok(());
+        }
+        Err(Error::invalid("update", format!("{} arrays of state for {self:?}", self.slots()), slots))
+    }
+
+    /// The step in one pass over the elements of a weight, for arrays in host memory. Every slice has one length
+    /// (the shortest counts). Errors when the number of state slices is wrong.
+    pub fn apply<E: Element>(&self, w: &mut [E], g: &[E], state: &mut [&mut [E]]) -> Result<()> {
+        self.check(state.len())?;
+        let e = E::from_f64;
+        let n = w.len().min(g.len());
+        match (*self, state) {
+            (Update::Sgd { lr }, _) => {
+                for (w, &g) in w.iter_mut().zip(g) {
+                    *w -= e(lr) * g;
+                }
+            }
+            (Update::Momentum { lr, momentum, nesterov }, [v]) => {
+                let (lr, momentum) = (e(lr), e(momentum));
+                for ((w, &g), v) in w.iter_mut().zip(g).zip(v.iter_mut()) {
+                    *v = momentum * *v - lr * g;
+                    *w += if nesterov { momentum * *v - lr * g } else { *v };
+                }
+            }
+            (Update::AdaGrad { lr, epsilon }, [a]) => {
+                for ((w, &g), a) in w.iter_mut().zip(g).zip(a.iter_mut()) {
+                    *a += g * g;
+                    *w -= e(lr) * g / epsilon.root(*a);
+                }
+            }
+            (Update::AdaDelta { lr, rho, epsilon }, [a, d]) => {
+                let (lr, rho, rest, epsilon) = (e(lr), e(rho), e(1.0 - rho), e(epsilon));
+                for (((w, &g), a), d) in w.iter_mut().zip(g).zip(a.iter_mut()).zip(d.iter_mut()) {
+                    *a = rho * *a + rest * g * g;
+                    let delta = g * (*d + epsilon).sqrt() / (*a + epsilon).sqrt();
+                    *d = rho * *d + rest * delta * delta;
+                    *w -= lr * delta;
+                }
+            }
+            (Update::RmsProp { lr, rho, epsilon, momentum, centered }, [a, more @ ..]) => {
+                let (lr, momentum, keep, rest) = (e(lr), e(momentum), e(rho), e(1.0 - rho));
+                let (m, c) = if momentum > E::ZERO { more.split_at_mut(1) } else { more.split_at_mut(0) };
+                for i in 0..n.min(a.len()) {
+                    a[i] = keep * a[i] + rest * g[i] * g[i];
+                    let mut variance = a[i];
+                    if centered {
+                        c[0][i] = keep * c[0][i] + rest * g[i];
+                        variance -= c[0][i] * c[0][i];
+                    }
+                    let mut step = lr * g[i] / epsilon.root(variance);
+                    if let [m] = &mut *m {
+                        m[i] = momentum * m[i] + step;
+                        step = m[i];
+                    }
+                    w[i] -= step;
+                }
+            }
+            (Update::Adam { lr, beta1, beta2, epsilon, decay, amsgrad: false }, [m, v]) => {
+                let (lr, epsilon, stay) = (e(lr), e(epsilon), e(1.0 - decay));
+                let (beta1, rest1, beta2, rest2) = (e(beta1), e(1.0 - beta1), e(beta2), e(1.0 - beta2));
+                for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m.iter_mut()).zip(v.iter_mut()) {
+                    *m = beta1 * *m + rest1 * g;
+                    *v = beta2 * *v + rest2 * g * g;
+                    *w = stay * *w - lr * *m / (v.sqrt() + epsilon);
+                }
+            }
+            (Update::Adam { lr, beta1, beta2, epsilon, decay, .. }, [m, v, top]) => {
+                let (lr, epsilon, stay) = (e(lr), e(epsilon), e(1.0 - decay));
+                let (beta1, rest1, beta2, rest2) = (e(beta1), e(1.0 - beta1), e(beta2), e(1.0 - beta2));
+                for ((((w, &g), m), v), top) in
+                    w.iter_mut().zip(g).zip(m.iter_mut()).zip(v.iter_mut()).zip(top.iter_mut())
+                {
+                    *m = beta1 * *m + rest1 * g;
+                    *v = beta2 * *v + rest2 * g * g;
+                    *top = top.maximum(*v);
+                    *w = stay * *w - lr * *m / (top.sqrt() + epsilon);
+                }
+            }
+            (Update::Nadam { of_m, of_g, beta1, beta2, epsilon }, [m, v]) => {
+                let (of_m, of_g, epsilon) = (e(of_m), e(of_g), e(epsilon));
+                let (beta1, rest1, beta2, rest2) = (e(beta1), e(1.0 - beta1), e(beta2), e(1.0 - beta2));
+                for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m.iter_mut()).zip(v.iter_mut()) {
+                    *m = beta1 * *m + rest1 * g;
+                    *v = beta2 * *v + rest2 * g * g;
+                    *w -= (of_m * *m + of_g * g) / (v.sqrt() + epsilon);
+                }
+            }
+            // The number of slots was checked above.
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The step composed of a backend's required operations. Errors when shapes or the number of state arrays differ.
+pub fn update<B: Backend>(b: &B, rule: &Update, w: &mut B::Array, g: &B::Array, state: &mut [B::Array]) -> Result<()> {
+    check_shapes(b, rule, w, g, state)?;
+    let scale = |x: &B::Array, by: f64| b.map(Map::Affine(by, 0.0), x);
+    let sum = |x: &B::Array, y: &B::Array| b.zip(Zip::Add, x, y);
+    let less = |x: &B::Array, y: &B::Array| b.zip(Zip::Sub, x, y);
+    // ρ a + (1-ρ) x
+    let average = |a: &B::Array, rho: f64, x: &B::Array| sum(&scale(a, rho)?, &scale(x, 1.0 - rho)?);
+    let squared = || b.map(Map::Square, g);
+    match (*rule, state) {
+        (Update::Sgd { lr }, _) => *w = less(w, &scale(g, lr)?)?,
+        (Update::Momentum { lr, momentum, nesterov }, [v]) => {
+            *v = less(&scale(v, momentum)?, &scale(g, lr)?)?;
+            *w = match nesterov {
+                true => sum(w, &less(&scale(v, momentum)?, &scale(g, lr)?)?)?,
+                false => sum(w, v)?,
+            };
+        }
+        (Update::AdaGrad { lr, epsilon }, [a]) => {
+            *a = sum(a, &squared()?)?;
+            *w = less(w, &scale(&b.zip(Zip::Div, g, &epsilon.root_array(b, a)?)?, lr)?)?;
+        }
+        (Update::AdaDelta { lr, rho, epsilon }, [a, d]) => {
+            *a = average(a, rho, &squared()?)?;
+            let root = |x: &B::Array| Epsilon::Inside(epsilon).root_array(b, x);
+            let delta = b.zip(Zip::Div, &b.zip(Zip::Mul, g, &root(d)?)?, &root(a)?)?;
+            *d = average(d, rho, &b.map(Map::Square, &delta)?)?;
+            *w = less(w, &scale(&delta, lr)?)?;
+        }
+        (Update::RmsProp { lr, rho, epsilon, momentum, centered }, [a, more @ ..]) => {
+            *a = average(a, rho, &squared()?)?;
+            let (m, c) = more.split_at_mut(usize::from(momentum > 0.0));
+            let mut variance = a.clone();
+            if let (true, [c]) = (centered, c) {
+                *c = average(c, rho, g)?;
+                variance = less(a, &b.map(Map::Square, c)?)?;
+            }
+            let mut step = scale(&b.zip(Zip::Div, g, &epsilon.root_array(b, &variance)?)?, lr)?;
+            if let [m] = m {
+                *m = sum(&scale(m, momentum)?, &step)?;
+                step = m.clone();
+            }
+            *w = less(w, &step)?;
+        }
+        (Update::Adam { lr, beta1, beta2, epsilon, decay, .. }, [m, v, top @ ..]) => {
+            *m = average(m, beta1, g)?;
+            *v = average(v, beta2, &squared()?)?;
+            if let [top] = top {
+                *top = b.zip(Zip::Max, top, v)?;
+            }
+            let root = Epsilon::Outside(epsilon).root_array(b, top.first().unwrap_or(v))?;
+            *w = less(&scale(w, 1.0 - decay)?, &scale(&b.zip(Zip::Div, m, &root)?, lr)?)?;
+        }
+        (Update::Nadam { of_m, of_g, beta1, beta2, epsilon }, [m, v]) => {
+            *m = average(m, beta1, g)?;
+            *v = average(v, beta2, &squared()?)?;
+            let top = sum(&scale(m, of_m)?, &scale(g, of_g)?)?;
+            *w = less(w, &b.zip(Zip::Div, &top, &Epsilon::Outside(epsilon).root_array(b, v)?)?)?;
+        }
+        // The number of slots was checked above.
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The checks that an override makes before it touches anything.
+pub fn check_shapes<B: Backend>(b: &B, rule: &Update, w: &B::Array, g: &B::Array, state: &[B::Array]) -> Result<()> {
+    rule.check(state.len())?;
+    for other in std::iter::once(g).chain(state) {
+        check::same_shape("update", b.shape(w), b.shape(other))?;
+    }
+    Ok(())
+}

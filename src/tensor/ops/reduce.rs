@@ -1,0 +1,76 @@
+//! Sums, means and maxima.
+
+use super::super::Tensor;
+use crate::backend::{Backend, Map, Zip};
+use crate::error::Result;
+use crate::shape::Shape;
+
+/// What a reduction does with the axis that it works along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axis {
+    /// The axis stays, with size 1.
+    Keep(usize),
+    /// The axis goes.
+    Drop(usize),
+}
+
+impl Axis {
+    fn index(self) -> usize {
+        match self {
+            Axis::Keep(axis) | Axis::Drop(axis) => axis,
+        }
+    }
+
+    fn reduced(self, shape: Shape) -> Shape {
+        match self {
+            Axis::Keep(axis) => shape.with(axis, 1),
+            Axis::Drop(axis) => shape.without(axis),
+        }
+    }
+}
+
+impl<B: Backend> Tensor<B> {
+    /// The sum of all elements: a scalar.
+    pub fn sum(&self) -> Result<Self> {
+        self.sum_to(Shape::SCALAR)
+    }
+
+    /// The mean of all elements: a scalar, 0 when there are none.
+    pub fn mean(&self) -> Result<Self> {
+        self.sum()?.affine(1.0 / self.shape().elements().max(1) as f64, 0.0)
+    }
+
+    /// The sum along an axis.
+    pub fn sum_along(&self, axis: Axis) -> Result<Self> {
+        self.shape().check_axis("sum_along", axis.index())?;
+        self.sum_to(self.shape().with(axis.index(), 1))?.reshape_to(axis.reduced(self.shape()))
+    }
+
+    /// The mean along an axis.
+    pub fn mean_along(&self, axis: Axis) -> Result<Self> {
+        let sum = self.sum_along(axis)?;
+        sum.affine(1.0 / self.shape()[axis.index()].max(1) as f64, 0.0)
+    }
+
+    /// Sums down to a shape that broadcasts to this one.
+    pub fn sum_to(&self, shape: Shape) -> Result<Self> {
+        let (b, from) = (self.backend().clone(), self.shape());
+        let y = b.sum_to(self.value(), shape)?;
+        Ok(Tensor::record("sum_to", self.backend(), y, &[self], move |dy, _| {
+            Ok(vec![Some(b.zip(Zip::Add, &b.fill(from, 0.0)?, dy)?)])
+        }))
+    }
+
+    /// The greatest element along an axis; equal ones share the gradient.
+    pub fn max_along(&self, axis: Axis) -> Result<Self> {
+        let (b, x) = (self.backend().clone(), self.value().clone());
+        let y = b.max(&x, axis.index())?;
+        let kept = y.clone();
+        let maxima = Tensor::record("max_along", self.backend(), y, &[self], move |dy, _| {
+            let hit = b.zip(Zip::Equal, &x, &kept)?;
+            let share = b.zip(Zip::Mul, dy, &b.map(Map::Recip, &b.sum_to(&hit, b.shape(&kept))?)?)?;
+            Ok(vec![Some(b.zip(Zip::Mul, &hit, &share)?)])
+        });
+        maxima.reshape_to(axis.reduced(self.shape()))
+    }
+}
