@@ -2,6 +2,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod data;
 pub mod element;
 pub mod error;
 pub mod random;
