@@ -2,8 +2,6 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
-pub mod activation;
-pub mod backend;
 pub mod data;
 pub mod element;
 pub mod error;
