@@ -1,7 +1,9 @@
-//! elman: neural networks for text and sequences, written once over a [`Backend`](backend::Backend) trait.
+//! elman: neural networks for text and sequences, written once over a [`Backend`] trait.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod activation;
+pub mod backend;
 pub mod data;
 pub mod element;
 pub mod error;
