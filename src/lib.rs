@@ -5,6 +5,7 @@
 pub mod data;
 pub mod element;
 pub mod error;
+pub mod metrics;
 pub mod random;
 pub mod shape;
 
