@@ -15,7 +15,7 @@ const PENDING: usize = 1 << 18;
 /// The running loss and metrics of an epoch.
 pub(super) struct Tally<B: Backend> {
     losses: Vec<(Tensor<B>, usize)>,
-    predictions: Vec<(Tensor<B>, Target<B>, Option<Vec<f32>>)>,
+    predictions: Vec<(Tensor<B>, Target<B>)>,
     pending: usize,
     loss_sum: f64,
     samples: usize,
@@ -40,7 +40,7 @@ impl<B: Backend> Tally<B> {
         self.losses.push((loss, batch.len));
         if !metrics.is_empty() {
             self.pending += predictions.shape().elements();
-            self.predictions.push((predictions, batch.target, batch.weights));
+            self.predictions.push((predictions, batch.target));
         }
         if self.pending > PENDING { self.flush(metrics) } else { Ok(()) }
     }
@@ -51,7 +51,7 @@ impl<B: Backend> Tally<B> {
             self.loss_sum += loss.to_scalar()? * samples as f64;
             self.samples += samples;
         }
-        for (predictions, target, weights) in self.predictions.drain(..) {
+        for (predictions, target) in self.predictions.drain(..) {
             let outputs = predictions.shape().last();
             let predictions = to_f32(predictions.to_vec()?);
             let values;
@@ -62,8 +62,8 @@ impl<B: Backend> Tally<B> {
                     TargetsRef::Values(&values)
                 }
             };
-            let weights = weights.as_deref();
-            let scores = Scores { predictions: &predictions, outputs, targets, weights, ignore: self.ignored };
+            // As in Keras, sample and class weights weigh the loss and not the metrics.
+            let scores = Scores { ignore: self.ignored, ..Scores::new(&predictions, outputs, targets) };
             metrics.iter_mut().try_for_each(|metric| metric.update(&scores))?;
         }
         self.pending = 0;
