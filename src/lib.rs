@@ -4,11 +4,15 @@
 
 pub mod activation;
 pub mod backend;
+pub mod constraint;
 pub mod data;
 pub mod element;
 pub mod error;
 pub mod gradcheck;
+pub mod init;
+pub mod param;
 pub mod random;
+pub mod regularizer;
 pub mod shape;
 pub mod tensor;
 
@@ -16,6 +20,8 @@ pub use activation::Activation;
 pub use backend::Backend;
 pub use element::Element;
 pub use error::{Error, Result};
+pub use init::Init;
+pub use param::Param;
 pub use random::Key;
 pub use shape::Shape;
 pub use tensor::Tensor;
