@@ -159,6 +159,8 @@ mod tests {
         assert_eq!((accuracy.value(), copy.value()), (0.5, 2.0 / 3.0));
         copy.reset();
         assert_eq!((copy.value(), copy.name(), copy.higher_is_better()), (0.0, "accuracy", true));
+        copy.update(&Scores::new(&[0.1, 0.9], 1, Classes(&[1, 1]))).unwrap();
+        assert_eq!(copy.value(), 0.5);
     }
 
     #[test]
@@ -182,6 +184,11 @@ mod tests {
             [1., 0., 1., 0., 1., 0.]
         );
         assert_eq!(value(9, 0), 1.0);
+        let mut top = TopK::new(1).unwrap();
+        top.update(&Scores::new(&[0.2, 0.4], 2, Classes(&[0]))).unwrap();
+        top.reset();
+        top.update(&Scores::new(&[0.2, 0.4], 2, Classes(&[1]))).unwrap();
+        assert_eq!(top.value(), 1.0);
         assert_eq!(
             TopK::new(0).unwrap_err().to_string(),
             "top_k_categorical_accuracy: expected k of at least 1, found 0"

@@ -142,6 +142,7 @@ mod tests {
         assert_eq!(auc(&[1., 0., 5., 6., 3., 3., 0., 2.], 2, &[0, 0, 1, 1]), 0.75);
         let infinite = f32::NEG_INFINITY;
         assert_eq!(auc(&[infinite, infinite, infinite, 0.0], 2, &[0, 1]), 1.0);
+        assert_eq!(auc(&[infinite, infinite, 0.0, 0.0], 2, &[0, 1]), 0.5, "equal outputs are a tie, infinite or not");
     }
 
     #[test]

@@ -113,6 +113,11 @@ mod tests {
             assert_eq!(metric.value(), 0.0);
             metric.update(&batch).unwrap();
             assert_eq!((metric.value(), metric.higher_is_better()), (expected, false));
+            metric.reset();
+            metric.update(&batch).unwrap();
+            assert_eq!(metric.value(), expected);
+            metric.update(&Scores::new(&[0.0, 0.0], 2, Values(&[0.0, 0.0]))).unwrap();
+            assert_eq!(metric.value(), expected * 8.0 / 10.0);
             let error = metric.update(&Scores::new(&[0.0], 1, Classes(&[0]))).unwrap_err().to_string();
             assert_eq!(error, format!("{}: expected targets that are numbers, found classes", metric.name()));
         }
