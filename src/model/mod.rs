@@ -198,7 +198,7 @@ impl<B: Backend> Model<B> {
         let (z, last) = self.root.forward_linear(batch.input.clone(), &mut pass)?;
         let z = z.tensor(&pass)?;
         let weights = batch.weights.as_deref();
-        let (loss, predictions) = match compiled.loss.before(last) {
+        let (loss, predictions) = match compiled.loss.before(last)? {
             Some(stable) => (loss::mean(&*stable, &z, &batch.target, weights)?, z.detach().activate(last)?),
             None => {
                 let y = z.activate(last)?;
