@@ -10,6 +10,7 @@ pub mod element;
 pub mod error;
 pub mod gradcheck;
 pub mod init;
+pub mod optim;
 pub mod param;
 pub mod random;
 pub mod regularizer;
