@@ -1,4 +1,4 @@
-//! elman: neural networks for text and sequences, written once over a [`Backend`](backend::Backend) trait.
+//! elman: neural networks for text and sequences, written once over a [`Backend`] trait.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 

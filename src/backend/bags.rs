@@ -24,7 +24,7 @@ pub fn dense<B: Backend>(b: &B, x: &Bags) -> Result<B::Array> {
     let mut values = Vec::with_capacity(x.indices().len());
     let mut places = Vec::with_capacity(x.indices().len());
     for row in 0..n {
-        let (words, counts) = x.row(row);
+        let Some((words, counts)) = x.row(row) else { break };
         places.extend(words.iter().map(|&word| (row * width) as u32 + word));
         match counts {
             Some(counts) => values.extend(counts.iter().map(|&v| B::Elem::from_f64(f64::from(v)))),

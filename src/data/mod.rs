@@ -1,34 +1,38 @@
-//! Data on the host.
-/// stub
-#[derive(Clone, Debug)]
-pub struct Bags {
-    offsets: Vec<u32>,
-    indices: Vec<u32>,
-    values: Option<Vec<f32>>,
-    width: usize,
-}
-#[allow(missing_docs)]
-impl Bags {
-    pub fn len(&self) -> usize {
-        self.offsets.len() - 1
-    }
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-    pub fn width(&self) -> usize {
-        self.width
-    }
-    pub fn offsets(&self) -> &[u32] {
-        &self.offsets
-    }
-    pub fn indices(&self) -> &[u32] {
-        &self.indices
-    }
-    pub fn values(&self) -> Option<&[f32]> {
-        self.values.as_deref()
-    }
-    pub fn row(&self, i: usize) -> (&[u32], Option<&[f32]>) {
-        let r = self.offsets[i] as usize..self.offsets[i + 1] as usize;
-        (&self.indices[r.clone()], self.values.as_ref().map(|v| &v[r]))
-    }
-}
+//! Data on the host: inputs, targets, batches, class weights and the files they come from, before any backend sees them.
+//!
+//! A [`Dataset`] is [`Inputs`] (dense rows, sequences of indices, or sparse [`Bags`] of words) with their [`Targets`].
+//! Everything is checked where it enters, so that an error names the sample rather than surfacing as a NaN ten
+//! epochs later. In messages and documentation samples, rows and features count from 0, lines of files from 1.
+//!
+//! ```
+//! use elman::data::{Batches, Dataset, Inputs, Targets};
+//! use elman::random::Key;
+//!
+//! // The exclusive or: four samples of two features.
+//! let inputs = Inputs::rows(&[[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])?;
+//! let xor = Dataset::new(inputs, Targets::classes(vec![0, 1, 1, 0])?)?;
+//! for rows in &Batches::new(xor.len(), 3, Some(Key::new(1)))? {
+//!     let batch = xor.select(rows)?;
+//!     assert!(batch.len() <= 3);
+//! }
+//! # Ok::<(), elman::Error>(())
+//! ```
+
+mod bags;
+mod batches;
+mod checks;
+mod class_weights;
+mod dataset;
+mod inputs;
+mod targets;
+mod tsv;
+mod words;
+
+pub use bags::Bags;
+pub use batches::Batches;
+pub use class_weights::ClassWeights;
+pub use dataset::Dataset;
+pub use inputs::Inputs;
+pub use targets::Targets;
+pub use tsv::{read_labelled, read_lines, read_sequences};
+pub use words::WordIndex;

@@ -1,0 +1,168 @@
+//! What goes into a model: dense samples, sequences of indices, or bags of words.
+
+use super::{Bags, checks};
+use crate::error::Result;
+use std::ops::Range;
+
+/// The inputs of a set of samples. The constructors check them; from outside the crate the variants can be matched,
+/// not built.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Inputs {
+    /// Numbers: samples of one shape, row-major, one after the other; all of them are `[len, shape...]`.
+    #[non_exhaustive]
+    Dense {
+        /// The numbers of all samples.
+        data: Vec<f32>,
+        /// Shape of one sample.
+        shape: Vec<usize>,
+    },
+    /// Sequences of indices, of words for instance, padded to one length; all of them are `[len, steps]`.
+    #[non_exhaustive]
+    Indices {
+        /// The indices of all samples.
+        data: Vec<u32>,
+        /// Length of each sequence.
+        steps: usize,
+    },
+    /// Sparse bags of words: `[len, width]`.
+    Bags(Bags),
+}
+
+impl Inputs {
+    /// Samples of `sample_shape` that lie in `data` one after the other; `&[]` is one number a sample.
+    ///
+    /// Errors: no sample; a last sample that is not complete; a number that is NaN or infinite (names sample and
+    /// feature, the feature counted over the flat sample); an axis of size 0.
+    ///
+    /// ```
+    /// use elman::data::Inputs;
+    /// let images = Inputs::dense(vec![0.0; 3 * 28 * 28], &[28, 28])?;
+    /// assert_eq!((images.len(), images.sample_shape()), (3, vec![28, 28]));
+    /// # Ok::<(), elman::Error>(())
+    /// ```
+    pub fn dense(data: Vec<f32>, sample_shape: &[usize]) -> Result<Self> {
+        checks::samples("inputs", &data, sample_shape)?;
+        Ok(Inputs::Dense { data, shape: sample_shape.to_vec() })
+    }
+
+    /// One vector of features a sample. Errors: as [`dense`](Inputs::dense), and rows of different lengths.
+    pub fn rows<R: AsRef<[f32]>>(rows: &[R]) -> Result<Self> {
+        let (features, data) = checks::flatten("inputs", rows)?;
+        Inputs::dense(data, &[features])
+    }
+
+    /// One sequence of indices a sample, all of one length: pad or cut them before. Errors: no sequence, empty
+    /// sequences, or one of another length than the first (names it).
+    pub fn indices<R: AsRef<[u32]>>(rows: &[R]) -> Result<Self> {
+        let (steps, data) = checks::flatten("input sequences", rows)?;
+        Ok(Inputs::Indices { data, steps })
+    }
+
+    /// Bags of words. Errors: no bag.
+    pub fn bags(bags: Bags) -> Result<Self> {
+        if bags.is_empty() {
+            return Err(crate::Error::invalid("inputs", "at least one bag", "none"));
+        }
+        Ok(Inputs::Bags(bags))
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        match self {
+            Inputs::Dense { data, shape } => data.len() / shape.iter().product::<usize>().max(1),
+            Inputs::Indices { data, steps } => data.len() / (*steps).max(1),
+            Inputs::Bags(bags) => bags.len(),
+        }
+    }
+
+    /// Whether there is no sample: only after selecting none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Shape of one sample: `[steps]` of a sequence of indices, `[width]` of a bag.
+    pub fn sample_shape(&self) -> Vec<usize> {
+        match self {
+            Inputs::Dense { shape, .. } => shape.clone(),
+            Inputs::Indices { steps, .. } => vec![*steps],
+            Inputs::Bags(bags) => vec![bags.width()],
+        }
+    }
+
+    /// The samples `rows`, in that order; a sample may come twice. Errors: a row that does not exist.
+    pub fn select(&self, rows: &[usize]) -> Result<Self> {
+        checks::selection("inputs", rows, self.len())?;
+        Ok(match self {
+            Inputs::Dense { data, shape } => {
+                Inputs::Dense { data: checks::gather(data, shape.iter().product(), rows), shape: shape.clone() }
+            }
+            Inputs::Indices { data, steps } => {
+                Inputs::Indices { data: checks::gather(data, *steps, rows), steps: *steps }
+            }
+            Inputs::Bags(bags) => Inputs::Bags(bags.select(rows)?),
+        })
+    }
+
+    /// The samples of `range`. Errors: a range that does not lie within the samples.
+    pub fn slice(&self, range: Range<usize>) -> Result<Self> {
+        checks::range("inputs", &range, self.len())?;
+        self.select(&range.collect::<Vec<_>>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(inputs: Result<Inputs>) -> String {
+        inputs.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_kind_selects_and_slices_its_samples() {
+        let dense = Inputs::dense((0..12).map(|x| x as f32).collect(), &[2, 2]).unwrap();
+        let Inputs::Dense { data, shape } = dense.select(&[2, 0]).unwrap() else { panic!("dense became another kind") };
+        assert_eq!((data, shape), (vec![8., 9., 10., 11., 0., 1., 2., 3.], vec![2, 2]));
+        assert_eq!(dense.slice(1..3).unwrap(), dense.select(&[1, 2]).unwrap());
+
+        let indices = Inputs::indices(&[[1, 2], [3, 4], [5, 6]]).unwrap();
+        assert_eq!(indices.select(&[1, 1]).unwrap(), Inputs::indices(&[[3, 4], [3, 4]]).unwrap());
+        assert_eq!((indices.len(), indices.sample_shape()), (3, vec![2]));
+
+        let bags = Inputs::bags(Bags::binary([[1], [2]], 3).unwrap()).unwrap();
+        assert_eq!(bags.slice(1..2).unwrap(), Inputs::bags(Bags::binary([[2]], 3).unwrap()).unwrap());
+        assert!(bags.slice(2..2).unwrap().is_empty());
+    }
+
+    #[test]
+    fn dense_data_are_checked() {
+        let expected = "inputs: expected samples of 3 numbers (shape [3]), at least one, found 4 numbers in all";
+        assert_eq!(message(Inputs::dense(vec![0.0; 4], &[3])), expected);
+        assert!(message(Inputs::dense(vec![], &[3])).ends_with("found 0 numbers in all"));
+        let infinite = Inputs::rows(&[[0.0, 1.0], [2.0, f32::INFINITY]]);
+        assert_eq!(message(infinite), "inputs, sample 1, feature 1: expected a finite number, found inf");
+        assert!(message(Inputs::dense(vec![1.0], &[0])).contains("none of size 0, found [0]"));
+        assert!(message(Inputs::dense(vec![1.0], &[1; 6])).contains("at most 5 axes"));
+        assert!(Inputs::dense(vec![1.0], &[usize::MAX, 2]).is_err());
+    }
+
+    #[test]
+    fn ragged_and_empty_rows_are_named() {
+        let ragged = Inputs::indices(&[vec![1, 2], vec![3, 4], vec![5], vec![]]);
+        assert_eq!(message(ragged), "input sequences, row 2: expected 2 elements, as many as row 0 has, found 1");
+        assert!(message(Inputs::rows::<Vec<f32>>(&[])).ends_with("found none"));
+        assert!(message(Inputs::indices(&[vec![], vec![1]])).ends_with("found an empty row 0"));
+        let empty = Bags::binary([[1]], 3).unwrap().select(&[]).unwrap();
+        assert_eq!(message(Inputs::bags(empty)), "inputs: expected at least one bag, found none");
+    }
+
+    #[test]
+    fn rows_that_do_not_exist_are_errors() {
+        let indices = Inputs::indices(&[[1], [2]]).unwrap();
+        assert_eq!(message(indices.select(&[0, 2])), "inputs: select: expected rows below 2, found row 2");
+        assert_eq!(message(indices.slice(1..3)), "inputs: slice: expected a range within 0..2, found 1..3");
+        #[allow(clippy::reversed_empty_ranges)]
+        let backwards = indices.slice(2..1);
+        assert!(backwards.is_err());
+    }
+}

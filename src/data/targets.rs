@@ -1,0 +1,168 @@
+//! What a model is to give: classes or numbers.
+
+use super::checks;
+use crate::error::{Error, Result};
+use std::ops::Range;
+
+/// The targets of a set of samples. The constructors check them; from outside the crate the variants can be matched,
+/// not built.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Targets {
+    /// Classes by number, from 0: one a sample, or one for every step of it.
+    #[non_exhaustive]
+    Classes {
+        /// The labels of all samples: `[len, per_sample]`.
+        labels: Vec<u32>,
+        /// Labels of one sample: 1, or the number of steps.
+        per_sample: usize,
+    },
+    /// Numbers: of a regression, one-hot classes, ±1 for the hinge loss; all of them are `[len, shape...]`.
+    #[non_exhaustive]
+    Values {
+        /// The numbers of all samples.
+        data: Vec<f32>,
+        /// Shape of one sample's target.
+        shape: Vec<usize>,
+    },
+}
+
+impl Targets {
+    /// One class a sample. Errors: no label.
+    pub fn classes(labels: Vec<u32>) -> Result<Self> {
+        if labels.is_empty() {
+            return Err(Error::invalid("targets", "at least one label", "none"));
+        }
+        Ok(Targets::Classes { labels, per_sample: 1 })
+    }
+
+    /// A class for every step of every sample, as in tagging words: `[len, steps]`, padded with a label that the loss
+    /// and the metrics are told to ignore. Errors: no row, empty rows, or one of another length than the first.
+    pub fn classes_per_step<R: AsRef<[u32]>>(rows: &[R]) -> Result<Self> {
+        let (per_sample, labels) = checks::flatten("targets", rows)?;
+        Ok(Targets::Classes { labels, per_sample })
+    }
+
+    /// Numbers: targets of `sample_shape` that lie in `data` one after the other; `&[]` is one number a sample.
+    ///
+    /// Errors: no target; a last one that is not complete; a number that is NaN or infinite (names sample and feature).
+    pub fn values(data: Vec<f32>, sample_shape: &[usize]) -> Result<Self> {
+        checks::samples("targets", &data, sample_shape)?;
+        Ok(Targets::Values { data, shape: sample_shape.to_vec() })
+    }
+
+    /// Classes as rows of zeros with a single 1: `[len, classes]`. Errors: no label, or one that is not below `classes`.
+    ///
+    /// ```
+    /// use elman::data::Targets;
+    /// assert_eq!(Targets::one_hot(&[2, 0], 3)?, Targets::values(vec![0., 0., 1., 1., 0., 0.], &[3])?);
+    /// # Ok::<(), elman::Error>(())
+    /// ```
+    pub fn one_hot(labels: &[u32], classes: usize) -> Result<Self> {
+        if labels.is_empty() {
+            return Err(Error::invalid("targets", "at least one label", "none"));
+        }
+        check_labels(labels, 1, classes, None)?;
+        let mut data = vec![0.0; labels.len() * classes];
+        for (row, &label) in data.chunks_exact_mut(classes).zip(labels) {
+            row[label as usize] = 1.0;
+        }
+        Ok(Targets::Values { data, shape: vec![classes] })
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        match self {
+            Targets::Classes { labels, per_sample } => labels.len() / (*per_sample).max(1),
+            Targets::Values { data, shape } => data.len() / shape.iter().product::<usize>().max(1),
+        }
+    }
+
+    /// Whether there is no sample: only after selecting none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The targets of the samples `rows`, in that order. Errors: a row that does not exist.
+    pub fn select(&self, rows: &[usize]) -> Result<Self> {
+        checks::selection("targets", rows, self.len())?;
+        Ok(match self {
+            Targets::Classes { labels, per_sample } => {
+                Targets::Classes { labels: checks::gather(labels, *per_sample, rows), per_sample: *per_sample }
+            }
+            Targets::Values { data, shape } => {
+                Targets::Values { data: checks::gather(data, shape.iter().product(), rows), shape: shape.clone() }
+            }
+        })
+    }
+
+    /// The targets of the samples of `range`. Errors: a range that does not lie within the samples.
+    pub fn slice(&self, range: Range<usize>) -> Result<Self> {
+        checks::range("targets", &range, self.len())?;
+        self.select(&range.collect::<Vec<_>>())
+    }
+
+    /// Checks that every label but `ignore` is below `classes`, the number of a model's outputs. Values pass.
+    ///
+    /// ```
+    /// let tags = elman::data::Targets::classes_per_step(&[[0, 1, 99], [2, 17, 99]])?;
+    /// let error = tags.check_classes(17, Some(99)).unwrap_err();
+    /// assert_eq!(error.to_string(), "targets, sample 1, step 1: expected a label below 17, found 17");
+    /// # Ok::<(), elman::Error>(())
+    /// ```
+    pub fn check_classes(&self, classes: usize, ignore: Option<u32>) -> Result<()> {
+        match self {
+            Targets::Classes { labels, per_sample } => check_labels(labels, *per_sample, classes, ignore),
+            Targets::Values { .. } => Ok(()),
+        }
+    }
+}
+
+/// Checks that labels are below `classes`; shared with the class weights.
+pub(super) fn check_labels(labels: &[u32], per_sample: usize, classes: usize, ignore: Option<u32>) -> Result<()> {
+    let bad = labels.iter().position(|&label| label as usize >= classes && Some(label) != ignore);
+    let Some(at) = bad else { return Ok(()) };
+    let step = if per_sample > 1 { format!(", step {}", at % per_sample) } else { String::new() };
+    let place = format!("targets, sample {}{step}", at / per_sample.max(1));
+    Err(Error::invalid(place, format!("a label below {classes}"), labels[at]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message<T: std::fmt::Debug>(result: Result<T>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn labels_and_values_are_selected_by_sample() {
+        let steps = Targets::classes_per_step(&[[0, 1], [2, 3], [4, 5]]).unwrap();
+        assert_eq!(steps.select(&[2, 0]).unwrap(), Targets::classes_per_step(&[[4, 5], [0, 1]]).unwrap());
+        assert_eq!((steps.len(), steps.slice(1..1).unwrap().len()), (3, 0));
+        let values = Targets::values(vec![1., 2., 3., 4.], &[2]).unwrap();
+        assert_eq!(values.select(&[1]).unwrap(), Targets::values(vec![3., 4.], &[2]).unwrap());
+        assert_eq!(message(values.select(&[2])), "targets: select: expected rows below 2, found row 2");
+        assert_eq!(Targets::values(vec![1., 2., 3.], &[]).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_label_out_of_range_is_named_unless_ignored() {
+        let targets = Targets::classes(vec![0, 2, 7, 9]).unwrap();
+        let expected = "targets, sample 2: expected a label below 3, found 7";
+        assert_eq!(message(targets.check_classes(3, None)), expected);
+        assert_eq!(message(targets.check_classes(3, Some(7))), "targets, sample 3: expected a label below 3, found 9");
+        assert!(targets.check_classes(10, None).is_ok());
+        assert_eq!(message(Targets::one_hot(&[0, 2, 7], 3)), expected);
+    }
+
+    #[test]
+    fn bad_targets_are_errors() {
+        assert_eq!(message(Targets::classes(vec![])), "targets: expected at least one label, found none");
+        let nan = Targets::values(vec![0., 0., 0., f32::NAN], &[2]);
+        assert_eq!(message(nan), "targets, sample 1, feature 1: expected a finite number, found NaN");
+        assert!(Targets::values(vec![0.; 3], &[2]).is_err());
+        let ragged = Targets::classes_per_step(&[vec![1, 2], vec![1, 2, 3]]);
+        assert_eq!(message(ragged), "targets, row 1: expected 2 elements, as many as row 0 has, found 3");
+        assert!(Targets::one_hot(&[], 3).is_err() && Targets::one_hot(&[0], 0).is_err());
+    }
+}
