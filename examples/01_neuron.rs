@@ -38,7 +38,8 @@ struct Neuron {
 /// Points of two normal clouds around (-1, -1) and (1, 1), deviation 1: a line through 0 tells 92 of 100 apart.
 fn clouds(points: usize, key: Key) -> elman::Result<Dataset> {
     let labels: Vec<u32> = (0..points as u64).map(|i| key.named("class").bits(i) & 1).collect();
-    let coordinate = |i: usize| key.named("point").normal(i as u64) as f32 + if labels[i / 2] == 1 { 1.0 } else { -1.0 };
+    let coordinate =
+        |i: usize| key.named("point").normal(i as u64) as f32 + if labels[i / 2] == 1 { 1.0 } else { -1.0 };
     let inputs = Inputs::dense((0..2 * points).map(coordinate).collect(), &[2])?;
     Dataset::new(inputs, Targets::classes(labels)?)
 }

@@ -61,7 +61,9 @@ struct Corpus {
 impl Reuters {
     fn corpus(&self) -> anyhow::Result<Corpus> {
         let Some(folder) = &self.data else {
-            println!("No --data given: training on news wires that this program makes up (4,000, and 1,000 to test on).\n");
+            println!(
+                "No --data given: training on news wires that this program makes up (4,000, and 1,000 to test on).\n"
+            );
             let (train, test) = (newswire::generate(4000, 1), newswire::generate(1000, 2));
             let topics = newswire::topics().iter().map(|topic| topic.to_string()).collect();
             return Ok(Corpus { train, test, topics });
@@ -92,8 +94,8 @@ impl Program for Reuters {
         model
             .compile(Adam::new(self.rate), SparseCategoricalCrossEntropy::new())
             .metric(Accuracy::new())
-            .metric(TopK::new(3.min(topics.len()))?)
-            .metric(F1::new(Average::Macro));
+            .metric(TopK::new(3.min(topics.len()))?.named("top_3"))
+            .metric(F1::new(Average::Macro).named("macro_f1"));
         println!("on {}\n\n{}\n", backend.name(), model.summary());
 
         let fit = Fit::new().epochs(self.epochs).batch_size(self.batch_size).validation_split(0.1);
@@ -118,9 +120,8 @@ impl Program for Reuters {
             let (truth, guess) = (&topics[*label as usize], &topics[best]);
             println!("{guess:>14} ({:3.0} %)  true: {truth:<14}  {start}...", 100.0 * row[best]);
         }
-        let labels: Vec<u32> = test.iter().map(|(label, _)| *label).collect();
         let mut confusion = ConfusionMatrix::new(topics.len())?;
-        confusion.update(&Scores::new(predictions.data(), topics.len(), labels.as_slice()))?;
+        confusion.update(&Scores::new(predictions.data(), topics.len(), test_set.targets()))?;
         println!("\nThe largest topics:\n{}", confusion.table().names(&topics)?.largest(8));
 
         Ok(common::merged(json!({ "metrics": common::metrics(&scores) }), common::speed(&history)))

@@ -30,8 +30,10 @@ impl<B: Backend> Model<B> {
             };
             buffers.push((param.name(), param.shape().to_vec(), bytes));
         }
-        let invalid = |e: safetensors::SafeTensorError| Error::Parse { path: path.into(), line: None, why: e.to_string() };
-        let views = buffers.iter().map(|(name, shape, bytes)| Ok((*name, TensorView::new(dtype, shape.clone(), bytes)?)));
+        let invalid =
+            |e: safetensors::SafeTensorError| Error::Parse { path: path.into(), line: None, why: e.to_string() };
+        let views =
+            buffers.iter().map(|(name, shape, bytes)| Ok((*name, TensorView::new(dtype, shape.clone(), bytes)?)));
         let views: Vec<_> = views.collect::<Result<_, _>>().map_err(invalid)?;
         let metadata = [(FORMAT.0.to_string(), FORMAT.1.to_string())].into();
         write_whole(path, &safetensors::serialize(views, Some(metadata)).map_err(invalid)?)

@@ -38,7 +38,7 @@ impl<B: Backend> Layer<B> for Reshape {
 
     fn build(&self, input: &Spec, _: &mut Scope<'_, B>) -> Result<Built<B>> {
         let from = input.sizes()?;
-        if from.iter().product::<usize>() != self.sizes.iter().product() {
+        if from.iter().product::<usize>() != self.sizes.iter().product::<usize>() {
             let expected = format!("as many numbers as in {}", Spec::dense(&from));
             return Err(Error::invalid("shape", expected, Spec::dense(&self.sizes)));
         }

@@ -79,7 +79,9 @@ impl<B: Backend> Loss<B> for CategoricalCrossEntropy {
     fn before(&self, last: Activation) -> Result<Option<Box<dyn Loss<B>>>> {
         match (self.logits, last) {
             (true, Activation::Softmax | Activation::Sigmoid) => Err(logits_twice(Loss::<B>::name(self), last)),
-            (false, Activation::Softmax) => Ok(Some(Box::new(CategoricalCrossEntropy { logits: true, ..self.clone() }))),
+            (false, Activation::Softmax) => {
+                Ok(Some(Box::new(CategoricalCrossEntropy { logits: true, ..self.clone() })))
+            }
             _ => Ok(None),
         }
     }

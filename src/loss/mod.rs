@@ -83,7 +83,8 @@ pub fn mean<B: Backend>(
         return each.mean();
     }
     let steps = rows / samples.max(1);
-    let weight = |row: usize| if ignored(row) { 0.0 } else { weights.map_or(1.0, |weights| f64::from(weights[row / steps])) };
+    let weight =
+        |row: usize| if ignored(row) { 0.0 } else { weights.map_or(1.0, |weights| f64::from(weights[row / steps])) };
     let weights = (0..rows).map(|row| B::Elem::from_f64(weight(row))).collect();
     let weights = Tensor::new(prediction.backend(), weights, &each.shape())?;
     each.mul(&weights)?.sum()?.affine(1.0 / counted.max(1) as f64, 0.0)

@@ -47,7 +47,11 @@ impl<B: Backend> Target<B> {
         check::labels("labels", prediction.shape(), *shape)?;
         let classes = prediction.shape().last();
         if let Some(row) = labels.iter().position(|&l| l as usize >= classes && Some(l) != ignored) {
-            return Err(Error::invalid(loss, format!("labels below {classes}"), format!("{} in row {row}", labels[row])));
+            return Err(Error::invalid(
+                loss,
+                format!("labels below {classes}"),
+                format!("{} in row {row}", labels[row]),
+            ));
         }
         let label = |&label: &u32| if Some(label) == ignored { 0 } else { label };
         prediction.backend().upload_indices(labels.iter().map(label).collect(), *shape)

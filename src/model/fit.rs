@@ -107,12 +107,12 @@ impl<B: Backend> Model<B> {
         let mut callbacks = fit.callbacks;
         self.check_data("fit", data)?;
         // Index arithmetic only; rows are gathered batch by batch.
-        let (mut rows, held_out) = match (fit.validation_data, fit.validation_split) {
+        let (count, held_out) = match (fit.validation_data, fit.validation_split) {
             (None, Some(fraction)) => {
                 let at = data.split_index(fraction)?;
-                ((0..at).collect(), Some(data.slice(at..data.len())?))
+                (at, Some(data.slice(at..data.len())?))
             }
-            _ => ((0..data.len()).collect::<Vec<usize>>(), None),
+            _ => (data.len(), None),
         };
         let validation = fit.validation_data.or(held_out.as_ref());
         if let Some(validation) = validation {
@@ -128,13 +128,13 @@ impl<B: Backend> Model<B> {
             let epoch = self.epochs + 1;
             callbacks.iter_mut().try_for_each(|callback| callback.on_epoch_begin(epoch, self))?;
             let key = shuffle.then(|| Key::new(self.seed).named("shuffle").fold(self.epochs));
-            let batches = Batches::over(rows, batch_size, key)?;
-            let mut progress = Progress::start(quiet, epoch, last, data.len());
+            let batches = Batches::new(count, batch_size, key)?;
+            let mut progress = Progress::start(quiet, epoch, last, count);
             let start = Instant::now();
-            let trained = self.train_epoch(data, &batches, &mut progress, &mut callbacks, epoch)?;
+            let (tally, stopped) = self.train_epoch(data, &batches, &mut progress, &mut callbacks, epoch)?;
+            let samples = tally.samples();
+            let mut values = self.close(tally)?.values;
             let training_time = start.elapsed();
-            rows = (0..batches.samples()).collect();
-            let (mut values, stopped) = (trained.0.values, trained.1);
             if let Some(validation) = validation {
                 let scores = self.evaluate(validation, batch_size)?;
                 values.extend(scores.values.into_iter().map(|(name, value)| (format!("val_{name}"), value)));
@@ -142,7 +142,7 @@ impl<B: Backend> Model<B> {
             self.epochs = epoch;
             history.stopped = stopped;
             let learning_rate = self.compiled()?.optimizer.learning_rate();
-            let log = EpochLog { epoch, values, learning_rate, training_time, samples: batches.samples() };
+            let log = EpochLog { epoch, values, learning_rate, training_time, samples };
             progress.finish(&Evaluation { values: log.values.clone() }.to_string());
             for callback in &mut callbacks {
                 if let Flow::Stop(reason) = callback.on_epoch_end(&log, self)? {
@@ -155,7 +155,7 @@ impl<B: Backend> Model<B> {
         Ok(history)
     }
 
-    /// One epoch: its loss and metrics, and why a callback stopped it, if one did.
+    /// One epoch: the tally of its batches, and why a callback stopped it, if one did.
     fn train_epoch(
         &mut self,
         data: &Dataset,
@@ -163,7 +163,7 @@ impl<B: Backend> Model<B> {
         progress: &mut Progress,
         callbacks: &mut [Box<dyn Callback<B> + '_>],
         epoch: u64,
-    ) -> Result<(Evaluation, Option<String>)> {
+    ) -> Result<(Tally<B>, Option<String>)> {
         let ignored = self.compiled()?.loss.ignored();
         let mut tally = Tally::new(&mut self.compiled_mut()?.metrics, ignored);
         let mut stopped = None;
@@ -185,7 +185,7 @@ impl<B: Backend> Model<B> {
                 break;
             }
         }
-        Ok((self.close(tally)?, stopped))
+        Ok((tally, stopped))
     }
 
     /// The data with each sample's weight multiplied by its class's.

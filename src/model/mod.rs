@@ -18,7 +18,6 @@ pub use fit::Fit;
 pub use history::{EpochLog, History};
 pub use summary::Summary;
 
-use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::layers::{Builder, Layer, Mode, Module, Pass, Row, Spec, Value};
@@ -237,7 +236,6 @@ impl<B: Backend> Model<B> {
         self.compiled.as_mut().ok_or_else(not_compiled)
     }
 }
-
 
 fn not_compiled() -> Error {
     Error::invalid("model", "a call of `compile` before training and evaluation", "a model without optimiser and loss")

@@ -29,6 +29,11 @@ impl<B: Backend> Tally<B> {
         Tally { losses: Vec::new(), predictions: Vec::new(), pending: 0, loss_sum: 0.0, samples: 0, ignored }
     }
 
+    /// The number of samples added.
+    pub(super) fn samples(&self) -> usize {
+        self.samples + self.losses.iter().map(|(_, samples)| samples).sum::<usize>()
+    }
+
     /// Adds a batch; reads back only when much has piled up.
     pub(super) fn add(
         &mut self,

@@ -80,7 +80,7 @@ impl<B: Backend> Callback<B> for ReduceOnPlateau {
             let Some(optimizer) = model.optimizer_mut() else { return Ok(Flow::Continue) };
             let rate = optimizer.learning_rate();
             if rate > self.min_rate {
-                optimizer.set_learning_rate((rate * self.factor).max(self.min_rate));
+                optimizer.set_learning_rate((rate * self.factor).max(self.min_rate))?;
                 (self.cooling, self.watch.waited) = (self.cooldown, 0);
             }
         }
