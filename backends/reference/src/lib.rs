@@ -25,6 +25,11 @@ mod threads;
 
 pub use array::{Array, Indices};
 
+/// The README's code must run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 use elman::backend::{self, Backend, Map, Update, Zip, check};
 use elman::data::Bags;
 use elman::{Element, Key, Result, Shape};

@@ -76,7 +76,7 @@ pub(crate) fn bag_linear_grad<E: Element>(x: &Bags, dy: &Array<E>) -> Result<Arr
 
 /// The words of a bag with their values, 1 where the bags have none.
 fn words<E: Element>(x: &Bags, bag: usize) -> impl Iterator<Item = (u32, E)> {
-    let (words, values) = x.row(bag);
+    let (words, values) = x.row(bag).unwrap_or_default();
     let value = move |i: usize| values.map_or(E::ONE, |values| E::from_f64(f64::from(values[i])));
     words.iter().enumerate().map(move |(i, &word)| (word, value(i)))
 }
