@@ -5,23 +5,23 @@ use serde_json::Value;
 use std::path::PathBuf;
 
 /// One of the files.
-pub struct Golden {
+pub(crate) struct Golden {
     bytes: Vec<u8>,
     /// Its cases, sorted by name.
-    pub cases: Vec<Case>,
+    pub(crate) cases: Vec<Case>,
 }
 
 /// What was computed, and with what options.
 #[derive(Clone, Debug)]
-pub struct Case {
-    pub name: String,
-    pub kind: String,
-    pub args: Value,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) args: Value,
 }
 
 impl Golden {
     /// The file `<name>.safetensors`.
-    pub fn open(name: &str) -> Golden {
+    pub(crate) fn open(name: &str) -> Golden {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.safetensors"));
         let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
@@ -34,7 +34,7 @@ impl Golden {
     }
 
     /// The tensor `<case>/<what>` with its shape, labels as numbers too; `None` if the case has none.
-    pub fn tensor(&self, case: &Case, what: &str) -> Option<(Vec<f64>, Vec<usize>)> {
+    pub(crate) fn tensor(&self, case: &Case, what: &str) -> Option<(Vec<f64>, Vec<usize>)> {
         let file = SafeTensors::deserialize(&self.bytes).unwrap();
         let view = file.tensor(&format!("{}/{what}", case.name)).ok()?;
         let words = view.data().chunks_exact(8).map(|word| word.try_into().unwrap());
@@ -50,12 +50,12 @@ impl Golden {
 impl Case {
     /// A number among the options.
     #[track_caller]
-    pub fn number(&self, key: &str) -> f64 {
+    pub(crate) fn number(&self, key: &str) -> f64 {
         self.args[key].as_f64().unwrap_or_else(|| panic!("{}: no number {key}", self.name))
     }
 
     /// Whether an option is on.
-    pub fn is(&self, key: &str) -> bool {
+    pub(crate) fn is(&self, key: &str) -> bool {
         self.args[key].as_bool() == Some(true)
     }
 }

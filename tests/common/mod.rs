@@ -1,3 +1,4 @@
-//! What several test programs share.
+//! What several test programs share; not each uses all of it.
+#![allow(dead_code)]
 
-pub mod golden;
+pub(crate) mod golden;
