@@ -1,0 +1,228 @@
+//! [`Array`] and [`Indices`]: candle tensors, with what candle does not tell: whether their memory is shared.
+//!
+//! A candle tensor is a view (shape, strides, offset) of reference-counted storage, and nothing public says how many views
+//! of one storage there are. So every array carries an *owner token*: a clone and a view share it, a fresh array has
+//! its own. Only an array whose token is alone may be changed in place. Tensors that a user has seen, going out or
+//! coming in, can have views that no token knows of; their tokens say so for ever, and an update in place copies first.
+
+use crate::memory::Memory;
+use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Storage, StorageRef, Tensor};
+use elman::{Error, Result, Shape};
+use std::cell::Cell;
+use std::fmt;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// An array of `f32` on a candle device.
+#[derive(Clone)]
+pub struct Array {
+    tensor: Tensor,
+    shape: Shape,
+    owner: Arc<Owner>,
+}
+
+/// What the arrays over one storage have in common; their number is the token's count.
+struct Owner {
+    /// Whether tensors beyond elman's sight may share the storage.
+    exported: AtomicBool,
+    /// Where the storage goes when its last array is dropped, on a CPU.
+    home: Option<Memory>,
+}
+
+impl Array {
+    /// An array over storage that nobody else has.
+    pub(crate) fn new(tensor: Tensor, shape: Shape) -> Self {
+        Array { tensor, shape, owner: Arc::new(Owner { exported: AtomicBool::new(false), home: None }) }
+    }
+
+    /// An array over numbers in host memory, which goes to `home` at the end.
+    pub(crate) fn on_cpu(data: Vec<f32>, shape: Shape, home: &Memory) -> Result<Self> {
+        let tensor = Tensor::from_vec(data, &shape[..], &candle_core::Device::Cpu).map_err(error("upload"))?;
+        let owner = Owner { exported: AtomicBool::new(false), home: Some(home.clone()) };
+        Ok(Array { tensor, shape, owner: Arc::new(owner) })
+    }
+
+    /// An array over a tensor that a user brought, of type `f32`.
+    pub(crate) fn imported(tensor: Tensor, shape: Shape) -> Self {
+        Array { tensor, shape, owner: Arc::new(Owner { exported: AtomicBool::new(true), home: None }) }
+    }
+
+    /// An array that shares, or may share, the storage of this one.
+    pub(crate) fn view(&self, tensor: Tensor, shape: Shape) -> Self {
+        Array { tensor, shape, owner: self.owner.clone() }
+    }
+
+    /// The tensor for use inside the crate: clones and views of it must not outlive the operation that takes them.
+    pub(crate) fn tensor(&self) -> &Tensor {
+        &self.tensor
+    }
+
+    /// The tensor for a user, who may keep it for ever.
+    pub(crate) fn export(&self) -> Tensor {
+        self.owner.exported.store(true, Ordering::Relaxed);
+        self.tensor.clone()
+    }
+
+    /// The shape.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The numbers of an array in host memory, in row-major order: copied only when a view has put them out of order.
+    pub(crate) fn numbers(&self) -> Result<Numbers<'_>> {
+        let (storage, layout) = self.tensor.storage_and_layout();
+        let Storage::Cpu(CpuStorage::F32(all)) = &*storage else {
+            return Err(Error::invalid("candle cpu", "an array of f32 in host memory", format!("{self:?}")));
+        };
+        Ok(match layout.contiguous_offsets() {
+            Some((start, end)) => Numbers::Borrowed { storage, range: start..end },
+            None => {
+                let mut copy = self.owner.home.as_ref().map_or_else(Vec::new, |home| home.take(self.shape.elements()));
+                copy.resize(self.shape.elements(), 0.0);
+                crate::cpu::nest::copy_strided(all, layout, &mut copy);
+                Numbers::Copied(copy)
+            }
+        })
+    }
+
+    /// Takes the numbers of an array in host memory out, to be changed: without a copy when no one else can see them.
+    /// The array is empty then, whatever its shape says, and waits for [`Array::put`].
+    pub(crate) fn take(&mut self) -> Result<Vec<f32>> {
+        let whole = {
+            let (storage, layout) = self.tensor.storage_and_layout();
+            matches!(&*storage, Storage::Cpu(CpuStorage::F32(all)) if layout.contiguous_offsets() == Some((0, all.len())))
+        };
+        if whole && self.is_alone() {
+            return steal(&self.tensor);
+        }
+        Ok(self.numbers()?.to_vec())
+    }
+
+    /// Puts numbers in the place of those taken.
+    pub(crate) fn put(&mut self, data: Vec<f32>, home: &Memory) -> Result<()> {
+        *self = Array::on_cpu(data, self.shape, home)?;
+        Ok(())
+    }
+
+    /// Whether no other array, and no tensor of a user's, shares the storage. Exclusive access to the token is what makes
+    /// the answer last: nobody can clone an array that is borrowed mutably.
+    fn is_alone(&mut self) -> bool {
+        Arc::get_mut(&mut self.owner).is_some_and(|owner| !*owner.exported.get_mut())
+    }
+}
+
+/// The memory of large arrays goes back to where the next ones come from.
+impl Drop for Array {
+    fn drop(&mut self) {
+        if self.is_alone()
+            && let Some(home) = &self.owner.home
+            && let Ok(data) = steal(&self.tensor)
+        {
+            home.give(data);
+        }
+    }
+}
+
+impl fmt::Debug for Array {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Array({} {:?} on {:?})", self.shape, self.tensor.dtype(), self.tensor.device().location())
+    }
+}
+
+/// Numbers in row-major order.
+pub(crate) enum Numbers<'a> {
+    /// Where they lie.
+    Borrowed { storage: StorageRef<'a>, range: Range<usize> },
+    /// In a copy.
+    Copied(Vec<f32>),
+}
+
+impl Deref for Numbers<'_> {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match self {
+            Numbers::Borrowed { storage, range } => match &**storage {
+                Storage::Cpu(CpuStorage::F32(all)) => &all[range.clone()],
+                // `Array::numbers` has looked.
+                _ => &[],
+            },
+            Numbers::Copied(copy) => copy,
+        }
+    }
+}
+
+/// Takes the buffer out of a tensor in host memory. The caller knows that no one else looks at it.
+fn steal(tensor: &Tensor) -> Result<Vec<f32>> {
+    /// The only safe way to mutable storage that candle has.
+    struct Steal(Cell<Vec<f32>>);
+
+    impl InplaceOp1 for Steal {
+        fn name(&self) -> &'static str {
+            "steal"
+        }
+
+        fn cpu_fwd(&self, storage: &mut CpuStorage, _: &Layout) -> candle_core::Result<()> {
+            match storage {
+                CpuStorage::F32(data) => self.0.set(std::mem::take(data)),
+                other => candle_core::bail!("an array of f32 expected, found {:?}", dtype_of(other)),
+            }
+            Ok(())
+        }
+    }
+
+    let stolen = Steal(Cell::new(Vec::new()));
+    tensor.inplace_op1(&stolen).map_err(error("take"))?;
+    Ok(stolen.0.into_inner())
+}
+
+fn dtype_of(storage: &CpuStorage) -> DType {
+    use candle_core::backend::BackendStorage;
+    storage.dtype()
+}
+
+/// An array of indices (`u32`) on a candle device.
+#[derive(Clone)]
+pub struct Indices {
+    tensor: Tensor,
+    shape: Shape,
+    /// Every index is below it: known from the host at upload, so that no check has to wait for the device.
+    bound: usize,
+}
+
+impl Indices {
+    pub(crate) fn new(tensor: Tensor, shape: Shape, bound: usize) -> Self {
+        Indices { tensor, shape, bound }
+    }
+
+    pub(crate) fn tensor(&self) -> &Tensor {
+        &self.tensor
+    }
+
+    /// The shape.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Every index is below `n`.
+    pub(crate) fn check(&self, op: &'static str, n: usize) -> Result<()> {
+        if self.bound <= n { Ok(()) } else { elman::backend::check::indices(op, &self.to_vec()?, n) }
+    }
+
+    /// The indices on the host.
+    pub(crate) fn to_vec(&self) -> Result<Vec<u32>> {
+        self.tensor.flatten_all().and_then(|flat| flat.to_vec1()).map_err(error("download_indices"))
+    }
+}
+
+impl fmt::Debug for Indices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Indices({} below {} on {:?})", self.shape, self.bound, self.tensor.device().location())
+    }
+}
+
+/// A candle error as elman's, with the operation's name.
+pub(crate) fn error(op: &'static str) -> impl FnOnce(candle_core::Error) -> Error {
+    move |source| Error::Backend { backend: "candle", op, source: Box::new(source) }
+}
