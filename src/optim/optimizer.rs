@@ -35,6 +35,8 @@ pub struct Optimizer<B: Backend> {
     every: usize,
     /// The base rate.
     pub(super) learning_rate: f64,
+    /// Calls of `step` made.
+    pub(super) calls: u64,
     /// Updates made.
     pub(super) iteration: u64,
     /// Calls since the last update.
@@ -71,6 +73,7 @@ impl<B: Backend> Optimizer<B> {
             schedule: Schedule::Constant,
             clips: Vec::new(),
             every: 1,
+            calls: 0,
             iteration: 0,
             accumulated: 0,
             entries: Vec::new(),
@@ -120,9 +123,9 @@ impl<B: Backend> Optimizer<B> {
         self.iteration
     }
 
-    /// The learning rate of the next update: the base rate times the schedule's factor.
+    /// The learning rate of the next call of [`Optimizer::step`]: the base rate times the schedule's factor.
     pub fn learning_rate(&self) -> f64 {
-        self.learning_rate * self.schedule.at(self.iteration)
+        self.learning_rate * self.schedule.at(self.calls)
     }
 
     /// The learning rate without the schedule's factor: the rule's, unless it was set.
@@ -176,6 +179,7 @@ impl<B: Backend> Optimizer<B> {
                 (Some(_), None) => None,
             };
         }
+        self.calls += 1;
         self.accumulated += 1;
         if self.accumulated < self.every {
             return Ok(false);

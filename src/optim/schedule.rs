@@ -5,12 +5,12 @@ use std::f64::consts::PI;
 use std::fmt;
 use std::sync::Arc;
 
-/// A factor of the base learning rate for every step, counted in updates from 0.
+/// A factor of the base learning rate for every step, from 0. With [`accumulate`](super::Optimizer::accumulate) each
+/// call is a step, as in Keras, so that accumulation leaves the course what it is.
 ///
 /// Keras' schedules contain the rate itself; here the rule has the base rate and the schedule its course, so that a
 /// course can be given to any rule and a callback can lower the base: `ExponentialDecay(0.1, 100, 0.96)` is
-/// `Sgd::new(0.1)` with `Schedule::exponential(100, 0.96)`. PyTorch's `LambdaLR` has factors too. With
-/// [`accumulate`](super::Optimizer::accumulate) a step is an update, where Keras counts batches.
+/// `Sgd::new(0.1)` with `Schedule::exponential(100, 0.96)`. PyTorch's `LambdaLR` has factors too.
 ///
 /// ```
 /// use elman::optim::{Optimizer, Schedule, Sgd};

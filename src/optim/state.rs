@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 pub struct OptimizerState<B: Backend> {
     /// Name of the rule.
     pub rule: String,
+    /// Calls of [`Optimizer::step`] so far: the schedule's clock.
+    pub calls: u64,
     /// Updates made so far.
     pub iteration: u64,
     /// The base learning rate, which callbacks may have lowered.
@@ -45,6 +47,7 @@ impl<B: Backend> Optimizer<B> {
         };
         OptimizerState {
             rule: self.rule.name().to_string(),
+            calls: self.calls,
             iteration: self.iteration,
             learning_rate: self.learning_rate,
             accumulated: self.accumulated,
@@ -83,7 +86,7 @@ impl<B: Backend> Optimizer<B> {
         }
         self.set_learning_rate(state.learning_rate)?;
         (self.entries, self.enrolled) = (entries, false);
-        (self.iteration, self.accumulated) = (state.iteration, state.accumulated);
+        (self.calls, self.iteration, self.accumulated) = (state.calls, state.iteration, state.accumulated);
         Ok(())
     }
 }

@@ -1,0 +1,4 @@
+//! What several test programs share; not each uses all of it.
+#![allow(dead_code)]
+
+pub(crate) mod golden;
