@@ -6,10 +6,11 @@ use crate::backend::Backend;
 use crate::error::Result;
 use crate::tensor::Tensor;
 
-/// `-(t ln o + (1 - t) ln(1 - o))`, averaged over a row's outputs (L6). Targets are labels 0 and 1, or numbers from 0 to 1.
+/// `-(t ln o + (1 - t) ln(1 - o))`, averaged over a row's outputs (L6). Targets are labels 0 and 1, or numbers from 0
+/// to 1.
 ///
-/// On probabilities, which are held in `[1e-7, 1 - 1e-7]` as in Keras, the gradient dies at the bounds; a model that ends in a
-/// sigmoid is therefore trained on what feeds it (`max(z, 0) - z t + ln(1 + e^-|z|)`), by itself.
+/// On probabilities, which are held in `[1e-7, 1 - 1e-7]` as in Keras, the gradient dies at the bounds; a model that
+/// ends in a sigmoid is therefore trained on what feeds it (`max(z, 0) - z t + ln(1 + e^-|z|)`), by itself.
 #[derive(Clone, Debug, Default)]
 pub struct BinaryCrossEntropy {
     logits: bool,
