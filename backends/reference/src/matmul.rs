@@ -135,7 +135,8 @@ impl Lines {
         if count < width {
             panel.fill(E::ZERO);
         }
-        if self.across == 1 {
+        // Lines of a single element lie one apart both ways: then they are not side by side, but one after another.
+        if self.across == 1 && self.along >= count {
             for (to, from) in panel.chunks_exact_mut(width).zip(from.chunks(self.along)) {
                 to[..count].copy_from_slice(&from[..count]);
             }

@@ -78,7 +78,8 @@ impl<B: Backend> Callback<B> for ReduceOnPlateau {
         }
         if self.watch.waited >= self.patience.max(1) {
             let Some(optimizer) = model.optimizer_mut() else { return Ok(Flow::Continue) };
-            let rate = optimizer.learning_rate();
+            // The base rate: a schedule goes on multiplying it.
+            let rate = optimizer.base_learning_rate();
             if rate > self.min_rate {
                 optimizer.set_learning_rate((rate * self.factor).max(self.min_rate))?;
                 (self.cooling, self.watch.waited) = (self.cooldown, 0);
