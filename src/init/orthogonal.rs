@@ -47,8 +47,7 @@ fn orthonormalized(mut v: Vec<f64>, basis: &[Vec<f64>]) -> Option<Vec<f64>> {
             v.iter_mut().zip(q).for_each(|(v, q)| *v -= part * q);
         }
         let norm = dot(&v, &v).sqrt();
-        // Written so that 0 and NaN count as nothing left.
-        if !(norm > 1e-10 * first) {
+        if norm.is_nan() || norm <= 1e-10 * first {
             return None;
         }
         if norm > 0.5 * before {
