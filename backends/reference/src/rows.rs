@@ -1,0 +1,90 @@
+//! Rows by index: gather, scatter-add, one-hot; and the affine map on bags of words, which is gathered rows too.
+
+use crate::array::{Array, Indices};
+use elman::backend::check;
+use elman::data::Bags;
+use elman::{Element, Result, Shape};
+
+/// Rows of `table [n, d]`.
+pub(crate) fn gather<E: Element>(table: &Array<E>, rows: &Indices) -> Result<Array<E>> {
+    let shape = check::gather(table.shape(), rows.shape())?;
+    check::indices("gather", rows.data(), table.shape()[0])?;
+    let mut out = Vec::with_capacity(shape.elements());
+    for &row in rows.data() {
+        out.extend_from_slice(row_of(table.data(), row, shape.last()));
+    }
+    Ok(Array::new(out, shape))
+}
+
+/// Zeros `[n, d]` to which row `i` of `values [.., d]` is added at row `rows[i]`.
+pub(crate) fn scatter_add<E: Element>(values: &Array<E>, rows: &Indices, n: usize) -> Result<Array<E>> {
+    let shape = check::scatter_add(values.shape(), rows.shape(), n)?;
+    check::indices("scatter_add", rows.data(), n)?;
+    let mut out = vec![E::ZERO; shape.elements()];
+    for (i, &row) in rows.data().iter().enumerate() {
+        let width = shape.last();
+        let sums = &mut out[row as usize * width..][..width];
+        sums.iter_mut().zip(row_of(values.data(), i as u32, width)).for_each(|(sum, &x)| *sum += x);
+    }
+    Ok(Array::new(out, shape))
+}
+
+/// A 1 at each index, 0 elsewhere.
+pub(crate) fn one_hot<E: Element>(a: &Indices, classes: usize) -> Result<Array<E>> {
+    check::indices("one_hot", a.data(), classes)?;
+    let shape = a.shape().and(classes)?;
+    let mut out = vec![E::ZERO; shape.elements()];
+    for (row, &class) in a.data().iter().enumerate() {
+        out[row * classes + class as usize] = E::ONE;
+    }
+    Ok(Array::new(out, shape))
+}
+
+/// `x w + bias` for bags `x [n, width]`: each result row is the bias and the weighted rows of the words that occur.
+pub(crate) fn bag_linear<E: Element>(x: &Bags, w: &Array<E>, bias: Option<&Array<E>>) -> Result<Array<E>> {
+    let shape = check::bag_linear(x.len(), x.width(), w.shape(), bias.map(Array::shape))?;
+    let outputs = shape.last();
+    let mut out = Vec::with_capacity(shape.elements());
+    for bag in 0..x.len() {
+        let start = out.len();
+        match bias {
+            Some(bias) => out.extend_from_slice(bias.data()),
+            None => out.resize(start + outputs, E::ZERO),
+        }
+        for (word, value) in words(x, bag) {
+            add_scaled(&mut out[start..], value, row_of(w.data(), word, outputs));
+        }
+    }
+    Ok(Array::new(out, shape))
+}
+
+/// `xᵀ dy`: the gradient of each bag goes to the rows of its words.
+pub(crate) fn bag_linear_grad<E: Element>(x: &Bags, dy: &Array<E>) -> Result<Array<E>> {
+    let dense = Shape::new(&[x.len(), x.width()])?;
+    let shape = check::matmul(dense, true, dy.shape(), false)?.shape;
+    // Two axes are a matter of `dy` having two: bags have no leading axes.
+    check::same_shape("bag_linear_grad", dy.shape(), Shape::new(&[x.len(), shape.last()])?)?;
+    let outputs = shape.last();
+    let mut out = vec![E::ZERO; shape.elements()];
+    for bag in 0..x.len() {
+        for (word, value) in words(x, bag) {
+            add_scaled(&mut out[word as usize * outputs..][..outputs], value, row_of(dy.data(), bag as u32, outputs));
+        }
+    }
+    Ok(Array::new(out, shape))
+}
+
+/// The words of a bag with their values, 1 where the bags have none.
+fn words<E: Element>(x: &Bags, bag: usize) -> impl Iterator<Item = (u32, E)> {
+    let (words, values) = x.row(bag).unwrap_or_default();
+    let value = move |i: usize| values.map_or(E::ONE, |values| E::from_f64(f64::from(values[i])));
+    words.iter().enumerate().map(move |(i, &word)| (word, value(i)))
+}
+
+fn add_scaled<E: Element>(sums: &mut [E], scale: E, row: &[E]) {
+    sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += scale * x);
+}
+
+fn row_of<E>(data: &[E], row: u32, width: usize) -> &[E] {
+    &data[row as usize * width..][..width]
+}
