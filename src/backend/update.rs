@@ -166,9 +166,11 @@ impl Update {
                 }
             }
             (Update::RmsProp { lr, rho, epsilon, momentum, centered }, [a, more @ ..]) => {
+                // By the number as given: a tiny one may be 0 as an `E`, and yet its slot is there.
+                let (m, c) = more.split_at_mut(usize::from(momentum > 0.0));
+                let n = m.iter().chain(c.iter()).fold(n.min(a.len()), |n, slot| n.min(slot.len()));
                 let (lr, momentum, keep, rest) = (e(lr), e(momentum), e(rho), e(1.0 - rho));
-                let (m, c) = if momentum > E::ZERO { more.split_at_mut(1) } else { more.split_at_mut(0) };
-                for i in 0..n.min(a.len()) {
+                for i in 0..n {
                     a[i] = keep * a[i] + rest * g[i] * g[i];
                     let mut variance = a[i];
                     if centered {
