@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod golden;
+pub(crate) mod near;
 
 use elman::{Backend, Element, Key, Result, Shape};
 
