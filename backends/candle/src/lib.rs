@@ -1,1 +1,112 @@
-//! candle
+//! The [candle](https://github.com/huggingface/candle) backend of elman: CPU, CUDA and Metal.
+//!
+//! ```
+//! use elman::Tensor;
+//! use elman_candle::Candle;
+//!
+//! let device = Candle::cpu();
+//! let w = Tensor::variable(&device, vec![3.0, 4.0], &[2])?;
+//! let gradients = w.square()?.sum()?.backward()?;
+//! assert_eq!(gradients.of(&w).unwrap().to_vec()?, [6.0, 8.0]);
+//! # Ok::<(), elman::Error>(())
+//! ```
+//!
+//! Candle gives the devices, the memory and its kernels. On a CPU the kernels are elman's own: they fuse what belongs
+//! together, reuse memory and update in place. Candle's backpropagation is not used; the tape is elman's.
+#![deny(unsafe_code)]
+
+mod array;
+mod backend;
+mod cpu;
+mod interop;
+mod memory;
+mod portable;
+
+pub use array::{Array, Indices};
+pub use candle_core;
+pub use candle_nn;
+pub use interop::{var_builder, weights_to_candle};
+
+use array::error;
+use candle_core::Device;
+use cpu::{Cpu, Threads};
+use elman::{Error, Result};
+
+/// A candle device as a backend of elman. A clone is the same device.
+#[derive(Clone, Debug)]
+pub struct Candle {
+    device: Device,
+    /// Kernels of elman's own, on a CPU.
+    cpu: Option<Cpu>,
+}
+
+impl Candle {
+    /// The CPU, with rayon's threads: as many as there are cores, or `RAYON_NUM_THREADS`.
+    pub fn cpu() -> Self {
+        Candle { device: Device::Cpu, cpu: Some(Cpu::new(Threads::global())) }
+    }
+
+    /// The CPU with a number of threads of its own; the calling thread is one of them. Small arrays are worked on by one
+    /// thread whatever the number. Errors when `threads` is 0 or the system gives no more.
+    pub fn cpu_with_threads(threads: usize) -> Result<Self> {
+        Ok(Candle { device: Device::Cpu, cpu: Some(Cpu::new(Threads::new(threads)?)) })
+    }
+
+    /// The CUDA device `ordinal`. Errors when the crate was built without its feature `cuda`, and when there is no such
+    /// device.
+    pub fn cuda(ordinal: usize) -> Result<Self> {
+        if !candle_core::utils::cuda_is_available() {
+            return Err(missing("cuda"));
+        }
+        Ok(Candle::new(Device::new_cuda(ordinal).map_err(error("cuda"))?))
+    }
+
+    /// The Metal device `ordinal`. Errors when the crate was built without its feature `metal`, and when there is no such
+    /// device.
+    pub fn metal(ordinal: usize) -> Result<Self> {
+        if !candle_core::utils::metal_is_available() {
+            return Err(missing("metal"));
+        }
+        Ok(Candle::new(Device::new_metal(ordinal).map_err(error("metal"))?))
+    }
+
+    /// Any device of candle's.
+    pub fn new(device: Device) -> Self {
+        match device {
+            Device::Cpu => Candle::cpu(),
+            _ => Candle::portable(device),
+        }
+    }
+
+    /// Any device of candle's, with candle's kernels alone: what GPUs run, for comparisons on a CPU.
+    pub fn portable(device: Device) -> Self {
+        Candle { device, cpu: None }
+    }
+
+    /// Candle's device.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+}
+
+fn missing(feature: &'static str) -> Error {
+    let expected = format!("elman-candle built with its feature `{feature}`");
+    Error::invalid(format!("Candle::{feature}"), expected, "a build without it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(not(feature = "cuda"))]
+    fn cuda_without_its_feature_is_an_error_that_says_so() {
+        assert!(Candle::cuda(0).unwrap_err().to_string().contains("feature `cuda`"));
+    }
+
+    #[test]
+    #[cfg(not(feature = "metal"))]
+    fn metal_without_its_feature_is_an_error_that_says_so() {
+        assert!(Candle::metal(0).unwrap_err().to_string().contains("feature `metal`"));
+    }
+}

@@ -1,0 +1,43 @@
+//! [`BestWeights`]: a file with the weights of the best epoch so far.
+
+use super::watch::{Direction, Watch};
+use super::{Callback, Flow};
+use crate::backend::Backend;
+use crate::error::Result;
+use crate::model::{EpochLog, Model};
+use std::path::PathBuf;
+
+/// Saves the weights after each epoch that is the best so far by a value. The file is whole at any time.
+#[derive(Clone, Debug)]
+pub struct BestWeights {
+    path: PathBuf,
+    watch: Watch,
+}
+
+impl BestWeights {
+    /// Saves to `path` (safetensors) when a value of the epochs, such as `val_loss`, improves. Names with `loss` or `error`
+    /// in them improve downwards, others upwards.
+    pub fn new(path: impl Into<PathBuf>, name: impl Into<String>) -> Self {
+        BestWeights { path: path.into(), watch: Watch::new(name) }
+    }
+
+    /// Which way the value improves.
+    pub fn direction(mut self, direction: Direction) -> Self {
+        self.watch.direction = direction;
+        self
+    }
+
+    /// The best epoch and its value.
+    pub fn best(&self) -> Option<(u64, f64)> {
+        self.watch.best
+    }
+}
+
+impl<B: Backend> Callback<B> for BestWeights {
+    fn on_epoch_end(&mut self, log: &EpochLog, model: &mut Model<B>) -> Result<Flow> {
+        if self.watch.improves(log)? {
+            model.save_weights(&self.path)?;
+        }
+        Ok(Flow::Continue)
+    }
+}
