@@ -78,3 +78,6 @@ macro_rules! contract {
 
 contract!(reference_f32, elman_reference::Reference::<f32>::new());
 contract!(reference_f64, elman_reference::Reference::<f64>::new());
+contract!(candle_cpu, elman_candle::Candle::cpu());
+contract!(candle_cpu_on_one_thread, elman_candle::Candle::cpu_with_threads(1)?);
+contract!(candle_portable, elman_candle::Candle::portable(elman_candle::candle_core::Device::Cpu));

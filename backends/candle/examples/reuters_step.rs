@@ -45,9 +45,8 @@ fn main() -> Result<()> {
     let labels = (0..BATCH as u64).map(|row| key.named("labels").below(row, CLASSES) as u32).collect();
     let labels = device.upload_indices(labels, [BATCH].into())?;
 
-    let mut phases = [Duration::ZERO; 3];
     let (warm, steps) = (200, 2000);
-    let mut times = Vec::with_capacity(steps);
+    let mut times: [Vec<Duration>; 4] = Default::default();
     let mut loss = 0.0;
     for step in 0..warm + steps {
         let start = Instant::now();
@@ -70,16 +69,14 @@ fn main() -> Result<()> {
         }
         let end = Instant::now();
         if step >= warm {
-            times.push(end - start);
-            for (phase, time) in phases.iter_mut().zip([forward - start, backward - forward, end - backward]) {
-                *phase += time;
-            }
+            let phases = [end - start, forward - start, backward - forward, end - backward];
+            times.iter_mut().zip(phases).for_each(|(times, phase)| times.push(phase));
         }
     }
-    times.sort();
-    let [forward, backward, update] = phases.map(|phase| phase / steps as u32);
     println!("{}: loss {loss:.4}", device.name());
-    println!("step: median {:?}, least {:?}, greatest {:?}", times[steps / 2], times[0], times[steps - 1]);
-    println!("means: forward {forward:?}, backward {backward:?}, update {update:?}");
+    for (phase, mut times) in ["step", "forward", "backward", "update"].into_iter().zip(times) {
+        times.sort();
+        println!("{phase:9} median {:7.1?}, least {:7.1?}", times[steps / 2], times[0]);
+    }
     Ok(())
 }

@@ -94,6 +94,11 @@ fn missing(feature: &'static str) -> Error {
     Error::invalid(format!("Candle::{feature}"), expected, "a build without it")
 }
 
+/// The README's programs are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[cfg(test)]
 mod tests {
     use super::*;
