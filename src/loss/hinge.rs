@@ -13,13 +13,13 @@ pub struct Hinge;
 #[derive(Clone, Debug, Default)]
 pub struct SquaredHinge;
 
-/// `max(1 + max_j (1 - t_j) y_j - Σ_j t_j y_j, 0)` for one-hot targets: the true class' output is to be greater by 1 than any
-/// other's. As in Keras the true class stands as 0 among its rivals.
+/// `max(1 + max_j (1 - t_j) y_j - Σ_j t_j y_j, 0)` for one-hot targets: the true class' output is to be greater by 1
+/// than any other's. As in Keras the true class stands as 0 among its rivals.
 #[derive(Clone, Debug, Default)]
 pub struct CategoricalHinge;
 
 /// `max(1 - t y, 0)` elementwise.
-fn margin<B: Backend>(loss: &str, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
+fn margin<B: Backend>(loss: &'static str, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
     let (b, t) = (prediction.backend(), target.values_for(loss, prediction)?);
     let zero = Tensor::constant(b, b.zip(Zip::Equal, t.value(), &b.fill([].into(), 0.0)?)?);
     let sign = Tensor::full(b, &[], -1.0)?.select(&zero, &t)?;

@@ -13,8 +13,8 @@ pub struct MeanSquaredError;
 #[derive(Clone, Debug, Default)]
 pub struct MeanAbsoluteError;
 
-/// `e² / 2` where `e = |y - t|` is at most `δ`, `δ e - δ² / 2` beyond: squared near 0, absolute far away. Averaged over a row's
-/// outputs. Huber, "Robust Estimation of a Location Parameter", Annals of Statistics 53 (1964).
+/// `e² / 2` where `e = |y - t|` is at most `δ`, `δ e - δ² / 2` beyond: squared near 0, absolute far away. Averaged over
+/// a row's outputs. Huber, "Robust Estimation of a Location Parameter", Annals of Statistics 53 (1964).
 #[derive(Clone, Debug)]
 pub struct Huber {
     delta: f64,
@@ -34,7 +34,7 @@ impl Default for Huber {
 }
 
 /// `y - t`
-fn error<B: Backend>(loss: &str, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
+fn error<B: Backend>(loss: &'static str, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
     match target {
         Target::Values(_) => prediction.sub(&target.values_for(loss, prediction)?),
         Target::Classes { .. } => Err(Error::invalid(loss, "numbers as targets", "class labels")),

@@ -2,3 +2,5 @@
 #![allow(dead_code)]
 
 pub(crate) mod golden;
+pub(crate) mod host;
+pub(crate) mod near;
