@@ -61,7 +61,7 @@ impl Program for Neuron {
         for (name, array) in model.weights() {
             println!("{name}: {:?}", backend.download(array)?);
         }
-        println!("(two clouds at distance 2 √2: no line does better than about 0.921)");
+        println!("(two clouds at distance 2 √2: on points without end no line does better than 0.921)");
         Ok(common::merged(json!({ "metrics": common::metrics(&scores) }), common::speed(&history)))
     }
 }

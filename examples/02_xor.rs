@@ -26,7 +26,7 @@ struct Xor {
     #[arg(long, default_value_t = 8)]
     hidden: usize,
     /// How many seeds to try, from --seed on
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
 }
 
@@ -50,7 +50,7 @@ impl Program for Xor {
         let mlp = Sequential::new().add(Dense::new(self.hidden).activation(Activation::Tanh)).add(neuron());
 
         let (mut solved, mut best_linear, mut last) = (0, 0.0f64, History::default());
-        for seed in options.seed..options.seed + self.seeds {
+        for seed in (0..self.seeds).map(|i| options.seed.wrapping_add(i)) {
             let mut line = linear.build(backend, Spec::dense(&[2]), seed)?;
             let mut network = mlp.build(backend, Spec::dense(&[2]), seed)?;
             let (of_line, _) = self.train(&mut line, &data)?;

@@ -81,6 +81,9 @@ fn dataset(index: &WordIndex, texts: &[(u32, String)]) -> elman::Result<Dataset>
 
 impl Program for Reuters {
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {
+        let temporary = || std::env::temp_dir().join("elman_reuters_mlp.safetensors");
+        let file = self.weights.clone().unwrap_or_else(temporary);
+        common::check_file("--weights", &file)?;
         let Corpus { train, test, topics } = self.corpus()?;
         let index = WordIndex::fit(train.iter().map(|(_, text)| text), self.max_words)?;
         let (train, test_set) = (dataset(&index, &train)?, dataset(&index, &test)?);
@@ -105,9 +108,8 @@ impl Program for Reuters {
         println!("test: {scores}\n");
 
         // Save, and read back into a model that starts from other weights.
-        let file = self.weights.clone().unwrap_or_else(|| std::env::temp_dir().join("elman_reuters_mlp.safetensors"));
         model.save_weights(&file)?;
-        let mut reloaded = network.build(backend, Spec::bags(index.width()), options.seed + 1)?;
+        let mut reloaded = network.build(backend, Spec::bags(index.width()), options.seed.wrapping_add(1))?;
         reloaded.load_weights(&file)?;
         let predictions = reloaded.predict(test_set.inputs(), 256)?;
         let same = predictions == model.predict(test_set.inputs(), 256)?;

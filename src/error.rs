@@ -7,6 +7,10 @@ use std::path::PathBuf;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error that a user can cause or meet. Nothing that a user does panics instead.
+///
+/// A message is whole: that of an error below is part of it. It is therefore not given as
+/// [`source`](std::error::Error::source) once more, which reporters such as anyhow's would print a second time; who wants
+/// the error below finds it in the variant's field `error`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -33,21 +37,21 @@ pub enum Error {
     },
 
     /// What went wrong inside a layer, with its path (`sequential.dense_1`).
-    #[error("layer `{path}`: {source}")]
+    #[error("layer `{path}`: {error}")]
     Layer {
         /// Path of the layer in the model.
         path: String,
         /// What went wrong there.
-        source: Box<Error>,
+        error: Box<Error>,
     },
 
     /// What went wrong with one of several data sets, say.
-    #[error("{place}: {source}")]
+    #[error("{place}: {error}")]
     At {
         /// Where.
         place: String,
         /// What went wrong there.
-        source: Box<Error>,
+        error: Box<Error>,
     },
 
     /// Backward from a tensor that is not a scalar.
@@ -102,12 +106,12 @@ pub enum Error {
     },
 
     /// A file or stream that could not be read or written.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}: {error}", .path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// The system's word.
-        source: std::io::Error,
+        error: std::io::Error,
     },
 
     /// A file whose content is not what its format says.
@@ -133,14 +137,14 @@ pub enum Error {
     },
 
     /// What the library below a backend reported.
-    #[error("{backend}: {op}: {source}")]
+    #[error("{backend}: {op}: {error}")]
     Backend {
         /// The backend.
         backend: &'static str,
         /// The operation.
         op: &'static str,
         /// The library's own error.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        error: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
@@ -158,19 +162,19 @@ impl Error {
     /// This error inside the layer at `path`; a path that is already there is put behind it.
     pub fn in_layer(self, path: &str) -> Self {
         match self {
-            Error::Layer { path: inner, source } => Error::Layer { path: format!("{path}.{inner}"), source },
-            other => Error::Layer { path: path.to_string(), source: Box::new(other) },
+            Error::Layer { path: inner, error } => Error::Layer { path: format!("{path}.{inner}"), error },
+            other => Error::Layer { path: path.to_string(), error: Box::new(other) },
         }
     }
 
     /// This error at `place`: which data set it was, for instance.
     pub fn at(self, place: impl ToString) -> Self {
-        Error::At { place: place.to_string(), source: Box::new(self) }
+        Error::At { place: place.to_string(), error: Box::new(self) }
     }
 
     /// An [`Error::Io`] at `path`.
-    pub fn io(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
-        Error::Io { path: path.into(), source }
+    pub fn io(path: impl Into<PathBuf>, error: std::io::Error) -> Self {
+        Error::Io { path: path.into(), error }
     }
 }
 

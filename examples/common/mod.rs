@@ -5,14 +5,14 @@
 
 pub mod newswire;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 use elman::Backend;
 use elman::model::{Evaluation, History};
 use elman_candle::Candle;
 use elman_reference::Reference;
 use serde_json::{Map, Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Options that every example takes.
 #[derive(Args, Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct Options {
     /// What runs the model
     #[arg(long, value_enum, default_value = "candle")]
     pub backend: Which,
-    /// Where it runs: cpu, cuda:N, metal (those but cpu with candle, built with that feature)
+    /// Where it runs: cpu, or, with candle and built with that feature, cuda:N or metal:N
     #[arg(long, default_value = "cpu")]
     pub device: String,
     /// Threads on the CPU [default: all cores]
@@ -37,7 +37,7 @@ pub struct Options {
 /// The backends that come with the library.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Which {
-    /// candle: CPU, CUDA, Metal
+    /// Candle's devices: CPU, CUDA, Metal
     Candle,
     /// Plain Rust from scratch: CPU
     Reference,
@@ -56,6 +56,9 @@ pub fn launch(name: &str, options: &Options, program: &impl Program) -> anyhow::
         Some(threads) => threads,
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
+    if let Some(path) = &options.json {
+        check_file("--json", path)?;
+    }
     let cpu = options.device == "cpu";
     let (backend, results) = match options.backend {
         Which::Reference if !cpu => bail!("--device {}: the reference backend runs on the CPU only", options.device),
@@ -87,12 +90,21 @@ fn run<B: Backend>(backend: &B, options: &Options, program: &impl Program) -> an
 
 fn device(name: &str) -> anyhow::Result<Candle> {
     let (kind, number) = name.split_once(':').unwrap_or((name, "0"));
-    let ordinal = number.parse().with_context(|| format!("--device {name}: `{number}` is not a device number"))?;
-    match kind {
-        "cuda" => Ok(Candle::cuda(ordinal)?),
-        "metal" => Ok(Candle::metal(ordinal)?),
-        _ => bail!("--device {name}: expected cpu, cuda:N or metal"),
-    }
+    let Ok(ordinal) = number.parse() else { bail!("--device {name}: `{number}` is not a device's number") };
+    let device = match kind {
+        "cuda" => Candle::cuda(ordinal),
+        "metal" => Candle::metal(ordinal),
+        _ => bail!("--device {name}: expected cpu, cuda:N or metal:N"),
+    };
+    device.with_context(|| format!("--device {name}: not to be had; build with `--features {kind}` where there is one"))
+}
+
+/// Finds out before the work whether its results will have a place.
+pub fn check_file(option: &str, path: &Path) -> anyhow::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    ensure!(folder.is_dir(), "{option} {}: there is no folder {}", path.display(), folder.display());
+    ensure!(!path.is_dir(), "{option} {}: this is a folder, not a file", path.display());
+    Ok(())
 }
 
 /// Seconds an epoch and samples a second over a history, for the JSON file.

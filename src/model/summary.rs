@@ -57,7 +57,8 @@ impl fmt::Display for Summary {
         for line in all() {
             let [name, kind, output, params] = line;
             let [w0, w1, w2, w3] = widths;
-            writeln!(f, "{name:<w0$}  {kind:<w1$}  {output:<w2$}  {params:>w3$}")?;
+            let line = format!("{name:<w0$}  {kind:<w1$}  {output:<w2$}  {params:>w3$}");
+            writeln!(f, "{}", line.trim_end())?;
         }
         write!(f, "{} parameters, {} trainable", grouped(self.total), grouped(self.trainable))
     }

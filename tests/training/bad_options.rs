@@ -1,7 +1,7 @@
 //! Options, models and callbacks that cannot work: an error before anything is trained.
 
 use crate::bad_input::labelled;
-use crate::toy::{R, classifier, fit, network, numbers, points, says};
+use crate::toy::{R, classifier, fit, network, points, says};
 use elman::data::{ClassWeights, Dataset, Targets};
 use elman::loss::{CategoricalCrossEntropy, MeanSquaredError, SparseCategoricalCrossEntropy};
 use elman::metrics::Accuracy;

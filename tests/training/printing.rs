@@ -13,7 +13,7 @@ fn a_summary_lists_the_layers() {
     let mut model = network.build(&R::new(), Spec::bags(1000), 0).unwrap();
     let expected = "\
 layer                 kind        output              parameters
-input                             bags [batch, 1000]            
+input                             bags [batch, 1000]
 sequential            sequential  [batch, 20]             20,020
   sequential.dense    dense       [batch, 20]             20,020
   sequential.dropout  dropout     [batch, 20]                  0

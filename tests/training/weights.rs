@@ -158,7 +158,7 @@ fn damaged_files_are_refused() {
 #[test]
 fn numbers_of_another_type_are_refused() {
     let (_folder, path, model) = saved();
-    let zeros = vec![0; 64];
+    let zeros = [0; 64];
     let views = model.params().iter().map(|param| {
         let (shape, bytes) = (param.shape().to_vec(), param.shape().elements() * 2);
         (param.name(), safetensors::tensor::TensorView::new(safetensors::Dtype::F16, shape, &zeros[..bytes]).unwrap())

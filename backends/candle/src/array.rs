@@ -242,7 +242,7 @@ impl fmt::Debug for Indices {
 
 /// A candle error as elman's, with the operation's name.
 pub(crate) fn error(op: &'static str) -> impl FnOnce(candle_core::Error) -> Error {
-    move |source| Error::Backend { backend: "candle", op, source: Box::new(source) }
+    move |e| Error::Backend { backend: "candle", op, error: Box::new(e) }
 }
 
 #[cfg(test)]

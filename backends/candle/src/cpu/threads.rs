@@ -30,7 +30,7 @@ impl Threads {
             _ => {
                 let built =
                     ThreadPoolBuilder::new().num_threads(count - 1).thread_name(|i| format!("elman-{i}")).build();
-                let failed = |e| Error::Backend { backend: "candle", op: "cpu_with_threads", source: Box::new(e) };
+                let failed = |e| Error::Backend { backend: "candle", op: "cpu_with_threads", error: Box::new(e) };
                 Some(Arc::new(built.map_err(failed)?))
             }
         };
