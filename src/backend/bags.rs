@@ -3,7 +3,7 @@
 use super::{Backend, check};
 use crate::data::Bags;
 use crate::element::Element;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// `y = x w + bias` with bags `x [n, width]`, `w [width, outputs]`, `bias [outputs]`: `y [n, outputs]`.
 ///
@@ -21,6 +21,11 @@ pub fn bag_linear_grad<B: Backend>(b: &B, x: &Bags, dy: &B::Array) -> Result<B::
 /// The bags as dense rows `[n, width]` on the device: the words' values scattered over zeros.
 pub fn dense<B: Backend>(b: &B, x: &Bags) -> Result<B::Array> {
     let (n, width) = (x.len(), x.width());
+    // Places among the dense elements are indices on the device.
+    if n.checked_mul(width).is_none_or(|elements| elements > u32::MAX as usize) {
+        let found = format!("{n} bags of width {width}");
+        return Err(Error::invalid("bag_linear", "less than 2^32 elements when dense; take smaller batches", found));
+    }
     let mut values = Vec::with_capacity(x.indices().len());
     let mut places = Vec::with_capacity(x.indices().len());
     for row in 0..n {

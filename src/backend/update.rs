@@ -166,14 +166,17 @@ impl Update {
                 }
             }
             (Update::RmsProp { lr, rho, epsilon, momentum, centered }, [a, more @ ..]) => {
+                // By the number as given: a tiny one may be 0 as an `E`, and yet its slot is there.
+                let (m, c) = more.split_at_mut(usize::from(momentum > 0.0));
+                let n = m.iter().chain(c.iter()).fold(n.min(a.len()), |n, slot| n.min(slot.len()));
                 let (lr, momentum, keep, rest) = (e(lr), e(momentum), e(rho), e(1.0 - rho));
-                let (m, c) = if momentum > E::ZERO { more.split_at_mut(1) } else { more.split_at_mut(0) };
-                for i in 0..n.min(a.len()) {
+                for i in 0..n {
                     a[i] = keep * a[i] + rest * g[i] * g[i];
                     let mut variance = a[i];
                     if centered {
                         c[0][i] = keep * c[0][i] + rest * g[i];
-                        variance -= c[0][i] * c[0][i];
+                        // Rounding can leave a variance of nearly nothing below 0.
+                        variance = (variance - c[0][i] * c[0][i]).maximum(E::ZERO);
                     }
                     let mut step = lr * g[i] / epsilon.root(variance);
                     if let [m] = &mut *m {
@@ -255,7 +258,7 @@ pub fn update<B: Backend>(b: &B, rule: &Update, w: &mut B::Array, g: &B::Array, 
             let mut variance = a.clone();
             if let (true, [c]) = (centered, c) {
                 *c = average(c, rho, g)?;
-                variance = less(a, &b.map(Map::Square, c)?)?;
+                variance = b.map(Map::Clamp(0.0, f64::INFINITY), &less(a, &b.map(Map::Square, c)?)?)?;
             }
             let mut step = scale(&b.zip(Zip::Div, g, &epsilon.root_array(b, &variance)?)?, lr)?;
             if let [m] = m {

@@ -41,6 +41,8 @@ impl<B: Backend> Sequential<B> {
     }
 
     /// Adds a layer; its name is its kind, numbered where there are several.
+    // Keras' word; nobody takes it for `+`.
+    #[allow(clippy::should_implement_trait)]
     pub fn add(mut self, layer: impl Layer<B> + 'static) -> Self {
         self.layers.push((None, Arc::new(layer)));
         self

@@ -1,15 +1,16 @@
 //! [`BinaryCrossEntropy`]: yes or no, for one output or several.
 
-use super::{EPSILON, Loss, Target, logits_twice, mean_of_row};
+use super::{EPSILON, Loss, Target, mean_of_row, mismatch};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::Result;
 use crate::tensor::Tensor;
 
-/// `-(t ln o + (1 - t) ln(1 - o))`, averaged over a row's outputs (L6). Targets are labels 0 and 1, or numbers from 0 to 1.
+/// `-(t ln o + (1 - t) ln(1 - o))`, averaged over a row's outputs (L6). Targets are labels 0 and 1, or numbers from 0
+/// to 1.
 ///
-/// On probabilities, which are held in `[1e-7, 1 - 1e-7]` as in Keras, the gradient dies at the bounds; a model that ends in a
-/// sigmoid is therefore trained on what feeds it (`max(z, 0) - z t + ln(1 + e^-|z|)`), by itself.
+/// On probabilities, which are held in `[1e-7, 1 - 1e-7]` as in Keras, the gradient dies at the bounds; a model that
+/// ends in a sigmoid is therefore trained on what feeds it (`max(z, 0) - z t + ln(1 + e^-|z|)`), by itself.
 #[derive(Clone, Debug, Default)]
 pub struct BinaryCrossEntropy {
     logits: bool,
@@ -55,7 +56,7 @@ impl<B: Backend> Loss<B> for BinaryCrossEntropy {
 
     fn before(&self, last: Activation) -> Result<Option<Box<dyn Loss<B>>>> {
         match (self.logits, last) {
-            (true, Activation::Sigmoid | Activation::Softmax) => Err(logits_twice(Loss::<B>::name(self), last)),
+            (true, Activation::Sigmoid | Activation::Softmax) => Err(mismatch(Loss::<B>::name(self), last)),
             (false, Activation::Sigmoid) => Ok(Some(Box::new(BinaryCrossEntropy { logits: true, ..self.clone() }))),
             _ => Ok(None),
         }

@@ -1,16 +1,16 @@
 //! [`CategoricalCrossEntropy`] and [`SparseCategoricalCrossEntropy`]: one class of several.
 
-use super::{EPSILON, Loss, Target, check_smoothing, logits_twice};
+use super::{EPSILON, Loss, Target, check_smoothing, mismatch};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::Result;
 use crate::tensor::{Axis, Tensor};
 
-/// `-Σ_j t_j ln o_j` for targets that are distributions over the classes, such as one-hot rows (L6). Labels are taken too and made
-/// one-hot; [`SparseCategoricalCrossEntropy`] does without.
+/// `-Σ_j t_j ln o_j` for targets that are distributions over the classes, such as one-hot rows (L6). Labels are taken
+/// too and made one-hot; [`SparseCategoricalCrossEntropy`] does without.
 ///
-/// Probabilities are divided by their sum and held in `[1e-7, 1 - 1e-7]`, as in Keras; a model that ends in a softmax is trained on what
-/// feeds it, by log-sum-exp.
+/// Probabilities are divided by their sum and held in `[1e-7, 1 - 1e-7]`, as in Keras; a model that ends in a softmax
+/// is trained on what feeds it, by log-sum-exp.
 #[derive(Clone, Debug, Default)]
 pub struct CategoricalCrossEntropy {
     logits: bool,
@@ -78,7 +78,9 @@ impl<B: Backend> Loss<B> for CategoricalCrossEntropy {
 
     fn before(&self, last: Activation) -> Result<Option<Box<dyn Loss<B>>>> {
         match (self.logits, last) {
-            (true, Activation::Softmax | Activation::Sigmoid) => Err(logits_twice(Loss::<B>::name(self), last)),
+            (true, Activation::Softmax | Activation::Sigmoid) | (false, Activation::LogSoftmax) => {
+                Err(mismatch(Loss::<B>::name(self), last))
+            }
             (false, Activation::Softmax) => {
                 Ok(Some(Box::new(CategoricalCrossEntropy { logits: true, ..self.clone() })))
             }
@@ -109,7 +111,9 @@ impl<B: Backend> Loss<B> for SparseCategoricalCrossEntropy {
 
     fn before(&self, last: Activation) -> Result<Option<Box<dyn Loss<B>>>> {
         match (self.logits, last) {
-            (true, Activation::Softmax | Activation::Sigmoid) => Err(logits_twice(Loss::<B>::name(self), last)),
+            (true, Activation::Softmax | Activation::Sigmoid) | (false, Activation::LogSoftmax) => {
+                Err(mismatch(Loss::<B>::name(self), last))
+            }
             (false, Activation::Softmax) => {
                 Ok(Some(Box::new(SparseCategoricalCrossEntropy { logits: true, ..self.clone() })))
             }
@@ -125,6 +129,8 @@ fn smoothed<B: Backend>(targets: Tensor<B>, smoothing: f64) -> Result<Tensor<B>>
 
 fn of_probabilities<B: Backend>(prediction: &Tensor<B>, targets: &Tensor<B>) -> Result<Tensor<B>> {
     let axis = prediction.shape().rank() - 1;
-    let p = prediction.div(&prediction.sum_along(Axis::Keep(axis))?)?.clamp(EPSILON, 1.0 - EPSILON)?;
+    // A masked step may come as a row of zeros, which has no sum to divide by.
+    let sum = prediction.sum_along(Axis::Keep(axis))?.clamp(EPSILON, f64::INFINITY)?;
+    let p = prediction.div(&sum)?.clamp(EPSILON, 1.0 - EPSILON)?;
     p.ln()?.mul(targets)?.sum_along(Axis::Drop(axis))?.neg()
 }

@@ -13,8 +13,8 @@ pub struct Hinge;
 #[derive(Clone, Debug, Default)]
 pub struct SquaredHinge;
 
-/// `max(1 + max_j (1 - t_j) y_j - Σ_j t_j y_j, 0)` for one-hot targets: the true class' output is to be greater by 1 than any
-/// other's. As in Keras the true class stands as 0 among its rivals.
+/// `max(1 + max_j (1 - t_j) y_j - Σ_j t_j y_j, 0)` for one-hot targets: the true class' output is to be greater by 1
+/// than any other's. As in Keras the true class stands as 0 among its rivals.
 #[derive(Clone, Debug, Default)]
 pub struct CategoricalHinge;
 

@@ -1,8 +1,8 @@
 //! Losses (L6): what training makes small.
 //!
 //! A loss gives one value a row; [`mean`] weighs and averages them. Defaults and names are Keras'. Which one (L14):
-//! cross-entropy for classes ([`SparseCategoricalCrossEntropy`] with labels, [`BinaryCrossEntropy`] for two), a hinge with a
-//! linear last layer for margins, [`MeanSquaredError`] with a linear last layer for regression.
+//! cross-entropy for classes ([`SparseCategoricalCrossEntropy`] with labels, [`BinaryCrossEntropy`] for two), a hinge
+//! with a linear last layer for margins, [`MeanSquaredError`] with a linear last layer for regression.
 //!
 //! ```
 //! use elman::loss::{self, SparseCategoricalCrossEntropy, Target};
@@ -44,8 +44,8 @@ pub trait Loss<B: Backend>: Debug + Send + Sync {
     /// Keras' name in snake case.
     fn name(&self) -> &'static str;
 
-    /// A value for each row of predictions `[.., outputs]`: `[..]`. Errors when predictions and target do not go together, and
-    /// for labels out of range.
+    /// A value for each row of predictions `[.., outputs]`: `[..]`. Errors when predictions and target do not go
+    /// together, and for labels out of range.
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>>;
 
     /// A class whose rows count nothing.
@@ -53,15 +53,16 @@ pub trait Loss<B: Backend>: Debug + Send + Sync {
         None
     }
 
-    /// The same loss on what feeds `last`, the model's last activation, where that is the stable form. Errors when the loss and
-    /// the activation contradict each other.
+    /// The same loss on what feeds `last`, the model's last activation, where that is the stable form. Errors when the
+    /// loss and the activation contradict each other.
     fn before(&self, _last: Activation) -> Result<Option<Box<dyn Loss<B>>>> {
         Ok(None)
     }
 }
 
-/// `Σ w loss / rows`: the mean over all rows that are not ignored, as Keras' `sum_over_batch_size`. A weight counts for all
-/// rows of its sample. A batch whose every row is ignored gives 0 and not NaN. Errors when the weights are not one a sample.
+/// `Σ w loss / rows`: the mean over all rows that are not ignored, as Keras' `sum_over_batch_size`: it is divided by
+/// their number, not by their weight. Weights are one a sample, for all rows of it, or one a row. A batch whose every
+/// row is ignored gives 0 and not NaN. Errors when the number of weights is another.
 pub fn mean<B: Backend>(
     loss: &dyn Loss<B>,
     prediction: &Tensor<B>,
@@ -71,8 +72,9 @@ pub fn mean<B: Backend>(
     let each = loss.each(prediction, target)?;
     let rows = each.shape().elements();
     let samples = each.shape().first().copied().unwrap_or(1);
-    if let Some(weights) = weights.filter(|weights| weights.len() != samples) {
-        return Err(Error::invalid(loss.name(), format!("{samples} sample weights"), weights.len()));
+    if let Some(weights) = weights.filter(|weights| weights.len() != samples && weights.len() != rows) {
+        let by_row = if rows == samples { String::new() } else { format!(" or {rows}, one a row") };
+        return Err(Error::invalid(loss.name(), format!("{samples} sample weights{by_row}"), weights.len()));
     }
     let ignored = |row: usize| match (target, loss.ignored()) {
         (Target::Classes { labels, .. }, Some(class)) => labels.get(row) == Some(&class),
@@ -82,9 +84,10 @@ pub fn mean<B: Backend>(
     if weights.is_none() && counted == rows {
         return each.mean();
     }
-    let steps = rows / samples.max(1);
-    let weight =
-        |row: usize| if ignored(row) { 0.0 } else { weights.map_or(1.0, |weights| f64::from(weights[row / steps])) };
+    // Rows that share a weight: all of a sample, or one.
+    let sharing = weights.map_or(1, |weights| rows / weights.len().max(1));
+    let given = |row: usize| weights.map_or(1.0, |weights| f64::from(weights[row / sharing]));
+    let weight = |row: usize| if ignored(row) { 0.0 } else { given(row) };
     let weights = (0..rows).map(|row| B::Elem::from_f64(weight(row))).collect();
     let weights = Tensor::new(prediction.backend(), weights, &each.shape())?;
     each.mul(&weights)?.sum()?.affine(1.0 / counted.max(1) as f64, 0.0)
@@ -98,9 +101,12 @@ fn mean_of_row<B: Backend>(elementwise: Tensor<B>) -> Result<Tensor<B>> {
     }
 }
 
-/// A loss that takes logits must not come after the activation that it contains.
-fn logits_twice(name: &str, last: Activation) -> Error {
-    let expected = "logits, so a model that ends in a linear layer (or the loss on probabilities)";
+/// The loss wants another kind of numbers than the model's last activation gives.
+fn mismatch(name: &str, last: Activation) -> Error {
+    let expected = match last {
+        Activation::LogSoftmax => "probabilities, so a model that ends in softmax (or the loss from logits)",
+        _ => "logits, so a model that ends in a linear layer (or the loss on probabilities)",
+    };
     Error::invalid(name, expected, format!("a model that ends in {last}"))
 }
 

@@ -13,8 +13,8 @@ pub struct MeanSquaredError;
 #[derive(Clone, Debug, Default)]
 pub struct MeanAbsoluteError;
 
-/// `e² / 2` where `e = |y - t|` is at most `δ`, `δ e - δ² / 2` beyond: squared near 0, absolute far away. Averaged over a row's
-/// outputs. Huber, "Robust Estimation of a Location Parameter", Annals of Statistics 53 (1964).
+/// `e² / 2` where `e = |y - t|` is at most `δ`, `δ e - δ² / 2` beyond: squared near 0, absolute far away. Averaged over
+/// a row's outputs. Huber, "Robust Estimation of a Location Parameter", Annals of Statistics 53 (1964).
 #[derive(Clone, Debug)]
 pub struct Huber {
     delta: f64,

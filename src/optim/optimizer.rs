@@ -159,7 +159,7 @@ impl<B: Backend> Optimizer<B> {
     /// Errors before anything has changed: hyper-parameters out of range, other parameters than those of the first
     /// step, and [`Error::MissingGradient`] with the names of all trainable parameters that no gradient reached.
     pub fn step(&mut self, params: &mut [Param<B>], mut gradients: Gradients<B>) -> Result<bool> {
-        self.enroll(params)?;
+        self.enrol(params)?;
         let learning_rate = self.learning_rate();
         from_zero("optimizer", &format!("learning rate by the schedule {:?}", self.schedule), learning_rate)?;
         let taken: Vec<Option<B::Array>> = params.iter().map(|p| gradients.take(p.tensor())).collect();
@@ -226,7 +226,7 @@ impl<B: Backend> Optimizer<B> {
     }
 
     /// Checks, and at first makes, the entries: state belongs to a parameter by name and must not end up at another's.
-    fn enroll(&mut self, params: &[Param<B>]) -> Result<()> {
+    fn enrol(&mut self, params: &[Param<B>]) -> Result<()> {
         if self.enrolled {
             let known = |(entry, param): (&Entry<B>, &Param<B>)| entry.name == param.name();
             if self.entries.len() != params.len() || !self.entries.iter().zip(params).all(known) {
@@ -236,7 +236,7 @@ impl<B: Backend> Optimizer<B> {
             }
         } else {
             self.check()?;
-            self.enroll_anew(params)?;
+            self.enrol_anew(params)?;
         }
         match self.entries.iter().zip(params).find(|(entry, param)| entry.shape != param.shape()) {
             None => Ok(()),
@@ -247,7 +247,7 @@ impl<B: Backend> Optimizer<B> {
         }
     }
 
-    fn enroll_anew(&mut self, params: &[Param<B>]) -> Result<()> {
+    fn enrol_anew(&mut self, params: &[Param<B>]) -> Result<()> {
         let mut names: Vec<&str> = params.iter().map(Param::name).collect();
         names.sort_unstable();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {

@@ -5,8 +5,9 @@
 //! its own. Only an array whose token is alone may be changed in place. Tensors that a user has seen, going out or
 //! coming in, can have views that no token knows of; their tokens say so for ever, and an update in place copies first.
 
+use crate::cpu::nest;
 use crate::memory::Memory;
-use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Storage, StorageRef, Tensor};
+use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Storage, StorageRef, Tensor, WithDType};
 use elman::{Error, Result, Shape};
 use std::cell::Cell;
 use std::fmt;
@@ -38,7 +39,7 @@ impl Array {
 
     /// An array over numbers in host memory, which goes to `home` at the end.
     pub(crate) fn on_cpu(data: Vec<f32>, shape: Shape, home: &Memory) -> Result<Self> {
-        let tensor = Tensor::from_vec(data, &shape[..], &candle_core::Device::Cpu).map_err(error("upload"))?;
+        let tensor = Tensor::from_vec(data, &shape[..], &Device::Cpu).map_err(error("upload"))?;
         let owner = Owner { exported: AtomicBool::new(false), home: Some(home.clone()) };
         Ok(Array { tensor, shape, owner: Arc::new(owner) })
     }
@@ -70,20 +71,15 @@ impl Array {
     }
 
     /// The numbers of an array in host memory, in row-major order: copied only when a view has put them out of order.
-    pub(crate) fn numbers(&self) -> Result<Numbers<'_>> {
+    pub(crate) fn numbers(&self) -> Result<Numbers<'_, f32>> {
         let (storage, layout) = self.tensor.storage_and_layout();
-        let Storage::Cpu(CpuStorage::F32(all)) = &*storage else {
-            return Err(Error::invalid("candle cpu", "an array of f32 in host memory", format!("{self:?}")));
-        };
-        Ok(match layout.contiguous_offsets() {
-            Some((start, end)) => Numbers::Borrowed { storage, range: start..end },
-            None => {
-                let mut copy = self.owner.home.as_ref().map_or_else(Vec::new, |home| home.take(self.shape.elements()));
-                copy.resize(self.shape.elements(), 0.0);
-                crate::cpu::nest::copy_strided(all, layout, &mut copy);
-                Numbers::Copied(copy)
-            }
-        })
+        if layout.is_contiguous() {
+            return Numbers::held(storage, layout);
+        }
+        let n = self.shape.elements();
+        let mut copy = self.owner.home.as_ref().map_or_else(|| vec![0.0; n], |home| home.take(n));
+        nest::copy_strided(host_slice(&storage)?, layout, &mut copy);
+        Ok(Numbers::Copied(copy))
     }
 
     /// Takes the numbers of an array in host memory out, to be changed: without a copy when no one else can see them.
@@ -91,7 +87,7 @@ impl Array {
     pub(crate) fn take(&mut self) -> Result<Vec<f32>> {
         let whole = {
             let (storage, layout) = self.tensor.storage_and_layout();
-            matches!(&*storage, Storage::Cpu(CpuStorage::F32(all)) if layout.contiguous_offsets() == Some((0, all.len())))
+            host_slice::<f32>(&storage).is_ok_and(|all| layout.contiguous_offsets() == Some((0, all.len())))
         };
         if whole && self.is_alone() {
             return steal(&self.tensor);
@@ -131,25 +127,39 @@ impl fmt::Debug for Array {
 }
 
 /// Numbers in row-major order.
-pub(crate) enum Numbers<'a> {
+pub(crate) enum Numbers<'a, T> {
     /// Where they lie.
-    Borrowed { storage: StorageRef<'a>, range: Range<usize> },
+    Held { storage: StorageRef<'a>, range: Range<usize> },
     /// In a copy.
-    Copied(Vec<f32>),
+    Copied(Vec<T>),
 }
 
-impl Deref for Numbers<'_> {
-    type Target = [f32];
+impl<'a, T: WithDType> Numbers<'a, T> {
+    /// Those of a contiguous layout. Errors when they are not in host memory, or of another type.
+    fn held(storage: StorageRef<'a>, layout: &Layout) -> Result<Self> {
+        host_slice::<T>(&storage)?;
+        let start = layout.start_offset();
+        Ok(Numbers::Held { storage, range: start..start + layout.shape().elem_count() })
+    }
+}
 
-    fn deref(&self) -> &[f32] {
+impl<T: WithDType> Deref for Numbers<'_, T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
         match self {
-            Numbers::Borrowed { storage, range } => match &**storage {
-                Storage::Cpu(CpuStorage::F32(all)) => &all[range.clone()],
-                // `Array::numbers` has looked.
-                _ => &[],
-            },
+            // `held` has seen that this is no error.
+            Numbers::Held { storage, range } => host_slice(storage).map_or(&[], |all| &all[range.clone()]),
             Numbers::Copied(copy) => copy,
         }
+    }
+}
+
+/// All that a storage in host memory holds.
+fn host_slice<T: WithDType>(storage: &Storage) -> Result<&[T]> {
+    match storage {
+        Storage::Cpu(storage) => T::cpu_storage_as_slice(storage).map_err(error("read")),
+        _ => Err(Error::invalid("candle cpu", "an array in host memory", "an array on another device")),
     }
 }
 
@@ -166,7 +176,7 @@ fn steal(tensor: &Tensor) -> Result<Vec<f32>> {
         fn cpu_fwd(&self, storage: &mut CpuStorage, _: &Layout) -> candle_core::Result<()> {
             match storage {
                 CpuStorage::F32(data) => self.0.set(std::mem::take(data)),
-                other => candle_core::bail!("an array of f32 expected, found {:?}", dtype_of(other)),
+                _ => candle_core::bail!("an array of f32 expected"),
             }
             Ok(())
         }
@@ -175,11 +185,6 @@ fn steal(tensor: &Tensor) -> Result<Vec<f32>> {
     let stolen = Steal(Cell::new(Vec::new()));
     tensor.inplace_op1(&stolen).map_err(error("take"))?;
     Ok(stolen.0.into_inner())
-}
-
-fn dtype_of(storage: &CpuStorage) -> DType {
-    use candle_core::backend::BackendStorage;
-    storage.dtype()
 }
 
 /// An array of indices (`u32`) on a candle device.
@@ -196,6 +201,12 @@ impl Indices {
         Indices { tensor, shape, bound }
     }
 
+    /// Indices below `bound` in host memory.
+    pub(crate) fn on_cpu(data: Vec<u32>, shape: Shape, bound: usize) -> Result<Self> {
+        let tensor = Tensor::from_vec(data, &shape[..], &Device::Cpu).map_err(error("upload_indices"))?;
+        Ok(Indices { tensor, shape, bound })
+    }
+
     pub(crate) fn tensor(&self) -> &Tensor {
         &self.tensor
     }
@@ -203,6 +214,13 @@ impl Indices {
     /// The shape.
     pub fn shape(&self) -> Shape {
         self.shape
+    }
+
+    /// The indices where they lie in host memory; those on other devices are an error.
+    pub(crate) fn numbers(&self) -> Result<Numbers<'_, u32>> {
+        // Indices are never viewed, so their layout is contiguous.
+        let (storage, layout) = self.tensor.storage_and_layout();
+        Numbers::held(storage, layout)
     }
 
     /// Every index is below `n`.
@@ -225,4 +243,110 @@ impl fmt::Debug for Indices {
 /// A candle error as elman's, with the operation's name.
 pub(crate) fn error(op: &'static str) -> impl FnOnce(candle_core::Error) -> Error {
     move |source| Error::Backend { backend: "candle", op, source: Box::new(source) }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Candle;
+    use elman::Backend;
+    use elman::backend::Update;
+
+    const SGD: Update = Update::Sgd { lr: 1.0 };
+
+    /// The memory that an array lies in.
+    fn place(a: &super::Array) -> *const f32 {
+        a.numbers().unwrap().as_ptr()
+    }
+
+    /// What an update makes of `[1, 2, 3, 4]`, and whether it happened in place, when `keep` has looked at the array.
+    fn update_after<T>(keep: impl FnOnce(&Candle, &super::Array) -> T) -> (Vec<f32>, bool, T) {
+        let device = Candle::cpu();
+        let mut w = device.upload(vec![1.0, 2.0, 3.0, 4.0], [2, 2].into()).unwrap();
+        let one = device.fill([2, 2].into(), 1.0).unwrap();
+        let kept = keep(&device, &w);
+        let before = place(&w);
+        device.update(&SGD, &mut w, &one, &mut []).unwrap();
+        (device.download(&w).unwrap(), place(&w) == before, kept)
+    }
+
+    const AFTER: [f32; 4] = [0.0, 1.0, 2.0, 3.0];
+
+    #[test]
+    fn a_sole_owner_is_updated_in_place() {
+        let (after, in_place, ()) = update_after(|_, _| ());
+        assert!(after == AFTER && in_place);
+    }
+
+    #[test]
+    fn siblings_of_an_updated_array_do_not_change() {
+        let device = Candle::cpu();
+        let check = |(after, in_place, kept): (Vec<f32>, bool, super::Array), expected: &[f32]| {
+            assert!(after == AFTER && !in_place);
+            assert_eq!(device.download(&kept).unwrap(), expected);
+        };
+        check(update_after(|_, w| w.clone()), &[1.0, 2.0, 3.0, 4.0]);
+        check(update_after(|d, w| d.reshape(w, [4].into()).unwrap()), &[1.0, 2.0, 3.0, 4.0]);
+        check(update_after(|d, w| d.permute(w, &[1, 0]).unwrap()), &[1.0, 3.0, 2.0, 4.0]);
+        check(update_after(|d, w| d.slice(w, 0, 1, 1).unwrap()), &[3.0, 4.0]);
+    }
+
+    #[test]
+    fn a_sibling_that_is_gone_does_not_count() {
+        let (after, in_place, ()) = update_after(|d, w| drop((w.clone(), d.permute(w, &[1, 0]).unwrap())));
+        assert!(after == AFTER && in_place);
+    }
+
+    #[test]
+    fn an_exported_tensor_does_not_change() {
+        let (after, in_place, kept) = update_after(|d, w| d.to_candle(w));
+        assert!(after == AFTER && !in_place);
+        assert_eq!(kept.to_vec2::<f32>().unwrap(), [[1.0, 2.0], [3.0, 4.0]]);
+    }
+
+    #[test]
+    fn an_exported_tensor_outlives_its_array() {
+        let device = Candle::cpu();
+        let n = 100_000;
+        let a = device.fill([n].into(), 5.0).unwrap();
+        let kept = device.to_candle(&a);
+        drop(a);
+        // Memory that had gone back for reuse would be overwritten here.
+        let _other = device.fill([n].into(), 7.0).unwrap();
+        assert_eq!(kept.max(0).unwrap().to_scalar::<f32>().unwrap(), 5.0);
+    }
+
+    #[test]
+    fn the_gradient_itself_may_be_a_sibling() {
+        let device = Candle::cpu();
+        let mut w = device.upload(vec![1.0, 2.0], [2].into()).unwrap();
+        let g = w.clone();
+        device.update(&SGD, &mut w, &g, &mut []).unwrap();
+        device.add_assign(&mut w, &g).unwrap();
+        assert_eq!((device.download(&w).unwrap(), device.download(&g).unwrap()), (vec![1.0, 2.0], vec![1.0, 2.0]));
+    }
+
+    #[test]
+    fn a_part_of_an_array_is_updated_apart() {
+        let device = Candle::cpu();
+        let whole = device.upload(vec![1.0, 2.0, 3.0, 4.0], [4].into()).unwrap();
+        let mut part = device.slice(&whole, 0, 1, 2).unwrap();
+        drop(whole);
+        // The sole owner now, yet of more memory than it shows.
+        let one = device.fill([2].into(), 1.0).unwrap();
+        device.add_assign(&mut part, &one).unwrap();
+        assert_eq!(device.download(&part).unwrap(), [3.0, 4.0]);
+    }
+
+    #[test]
+    fn memory_of_dropped_arrays_is_used_again() {
+        let device = Candle::cpu();
+        let a = device.fill([5000].into(), 1.0).unwrap();
+        let before = place(&a);
+        let view = device.reshape(&a, [50, 100].into()).unwrap();
+        drop(a);
+        assert_ne!(place(&device.fill([5000].into(), 2.0).unwrap()), before);
+        drop(view);
+        let (b, c) = (device.fill([5000].into(), 3.0).unwrap(), device.fill([5000].into(), 3.0).unwrap());
+        assert!(place(&b) == before || place(&c) == before);
+    }
 }

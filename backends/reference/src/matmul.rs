@@ -49,10 +49,10 @@ pub(crate) fn matmul<E: Element>(threads: usize, a: &Array<E>, at: bool, b: &Arr
     }
     let work = Work {
         a: a.data(),
-        // Lines of `a` are its rows, lines of `b` its columns, after the transposes.
-        a_lines: if at { Lines { across: 1, along: p.m } } else { Lines { across: p.k, along: 1 } },
+        // The lines of `a` are its rows, the lines of `b` its columns, after the transposes.
+        a_lines: if at { Lines::Crosswise(p.m) } else { Lines::Lengthwise(p.k) },
         b: b.data(),
-        b_lines: if bt { Lines { across: p.k, along: 1 } } else { Lines { across: 1, along: p.n } },
+        b_lines: if bt { Lines::Lengthwise(p.k) } else { Lines::Crosswise(p.n) },
         p,
     };
     let threads = if p.batch * p.m * p.k * p.n < THREADS_PAY { 1 } else { threads };
@@ -63,11 +63,13 @@ pub(crate) fn matmul<E: Element>(threads: usize, a: &Array<E>, at: bool, b: &Arr
     Ok(Array::new(out, p.shape))
 }
 
-/// How the lines of an operand lie that the inner dimension runs along: the distance from line to line and along a line.
+/// How the lines of an operand lie that the inner dimension runs along.
 #[derive(Clone, Copy)]
-struct Lines {
-    across: usize,
-    along: usize,
+enum Lines {
+    /// One line after another, each of this length.
+    Lengthwise(usize),
+    /// Position by position, so many lines side by side.
+    Crosswise(usize),
 }
 
 struct Work<'a, E> {
@@ -131,18 +133,20 @@ impl Lines {
     /// Copies `count` lines from line `first` on, from position `start` along them, into a panel: position by position the lines'
     /// elements side by side, `width` places for each position. The panel's length says how deep it is.
     fn pack<E: Element>(self, from: &[E], first: usize, count: usize, start: usize, width: usize, panel: &mut [E]) {
-        let from = &from[first * self.across + start * self.along..];
         if count < width {
             panel.fill(E::ZERO);
         }
-        if self.across == 1 {
-            for (to, from) in panel.chunks_exact_mut(width).zip(from.chunks(self.along)) {
-                to[..count].copy_from_slice(&from[..count]);
+        match self {
+            Lines::Lengthwise(length) => {
+                for (place, line) in from.chunks_exact(length).skip(first).take(count).enumerate() {
+                    let to = panel[place..].iter_mut().step_by(width);
+                    to.zip(&line[start..]).for_each(|(to, &from)| *to = from);
+                }
             }
-        } else {
-            for (place, line) in from.chunks(self.across).take(count).enumerate() {
-                let to = panel[place..].iter_mut().step_by(width);
-                to.zip(line).for_each(|(to, &from)| *to = from);
+            Lines::Crosswise(lines) => {
+                for (to, from) in panel.chunks_exact_mut(width).zip(from.chunks_exact(lines).skip(start)) {
+                    to[..count].copy_from_slice(&from[first..first + count]);
+                }
             }
         }
     }

@@ -33,7 +33,7 @@ impl Default for StopOnNan {
 
 impl<B: Backend> Callback<B> for StopOnNan {
     fn on_batch_end(&mut self, epoch: u64, batch: usize, loss: &Tensor<B>, _: &mut Model<B>) -> Result<Flow> {
-        if self.every == 0 || (batch + 1) % self.every != 0 {
+        if !(batch + 1).is_multiple_of(self.every) {
             return Ok(Flow::Continue);
         }
         let loss = loss.to_scalar()?;

@@ -1,0 +1,129 @@
+//! The cross-entropies from logits, a row at a time, and their gradients.
+
+use super::Cpu;
+use super::math::{Fast, exp, ln, ln_1p};
+use super::reduce::sum;
+use super::softmax::{inner, shifted_exp};
+use super::threads::vectorised;
+use crate::array::{Array, Indices};
+use elman::backend::{check, op};
+use elman::{Element, Error, Result, Shape};
+
+/// Nanoseconds or so an element.
+const COST: usize = 2;
+
+/// What a row's logits are compared with.
+enum Targets<'a> {
+    /// A class a row, and how much of its weight goes to all classes alike.
+    Classes(&'a [u32], f32),
+    /// A distribution a row.
+    Distributions(&'a [f32]),
+}
+
+impl Cpu {
+    pub(crate) fn sparse_cross_entropy(&self, logits: &Array, labels: &Indices, smoothing: f64) -> Result<Array> {
+        check_labels(logits, labels)?;
+        self.cross_entropy_of(logits, Targets::Classes(&labels.numbers()?, smoothing as f32))
+    }
+
+    pub(crate) fn sparse_cross_entropy_grad(
+        &self,
+        logits: &Array,
+        labels: &Indices,
+        smoothing: f64,
+        d: &Array,
+    ) -> Result<Array> {
+        check_labels(logits, labels)?;
+        self.cross_entropy_grad_of(logits, Targets::Classes(&labels.numbers()?, smoothing as f32), d)
+    }
+
+    pub(crate) fn cross_entropy(&self, logits: &Array, targets: &Array) -> Result<Array> {
+        check::same_shape("cross_entropy", logits.shape(), targets.shape())?;
+        self.cross_entropy_of(logits, Targets::Distributions(&targets.numbers()?))
+    }
+
+    pub(crate) fn cross_entropy_grad(&self, logits: &Array, targets: &Array, d: &Array) -> Result<Array> {
+        check::same_shape("cross_entropy", logits.shape(), targets.shape())?;
+        self.cross_entropy_grad_of(logits, Targets::Distributions(&targets.numbers()?), d)
+    }
+
+    /// `Σ_j t_j (max + ln Σ e^(z - max) - z_j)`
+    fn cross_entropy_of(&self, logits: &Array, targets: Targets<'_>) -> Result<Array> {
+        let shape = rows_of("cross_entropy", logits.shape())?;
+        let (from, width) = (logits.numbers()?, logits.shape().last());
+        let mut out = self.memory.take(shape.elements());
+        let mut scratch = vec![0.0; width];
+        for (row, (out, z)) in out.iter_mut().zip(from.chunks_exact(width.max(1))).enumerate() {
+            vectorised(|| {
+                let (most, total) = shifted_exp(z, &mut scratch);
+                let log = ln(total);
+                scratch.iter_mut().zip(z).for_each(|(scratch, &z)| *scratch = log - (z - most));
+                *out = match targets {
+                    Targets::Classes(classes, smoothing) => {
+                        let of_class = scratch[classes[row] as usize];
+                        let of_all = if smoothing == 0.0 { 0.0 } else { smoothing * sum(&scratch) / width as f32 };
+                        (1.0 - smoothing) * of_class + of_all
+                    }
+                    Targets::Distributions(all) => inner(&all[row * width..][..width], &scratch),
+                };
+            });
+        }
+        self.array(out, shape)
+    }
+
+    /// `(softmax(z) Σ_j t_j - t) d`
+    fn cross_entropy_grad_of(&self, logits: &Array, targets: Targets<'_>, d: &Array) -> Result<Array> {
+        let (shape, width) = (logits.shape(), logits.shape().last());
+        check::reshape(d.shape(), rows_of("cross_entropy_grad", shape)?)?;
+        let (from, d) = (logits.numbers()?, d.numbers()?);
+        let (from, d) = (&*from, &*d);
+        let mut out = self.memory.take(shape.elements());
+        let grad = |row: usize, out: &mut [f32]| {
+            let (_, total) = shifted_exp(&from[row * width..][..width], out);
+            let d = d[row];
+            match targets {
+                Targets::Classes(classes, smoothing) => {
+                    let (scale, less) = (d / total, d * smoothing / width as f32);
+                    out.iter_mut().for_each(|out| *out = *out * scale - less);
+                    out[classes[row] as usize] -= d * (1.0 - smoothing);
+                }
+                Targets::Distributions(all) => {
+                    let t = &all[row * width..][..width];
+                    let scale = sum(t) / total;
+                    out.iter_mut().zip(t).for_each(|(out, &t)| *out = (*out * scale - t) * d);
+                }
+            }
+        };
+        if width > 0 {
+            self.threads.rows(&mut out, width, width * COST, |rows, out| {
+                rows.zip(out.chunks_exact_mut(width)).for_each(|(row, out)| vectorised(|| grad(row, out)));
+            });
+        }
+        self.array(out, shape)
+    }
+
+    /// `max(z, 0) - z t + ln(1 + e^-|z|)`
+    pub(crate) fn binary_cross_entropy(&self, logits: &Array, targets: &Array) -> Result<Array> {
+        check::same_shape("binary_cross_entropy", logits.shape(), targets.shape())?;
+        self.binary(logits, targets, |z, t| Element::maximum(z, 0.0) - z * t + ln_1p(exp(-z.abs())))
+    }
+
+    /// `(σ(z) - t) d`
+    pub(crate) fn binary_cross_entropy_grad(&self, logits: &Array, targets: &Array, d: &Array) -> Result<Array> {
+        check::same_shape("binary_cross_entropy", logits.shape(), targets.shape())?;
+        check::same_shape("binary_cross_entropy_grad", logits.shape(), d.shape())?;
+        self.ternary(logits, targets, d, COST, |z, t, d| (op::sigmoid(Fast(z)).0 - t) * d)
+    }
+}
+
+fn check_labels(logits: &Array, labels: &Indices) -> Result<()> {
+    check::labels("sparse_cross_entropy", logits.shape(), labels.shape())?;
+    labels.check("sparse_cross_entropy", logits.shape().last())
+}
+
+/// A number a row.
+fn rows_of(op: &'static str, logits: Shape) -> Result<Shape> {
+    let axis = logits.rank().checked_sub(1).ok_or_else(|| Error::invalid(op, "an axis of classes", "a scalar"))?;
+    check::max(op, logits, axis)?;
+    Shape::new(&logits[..axis])
+}

@@ -1,0 +1,159 @@
+//! Matrix products, and the affine map with its gradients, on the `gemm` crate.
+
+use super::Cpu;
+use super::threads::ranges;
+use crate::array::Array;
+use elman::backend::check::{self, Product};
+use elman::{Result, Shape};
+
+/// A matrix of numbers in memory: element `(i, j)` lies at `i * row + j * column`. A transpose is an exchange of the two.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix<'a> {
+    data: &'a [f32],
+    row: usize,
+    column: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// `data` in row-major order with rows of `width`; transposed if asked for.
+    pub(super) fn new(data: &'a [f32], width: usize, transpose: bool) -> Self {
+        if transpose { Matrix { data, row: 1, column: width } } else { Matrix { data, row: width, column: 1 } }
+    }
+
+    /// Whether `rows` by `columns` elements lie within the data.
+    fn holds(&self, rows: usize, columns: usize) -> bool {
+        rows == 0 || columns == 0 || (rows - 1) * self.row + (columns - 1) * self.column < self.data.len()
+    }
+}
+
+/// A place in the output that several threads write to, each its own columns.
+#[derive(Clone, Copy)]
+struct Output(*mut f32);
+
+// SAFETY: `Cpu::multiply` gives each thread a range of rows or columns that no other has.
+#[allow(unsafe_code)]
+unsafe impl Send for Output {}
+#[allow(unsafe_code)]
+unsafe impl Sync for Output {}
+
+impl Cpu {
+    /// `out = a b`, or `out += a b`, with `a [m, k]`, `b [k, n]` and `out [m, n]` in row-major order.
+    pub(super) fn multiply(&self, out: &mut [f32], add: bool, [m, k, n]: [usize; 3], a: Matrix<'_>, b: Matrix<'_>) {
+        assert!(out.len() == m * n && a.holds(m, k) && b.holds(k, n), "a matrix beyond its memory");
+        if k == 0 || out.is_empty() {
+            return if add { () } else { out.fill(0.0) };
+        }
+        // Some 40 multiplications and additions a nanosecond; the longer side is cut, in whole vectors.
+        let parts = self.threads.parts(m * k * n / 40);
+        let by_columns = n >= m;
+        let blocks = if by_columns { n.div_ceil(16) } else { m.div_ceil(16) };
+        let to = Output(out.as_mut_ptr());
+        self.threads.run(ranges(blocks, parts.min(blocks)), |range| {
+            let (start, end) = (range.start * 16, range.end * 16);
+            let (rows, columns) = if by_columns { (0..m, start..end.min(n)) } else { (start..end.min(m), 0..n) };
+            let to = &to;
+            // SAFETY: the assertion above holds the operands within their slices, and the rows and columns of this part
+            // lie within `m` and `n`. `out` is borrowed mutably by this function, `run` ends before it does, and no
+            // two parts have an element of it in common. All operands are initialised.
+            #[allow(unsafe_code)]
+            unsafe {
+                gemm::gemm(
+                    rows.len(),
+                    columns.len(),
+                    k,
+                    to.0.add(rows.start * n + columns.start),
+                    1,
+                    n as isize,
+                    add,
+                    a.data.as_ptr().add(rows.start * a.row),
+                    a.column as isize,
+                    a.row as isize,
+                    b.data.as_ptr().add(columns.start * b.column),
+                    b.column as isize,
+                    b.row as isize,
+                    1.0,
+                    1.0,
+                    false,
+                    false,
+                    false,
+                    gemm::Parallelism::None,
+                );
+            }
+        });
+    }
+
+    pub(crate) fn matmul(&self, a: &Array, at: bool, b: &Array, bt: bool, p: &Product) -> Result<Array> {
+        let (x, y) = (a.numbers()?, b.numbers()?);
+        let mut out = self.memory.take(p.shape.elements());
+        let (a_width, b_width) = (a.shape().last(), b.shape().last());
+        if p.a_batched && !p.b_batched && !at {
+            // One matrix for all products: the rows of all products are the rows of one.
+            let (a, b) = (Matrix::new(&x, a_width, false), Matrix::new(&y, b_width, bt));
+            self.multiply(&mut out, false, [p.batch * p.m, p.k, p.n], a, b);
+            return self.array(out, p.shape);
+        }
+        let part =
+            |x: &'_ [f32], batched, size: usize, i: usize| if batched { i * size..(i + 1) * size } else { 0..x.len() };
+        for (i, out) in out.chunks_exact_mut((p.m * p.n).max(1)).enumerate() {
+            let a = Matrix::new(&x[part(&x, p.a_batched, p.m * p.k, i)], a_width, at);
+            let b = Matrix::new(&y[part(&y, p.b_batched, p.k * p.n, i)], b_width, bt);
+            self.multiply(out, false, [p.m, p.k, p.n], a, b);
+        }
+        self.array(out, p.shape)
+    }
+
+    /// The bias is written first and the product added to it.
+    pub(crate) fn linear(&self, x: &Array, w: &Array, bias: Option<&Array>) -> Result<Array> {
+        let shape = check::linear(x.shape(), w.shape(), bias.map(Array::shape))?;
+        let (inputs, outputs) = (w.shape()[0], w.shape()[1]);
+        let (from, weights) = (x.numbers()?, w.numbers()?);
+        let mut out = self.memory.take(shape.elements());
+        if let Some(bias) = bias {
+            self.repeat(&mut out, &bias.numbers()?);
+        }
+        let (a, b) = (Matrix::new(&from, inputs, false), Matrix::new(&weights, outputs, false));
+        self.multiply(&mut out, bias.is_some(), [shape.rows(), inputs, outputs], a, b);
+        self.array(out, shape)
+    }
+
+    pub(crate) fn linear_grad(
+        &self,
+        x: &Array,
+        w: &Array,
+        dy: &Array,
+        wanted: [bool; 3],
+    ) -> Result<[Option<Array>; 3]> {
+        check::same_shape("linear_grad", check::linear(x.shape(), w.shape(), None)?, dy.shape())?;
+        let (rows, inputs, outputs) = (x.shape().rows(), w.shape()[0], w.shape()[1]);
+        let slope = dy.numbers()?;
+        let mut gradients = [None, None, None];
+        if wanted[0] {
+            let weights = w.numbers()?;
+            let (dy, w_turned) = (Matrix::new(&slope, outputs, false), Matrix::new(&weights, outputs, true));
+            gradients[0] = Some(self.product(x.shape(), [rows, outputs, inputs], dy, w_turned)?);
+        }
+        if wanted[1] {
+            let from = x.numbers()?;
+            let (x_turned, dy) = (Matrix::new(&from, inputs, true), Matrix::new(&slope, outputs, false));
+            gradients[1] = Some(self.product(w.shape(), [inputs, rows, outputs], x_turned, dy)?);
+        }
+        if wanted[2] {
+            gradients[2] = Some(self.sum_to(dy, [outputs].into())?);
+        }
+        Ok(gradients)
+    }
+
+    /// `a b` as a new array.
+    fn product(&self, shape: Shape, sizes: [usize; 3], a: Matrix<'_>, b: Matrix<'_>) -> Result<Array> {
+        let mut out = self.memory.take(shape.elements());
+        self.multiply(&mut out, false, sizes, a, b);
+        self.array(out, shape)
+    }
+
+    /// Writes `row` into every row of `out`.
+    pub(super) fn repeat(&self, out: &mut [f32], row: &[f32]) {
+        if !row.is_empty() {
+            out.chunks_exact_mut(row.len()).for_each(|out| out.copy_from_slice(row));
+        }
+    }
+}
