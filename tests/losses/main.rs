@@ -1,4 +1,5 @@
-//! Losses: gradients by finite differences, their stable forms, extreme logits, ignored rows, steps, and what is refused.
+//! Losses: gradients by finite differences, their stable forms, extreme logits, ignored rows, steps, and what is
+//! refused.
 
 mod cases;
 #[path = "../common/mod.rs"]
@@ -187,8 +188,8 @@ fn some_ignored<B: Backend>(b: &B) {
     }
 }
 
-/// Predictions `[samples, steps, outputs]` count as `[samples * steps, outputs]`, a sample's weight for all its steps, unless
-/// each has its own.
+/// Predictions `[samples, steps, outputs]` count as `[samples * steps, outputs]`, a sample's weight for all its steps,
+/// unless each has its own.
 fn steps<B: Backend>(b: &B) {
     let data: Vec<f64> = scattered(24, 2).iter().map(|x| x.abs().min(0.9)).collect();
     let losses = pairs::<B>().into_iter().flat_map(|(_, logits, plain)| [logits, plain]).chain(linear());
