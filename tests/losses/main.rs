@@ -5,6 +5,7 @@ mod cases;
 #[path = "../common/mod.rs"]
 mod common;
 mod refused;
+mod rows;
 
 use cases::*;
 use common::near::{assert_near, is_double, numbers, scattered, tensor, variable};
