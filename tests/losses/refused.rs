@@ -1,5 +1,6 @@
 //! What losses refuse, and what they say.
 
+use crate::cases::{Boxed, Double};
 use crate::common::near::tensor;
 use elman::layers::{Dense, Mode, Sequential};
 use elman::loss::*;
@@ -124,12 +125,12 @@ fn refuse<B: Backend>(b: &B) {
 #[test]
 fn logits_after_an_activation_are_an_error() {
     let b = Reference::<f64>::new();
-    let losses: [fn() -> Box<dyn Loss<Reference<f64>>>; 3] = [
-        || Box::new(BinaryCrossEntropy::from_logits()),
-        || Box::new(CategoricalCrossEntropy::from_logits()),
-        || Box::new(SparseCategoricalCrossEntropy::from_logits()),
+    let losses: [Boxed<Double>; 3] = [
+        Box::new(BinaryCrossEntropy::from_logits()),
+        Box::new(CategoricalCrossEntropy::from_logits()),
+        Box::new(SparseCategoricalCrossEntropy::from_logits()),
     ];
-    for loss in losses.map(|loss| loss()) {
+    for loss in losses {
         for last in [Activation::Sigmoid, Activation::Softmax] {
             let expected = "logits, so a model that ends in a linear layer (or the loss on probabilities)";
             let expected = format!("{}: expected {expected}, found a model that ends in {last}", loss.name());
@@ -137,7 +138,7 @@ fn logits_after_an_activation_are_an_error() {
         }
     }
     // Log-probabilities are no probabilities, and logits for whoever wants logits.
-    let losses: [(Box<dyn Loss<Reference<f64>>>, Box<dyn Loss<Reference<f64>>>); 2] = [
+    let losses: [(Boxed<Double>, Boxed<Double>); 2] = [
         (Box::new(CategoricalCrossEntropy::new()), Box::new(CategoricalCrossEntropy::from_logits())),
         (Box::new(SparseCategoricalCrossEntropy::new()), Box::new(SparseCategoricalCrossEntropy::from_logits())),
     ];
