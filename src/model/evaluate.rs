@@ -92,7 +92,11 @@ impl<B: Backend> Model<B> {
 
     /// The model's values for inputs. Errors when they do not fit.
     pub fn predict(&self, inputs: &Inputs, batch_size: usize) -> Result<Predictions> {
-        self.input.check_inputs("inputs to predict", inputs)?;
+        let place = "inputs to predict";
+        if inputs.is_empty() {
+            return Err(no_samples(place));
+        }
+        self.input.check_inputs(place, inputs)?;
         let (mut data, mut sample, mut pending) = (Vec::new(), None, Vec::new());
         let mut numbers = 0;
         for rows in &Batches::new(inputs.len(), batch_size, None)? {
@@ -127,7 +131,7 @@ impl<B: Backend> Model<B> {
         let compiled = self.compiled()?;
         compiled.check()?;
         if data.is_empty() {
-            return Err(Error::invalid(place, "at least one sample", "none"));
+            return Err(no_samples(place));
         }
         self.input.check_inputs(place, data.inputs())?;
         if let Ok(outputs) = self.output.features() {
@@ -137,4 +141,8 @@ impl<B: Backend> Model<B> {
         }
         Ok(())
     }
+}
+
+fn no_samples(place: &str) -> Error {
+    Error::invalid(place, "at least one sample", "none")
 }

@@ -8,6 +8,7 @@ use crate::backend::Backend;
 use crate::data::{Batches, ClassWeights, Dataset, Targets};
 use crate::error::{Error, Result};
 use crate::layers::Mode;
+use crate::param::Param;
 use crate::random::Key;
 use std::time::Instant;
 
@@ -132,6 +133,9 @@ impl<B: Backend> Model<B> {
         let mut callbacks = fit.callbacks;
         // All that can be found wrong is found before the first callback opens a file and the first epoch takes its hour.
         self.check_data("training data", data)?;
+        if !self.params.iter().any(Param::is_trainable) {
+            return Err(Error::invalid("fit", "a parameter to train", "none that is not frozen"));
+        }
         // Index arithmetic only; rows are gathered batch by batch.
         let (count, held_out) = match (fit.validation_data, fit.validation_split) {
             (None, Some(fraction)) => {
