@@ -1,7 +1,7 @@
 //! Keras' `reuters_mlp` (L13): the topic of a news wire from the bag of its words.
 //!
-//! `Dense 512 → ReLU → Dropout 0.5 → Dense 46 → softmax`, categorical cross-entropy, Adam, five epochs in batches of 32,
-//! a tenth of the training data held out. Without `--data` it trains on news wires that the project makes up.
+//! `Dense 512 → ReLU → Dropout 0.5 → Dense 46 → softmax`, categorical cross-entropy, Adam, five epochs in batches of
+//! 32, a tenth of the training data held out. Without `--data` it trains on news wires that the project makes up.
 
 mod common;
 

@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const FORMAT: (&str, &str) = ("elman.format", "1");
 
 impl<B: Backend> Model<B> {
-    /// Writes all parameters to a safetensors file under their paths (`dense.kernel`), as `f32` or `f64`. The file is written
-    /// beside its place, synced and renamed: whatever happens, `path` holds the old file or the whole new one.
+    /// Writes all parameters to a safetensors file under their paths (`dense.kernel`), as `f32` or `f64`. The file is
+    /// written beside its place, synced and renamed: whatever happens, `path` holds the old file or the whole new one.
     pub fn save_weights(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let dtype = if B::Elem::NAME == "f64" { Dtype::F64 } else { Dtype::F32 };
@@ -41,8 +41,9 @@ impl<B: Backend> Model<B> {
         write_whole(path, &safetensors::serialize(views, Some(metadata)).map_err(|e| unreadable(path, e))?)
     }
 
-    /// Reads all parameters from a safetensors file. Strict: errors, listing every name, when the file lacks a parameter, holds
-    /// one that the model does not have, or one of another shape; nothing is changed then. `f32` and `f64` are converted.
+    /// Reads all parameters from a safetensors file. Strict: errors, listing every name, when the file lacks a
+    /// parameter, holds one that the model does not have, or one of another shape; nothing is changed then. `f32` and
+    /// `f64` are converted.
     pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let bytes = fs::read(path).map_err(|e| Error::io(path, e))?;
@@ -104,8 +105,8 @@ impl<B: Backend> Model<B> {
         Err(Error::Weights { missing, superfluous, mismatched })
     }
 
-    /// The parameters' arrays in build order, to be put back by [`Model::restore`]: cheap, memory is shared until training goes
-    /// on.
+    /// The parameters' arrays in build order, to be put back by [`Model::restore`]: cheap, memory is shared until
+    /// training goes on.
     pub fn snapshot(&self) -> Vec<B::Array> {
         self.params().iter().map(|param| param.tensor().value().clone()).collect()
     }

@@ -64,8 +64,8 @@ impl Predictions {
         self.data.chunks_exact(row)
     }
 
-    /// The class of each row of outputs, so of each sample or, where there is an output at every step, of each step: the
-    /// greatest output (the first of equals), or, of a single one, whether it is above 1/2.
+    /// The class of each row of outputs, so of each sample or, where there is an output at every step, of each step:
+    /// the greatest output (the first of equals), or, of a single one, whether it is above 1/2.
     pub fn classes(&self) -> Vec<usize> {
         let class = |row: &[f32]| match *row {
             [p] => usize::from(p > 0.5),

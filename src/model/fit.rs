@@ -16,7 +16,8 @@ use std::time::Instant;
 /// where standard error is a terminal.
 ///
 /// ```no_run
-/// # fn run(model: &mut elman::Model<elman_reference::Reference<f32>>, data: &elman::data::Dataset) -> elman::Result<()> {
+/// # type Cpu = elman_reference::Reference<f32>;
+/// # fn run(model: &mut elman::Model<Cpu>, data: &elman::data::Dataset) -> elman::Result<()> {
 /// use elman::model::{Fit, callbacks::EarlyStopping};
 /// let history = model.fit(
 ///     data,
@@ -89,7 +90,8 @@ impl<'a, B: Backend> Fit<'a, B> {
         Fit { class_weights: Some(weights), ..self }
     }
 
-    /// Adds a callback; they are called in the order in which they were added. Pass `&mut callback` to look at it afterwards.
+    /// Adds a callback; they are called in the order in which they were added. Pass `&mut callback` to look at it
+    /// afterwards.
     pub fn callback(mut self, callback: impl Callback<B> + 'a) -> Self {
         self.callbacks.push(Box::new(callback));
         self
@@ -123,15 +125,17 @@ impl Rows<'_> {
 }
 
 impl<B: Backend> Model<B> {
-    /// Trains the model. Errors when it is not compiled, when the data does not fit, when a callback watches a value that
-    /// there is not, when a trainable parameter gets no gradient; the model is then as it was after its last complete step.
+    /// Trains the model. Errors when it is not compiled, when the data does not fit, when a callback watches a value
+    /// that there is not, when a trainable parameter gets no gradient; the model is then as it was after its last
+    /// complete step.
     ///
-    /// With 0 epochs nothing is trained and the history is empty, as in Keras. A loss that is no longer a finite number does
-    /// not end training by itself: see [`StopOnNan`](super::callbacks::StopOnNan).
+    /// With 0 epochs nothing is trained and the history is empty, as in Keras. A loss that is no longer a finite number
+    /// does not end training by itself: see [`StopOnNan`](super::callbacks::StopOnNan).
     pub fn fit(&mut self, data: &Dataset, fit: Fit<'_, B>) -> Result<History> {
         let Fit { epochs, batch_size, shuffle, quiet, .. } = fit;
         let mut callbacks = fit.callbacks;
-        // All that can be found wrong is found before the first callback opens a file and the first epoch takes its hour.
+        // All that can be found wrong is found before the first callback opens a file and the first epoch takes its
+        // hour.
         self.check_data("training data", data)?;
         if !self.params.iter().any(Param::is_trainable) {
             return Err(Error::invalid("fit", "a parameter to train", "none that is not frozen"));

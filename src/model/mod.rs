@@ -76,8 +76,8 @@ pub struct Compiled<B: Backend> {
 }
 
 impl<B: Backend> Compiled<B> {
-    /// Adds a metric that `fit` and `evaluate` report. Names must differ: [`Accuracy::named`](crate::metrics::Accuracy::named)
-    /// and its like tell two of a kind apart.
+    /// Adds a metric that `fit` and `evaluate` report. Names must differ:
+    /// [`Accuracy::named`](crate::metrics::Accuracy::named) and its like tell two of a kind apart.
     pub fn metric(&mut self, metric: impl Metric + 'static) -> &mut Self {
         self.metrics.push(Box::new(metric));
         self
@@ -97,8 +97,8 @@ impl<B: Backend> Compiled<B> {
 }
 
 impl<B: Backend> Model<B> {
-    /// Builds a network for inputs of this kind and shape, with parameters drawn from `seed`. Errors name the layer that
-    /// cannot take its input.
+    /// Builds a network for inputs of this kind and shape, with parameters drawn from `seed`. Errors name the layer
+    /// that cannot take its input.
     pub fn new(backend: &B, network: &dyn Layer<B>, input: Spec, seed: u64) -> Result<Self> {
         let mut builder = Builder::new(seed);
         let built = network.build(&input, &mut builder.root(backend))?;
@@ -168,8 +168,8 @@ impl<B: Backend> Model<B> {
         self.compiled.as_mut().map(|compiled| &mut compiled.optimizer)
     }
 
-    /// Keeps the parameters at and below a path (`dense_1`, `dense_1.kernel`) as they are: no gradient, no optimiser state.
-    /// Errors when the model has no such parameter.
+    /// Keeps the parameters at and below a path (`dense_1`, `dense_1.kernel`) as they are: no gradient, no optimiser
+    /// state. Errors when the model has no such parameter.
     pub fn freeze(&mut self, path: &str) -> Result<()> {
         self.set_trainable("freeze", path, false)
     }
@@ -202,8 +202,8 @@ impl<B: Backend> Model<B> {
         self.root.forward(input, &mut pass)?.tensor(&pass)
     }
 
-    /// The loss of a batch with the weights' penalties (a scalar to take `backward` of), and the model's predictions, cut
-    /// off from the tape. Where the loss has a stable form on what feeds the last activation, that form is used.
+    /// The loss of a batch with the weights' penalties (a scalar to take `backward` of), and the model's predictions,
+    /// cut off from the tape. Where the loss has a stable form on what feeds the last activation, that form is used.
     pub fn loss(&self, batch: &Batch<B>, mode: Mode) -> Result<(Tensor<B>, Tensor<B>)> {
         let compiled = self.compiled()?;
         self.input.check_value("model input", &batch.input, &self.backend)?;
@@ -231,8 +231,8 @@ impl<B: Backend> Model<B> {
         Ok(loss)
     }
 
-    /// One training step on a batch: forward, backward, update. Returns the loss before the update and the predictions, both
-    /// still on the device: reading them waits for it.
+    /// One training step on a batch: forward, backward, update. Returns the loss before the update and the predictions,
+    /// both still on the device: reading them waits for it.
     pub fn train_step(&mut self, batch: &Batch<B>) -> Result<(Tensor<B>, Tensor<B>)> {
         let key = Key::new(self.seed).named("dropout").fold(self.steps);
         let (loss, predictions) = self.loss(batch, Mode::Training(key))?;

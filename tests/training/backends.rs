@@ -44,8 +44,8 @@ fn two_hundred_steps_agree_on_candle_and_reference() {
     assert_eq!(candle.first, reference.first, "initial weights, bit for bit");
     assert_eq!(candle.losses.len(), 200);
     assert!(reference.losses[199] < 0.5 * reference.losses[0], "it learns: {:?}", reference.losses);
-    // Sums in another order differ by some 1e-7 of their terms; Adam divides by the size of the gradient and lets that grow
-    // with the steps. 1e-4 is a tenth of one step of a weight (1e-3).
+    // Sums in another order differ by some 1e-7 of their terms; Adam divides by the size of the gradient and lets that
+    // grow with the steps. 1e-4 is a tenth of one step of a weight (1e-3).
     for (step, (a, b)) in candle.losses.iter().zip(&reference.losses).enumerate() {
         assert!((a - b).abs() < 1e-4, "step {step}: {a} and {b}");
     }

@@ -44,7 +44,7 @@ impl<B: Backend> Module<B> for MeanOfWordsModule {
 
 /// Sequences of four words below 10; those with word 3 are of class 1.
 fn sentences() -> Dataset {
-    let rows: Vec<[u32; 4]> = (0..60).map(|i| [i % 10, i % 7 + 4, (i * i) % 10, i % 5 + 4]).collect();
+    let rows: Vec<[u32; 4]> = (0..60).map(|i| [i % 10, i % 6 + 4, (i * i) % 10, i % 5 + 4]).collect();
     let labels = rows.iter().map(|row| u32::from(row.contains(&3))).collect();
     Dataset::new(Inputs::indices(&rows).unwrap(), Targets::classes(labels).unwrap()).unwrap()
 }
@@ -75,8 +75,8 @@ fn an_index_beyond_the_table_is_an_error_in_its_layer() {
     assert!(error.starts_with("layer `mean_of_words`: gather: expected indices below 9, found 9"), "{error}");
 }
 
-/// Three steps of two numbers; the class of a step is the greater of the two, that of the last step of all but the first
-/// sample is padding.
+/// Three steps of two numbers; the class of a step is the greater of the two, that of the last step of all but the
+/// first sample is padding.
 fn steps() -> Dataset {
     let (x, t): (Vec<_>, Vec<_>) = (0..8u32)
         .map(|i| {

@@ -2,6 +2,7 @@
 
 mod backends;
 mod bad_input;
+mod bad_options;
 mod callbacks;
 mod fit;
 mod layers;

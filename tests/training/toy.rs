@@ -6,7 +6,7 @@ use elman::layers::{Built, Dense, Layer, Module, Pass, Scope, Sequential, Value}
 use elman::loss::SparseCategoricalCrossEntropy;
 use elman::metrics::{Accuracy, Metric, Scores};
 use elman::model::callbacks::{Callback, Flow};
-use elman::model::{EpochLog, Model};
+use elman::model::{EpochLog, Fit, History, Model};
 use elman::optim::{Adam, Sgd};
 use elman::{Activation, Element, Key, Result, Spec, Tensor};
 use elman_reference::Reference;
@@ -170,4 +170,21 @@ impl Metric for Script {
     fn boxed_clone(&self) -> Box<dyn Metric> {
         Box::new(self.clone())
     }
+}
+
+/// Checks what is said of something.
+#[track_caller]
+pub(crate) fn says<T>(what: &str, result: Result<T>, expected: &str) {
+    let message = result.err().unwrap_or_else(|| panic!("{what}: no error")).to_string();
+    println!("{what}\n    {message}");
+    assert_eq!(message, expected, "{what}");
+}
+
+/// What `fit` makes of data and options, having checked that the model is left as it was.
+pub(crate) fn fit(data: &Dataset, options: Fit<'_, R>) -> Result<History> {
+    let mut model = classifier(&R::new(), 0);
+    let before = numbers(&model);
+    let result = model.fit(data, options.quiet());
+    assert!(result.is_ok() || before == numbers(&model));
+    result
 }

@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::model::{EpochLog, Model};
 use std::path::PathBuf;
 
-/// Saves the weights after each epoch that is the best so far by a value. The file is whole at any time. What is best is
-/// remembered from one training to the next, as in Keras.
+/// Saves the weights after each epoch that is the best so far by a value. The file is whole at any time. What is best
+/// is remembered from one training to the next, as in Keras.
 #[derive(Clone, Debug)]
 pub struct BestWeights {
     path: PathBuf,
@@ -17,8 +17,8 @@ pub struct BestWeights {
 }
 
 impl BestWeights {
-    /// Saves to `path` (safetensors) when a value of the epochs, such as `val_loss`, improves. Which way it improves, the
-    /// loss and the metrics say themselves.
+    /// Saves to `path` (safetensors) when a value of the epochs, such as `val_loss`, improves. Which way it improves,
+    /// the loss and the metrics say themselves.
     pub fn new(path: impl Into<PathBuf>, name: impl Into<String>) -> Self {
         BestWeights { path: path.into(), watch: Watch::new(name) }
     }

@@ -7,8 +7,8 @@ use crate::model::{EpochLog, History, Model};
 use std::fs::File;
 use std::path::PathBuf;
 
-/// Writes one line an epoch under a heading: epoch, every value, learning rate, seconds of training. The file is begun anew
-/// with each training and is complete after each epoch. With the feature `csv`.
+/// Writes one line an epoch under a heading: epoch, every value, learning rate, seconds of training. The file is begun
+/// anew with each training and is complete after each epoch. With the feature `csv`.
 #[derive(Debug)]
 pub struct CsvLog {
     path: PathBuf,

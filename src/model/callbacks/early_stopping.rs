@@ -17,7 +17,8 @@ pub struct EarlyStopping<B: Backend> {
 }
 
 impl<B: Backend> EarlyStopping<B> {
-    /// Watches a value of the epochs, such as `val_loss`. Which way it improves, the loss and the metrics say themselves.
+    /// Watches a value of the epochs, such as `val_loss`. Which way it improves, the loss and the metrics say
+    /// themselves.
     pub fn new(name: impl Into<String>) -> Self {
         EarlyStopping { watch: Watch::new(name), patience: 0, restore: false, weights: None }
     }

@@ -51,7 +51,8 @@ pub enum Flow {
 /// }
 /// ```
 pub trait Callback<B: Backend> {
-    /// The value of the epochs that it needs, such as `val_loss`: training does not begin where there is none of this name.
+    /// The value of the epochs that it needs, such as `val_loss`: training does not begin where there is none of this
+    /// name.
     fn watches(&self) -> Option<&str> {
         None
     }

@@ -19,7 +19,8 @@ pub struct ReduceOnPlateau {
 }
 
 impl ReduceOnPlateau {
-    /// Watches a value of the epochs, such as `val_loss`. Which way it improves, the loss and the metrics say themselves.
+    /// Watches a value of the epochs, such as `val_loss`. Which way it improves, the loss and the metrics say
+    /// themselves.
     pub fn new(name: impl Into<String>) -> Self {
         let mut watch = Watch::new(name);
         watch.min_delta = 1e-4;

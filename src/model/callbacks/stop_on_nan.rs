@@ -6,8 +6,8 @@ use crate::error::Result;
 use crate::model::{EpochLog, Model};
 use crate::tensor::Tensor;
 
-/// Stops when the loss is infinite or not a number: after each epoch, and within it after every so many batches (each look
-/// waits for the device).
+/// Stops when the loss is infinite or not a number: after each epoch, and within it after every so many batches (each
+/// look waits for the device).
 #[derive(Clone, Debug)]
 pub struct StopOnNan {
     every: usize,

@@ -47,8 +47,8 @@ impl Watch {
         (self.best, self.waited) = (None, 0);
     }
 
-    /// Takes an epoch's value; whether it is the best so far by more than `min_delta`. NaN never is. Errors when the epoch
-    /// has no such value, naming those that it has.
+    /// Takes an epoch's value; whether it is the best so far by more than `min_delta`. NaN never is. Errors when the
+    /// epoch has no such value, naming those that it has.
     pub(super) fn improves(&mut self, log: &EpochLog) -> Result<bool> {
         let value = log.get(&self.name).ok_or_else(|| {
             let names: Vec<&str> = log.values.iter().map(|(name, _)| name.as_str()).collect();
