@@ -41,6 +41,15 @@ pub enum Error {
         source: Box<Error>,
     },
 
+    /// What went wrong with one of several data sets, say.
+    #[error("{place}: {source}")]
+    At {
+        /// Where.
+        place: String,
+        /// What went wrong there.
+        source: Box<Error>,
+    },
+
     /// Backward from a tensor that is not a scalar.
     #[error("backward needs a scalar (one element), found shape {shape}; take a sum or a mean first")]
     NotScalar {
@@ -152,6 +161,11 @@ impl Error {
             Error::Layer { path: inner, source } => Error::Layer { path: format!("{path}.{inner}"), source },
             other => Error::Layer { path: path.to_string(), source: Box::new(other) },
         }
+    }
+
+    /// This error at `place`: which data set it was, for instance.
+    pub fn at(self, place: impl ToString) -> Self {
+        Error::At { place: place.to_string(), source: Box::new(self) }
     }
 
     /// An [`Error::Io`] at `path`.

@@ -60,7 +60,7 @@ pub fn launch(name: &str, options: &Options, program: &impl Program) -> anyhow::
     let (backend, results) = match options.backend {
         Which::Reference if !cpu => bail!("--device {}: the reference backend runs on the CPU only", options.device),
         Which::Reference => run(&Reference::<f32>::with_threads(threads), options, program)?,
-        Which::Candle if cpu => run(&Candle::cpu(), options, program)?,
+        Which::Candle if cpu => run(&Candle::cpu_with_threads(threads)?, options, program)?,
         Which::Candle => run(&device(&options.device)?, options, program)?,
     };
     let Some(path) = &options.json else { return Ok(()) };

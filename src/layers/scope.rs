@@ -11,7 +11,7 @@ use crate::random::Key;
 use crate::regularizer::Regularizer;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 /// How a weight starts, and what is asked of it in training.
 ///
@@ -99,7 +99,7 @@ impl<B: Backend> Builder<B> {
     }
 
     pub(crate) fn root<'a>(&'a mut self, backend: &'a B) -> Scope<'a, B> {
-        Scope { backend, builder: self, path: String::new(), names: HashMap::new(), depth: 0 }
+        Scope { backend, builder: self, path: String::new(), names: HashSet::new(), depth: 0 }
     }
 }
 
@@ -109,7 +109,7 @@ pub struct Scope<'a, B: Backend> {
     backend: &'a B,
     builder: &'a mut Builder<B>,
     path: String,
-    names: HashMap<String, usize>,
+    names: HashSet<String>,
     depth: usize,
 }
 
@@ -142,25 +142,32 @@ impl<B: Backend> Scope<'_, B> {
         Ok(ParamId::new(self.builder.params.len() - 1))
     }
 
-    /// Builds a layer within this one, under `name`, or under its kind with a number behind the second and further ones
-    /// (`dense`, `dense_1`, ... as in Keras). Errors bear the layer's path.
+    /// Builds a layer within this one, under `name`, or under its kind, with the first number behind it that is free
+    /// where the kind itself is taken (`dense`, `dense_1`, ... as in Keras). Errors: a `name` that is taken; those of
+    /// the layer, with its path.
     pub fn layer(&mut self, name: Option<&str>, layer: &dyn Layer<B>, input: &Spec) -> Result<Built<B>> {
+        let taken = |name: &str| self.names.contains(name);
         let name = match name {
             Some(name) if name.is_empty() || name.contains('.') => {
                 return Err(Error::invalid("layer", "a name that is not empty and holds no dot", format!("`{name}`")));
             }
+            Some(name) if taken(name) => {
+                return Err(Error::invalid("layer", "a name that is not taken", format!("`{name}`")));
+            }
             Some(name) => name.to_string(),
-            None => layer.kind().to_string(),
+            None if !taken(layer.kind()) => layer.kind().to_string(),
+            None => {
+                let mut numbered = (1..).map(|number| format!("{}_{number}", layer.kind()));
+                numbered.find(|name| !taken(name)).unwrap_or_default()
+            }
         };
-        let uses = self.names.entry(name.clone()).or_insert(0);
-        let name = if *uses == 0 { name } else { format!("{name}_{uses}") };
-        *uses += 1;
+        self.names.insert(name.clone());
         let (path, first, row) = (self.join(&name), self.builder.params.len(), self.builder.rows.len());
         let mut inner = Scope {
             backend: self.backend,
             builder: &mut *self.builder,
             path: path.clone(),
-            names: HashMap::new(),
+            names: HashSet::new(),
             depth: self.depth + 1,
         };
         let built = layer.build(input, &mut inner).map_err(|e| e.in_layer(&name))?;
@@ -236,8 +243,8 @@ impl<'a, B: Backend> Pass<'a, B> {
         matches!(self.mode, Mode::Training(_))
     }
 
-    /// A random stream that no other call in this pass has, `None` when not training. Layers ask in the order in which they
-    /// compute, which is the same on every backend.
+    /// A random stream that no other call in this pass has, `None` when not training. Layers ask in the order in which
+    /// they compute, which is the same on every backend.
     pub fn key(&mut self) -> Option<Key> {
         match self.mode {
             Mode::Training(key) => {

@@ -1,6 +1,6 @@
 //! [`BinaryCrossEntropy`]: yes or no, for one output or several.
 
-use super::{EPSILON, Loss, Target, logits_twice, mean_of_row};
+use super::{EPSILON, Loss, Target, mean_of_row, mismatch};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::Result;
@@ -56,7 +56,7 @@ impl<B: Backend> Loss<B> for BinaryCrossEntropy {
 
     fn before(&self, last: Activation) -> Result<Option<Box<dyn Loss<B>>>> {
         match (self.logits, last) {
-            (true, Activation::Sigmoid | Activation::Softmax) => Err(logits_twice(Loss::<B>::name(self), last)),
+            (true, Activation::Sigmoid | Activation::Softmax) => Err(mismatch(Loss::<B>::name(self), last)),
             (false, Activation::Sigmoid) => Ok(Some(Box::new(BinaryCrossEntropy { logits: true, ..self.clone() }))),
             _ => Ok(None),
         }

@@ -1,6 +1,6 @@
 //! [`CategoricalCrossEntropy`] and [`SparseCategoricalCrossEntropy`]: one class of several.
 
-use super::{EPSILON, Loss, Target, check_smoothing, logits_twice};
+use super::{EPSILON, Loss, Target, check_smoothing, mismatch};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::Result;
@@ -78,7 +78,9 @@ impl<B: Backend> Loss<B> for CategoricalCrossEntropy {
 
     fn before(&self, last: Activation) -> Result<Option<Box<dyn Loss<B>>>> {
         match (self.logits, last) {
-            (true, Activation::Softmax | Activation::Sigmoid) => Err(logits_twice(Loss::<B>::name(self), last)),
+            (true, Activation::Softmax | Activation::Sigmoid) | (false, Activation::LogSoftmax) => {
+                Err(mismatch(Loss::<B>::name(self), last))
+            }
             (false, Activation::Softmax) => {
                 Ok(Some(Box::new(CategoricalCrossEntropy { logits: true, ..self.clone() })))
             }
@@ -109,7 +111,9 @@ impl<B: Backend> Loss<B> for SparseCategoricalCrossEntropy {
 
     fn before(&self, last: Activation) -> Result<Option<Box<dyn Loss<B>>>> {
         match (self.logits, last) {
-            (true, Activation::Softmax | Activation::Sigmoid) => Err(logits_twice(Loss::<B>::name(self), last)),
+            (true, Activation::Softmax | Activation::Sigmoid) | (false, Activation::LogSoftmax) => {
+                Err(mismatch(Loss::<B>::name(self), last))
+            }
             (false, Activation::Softmax) => {
                 Ok(Some(Box::new(SparseCategoricalCrossEntropy { logits: true, ..self.clone() })))
             }

@@ -19,7 +19,7 @@ pub struct SquaredHinge;
 pub struct CategoricalHinge;
 
 /// `max(1 - t y, 0)` elementwise.
-fn margin<B: Backend>(loss: &str, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
+fn margin<B: Backend>(loss: &'static str, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
     let (b, t) = (prediction.backend(), target.values_for(loss, prediction)?);
     let zero = Tensor::constant(b, b.zip(Zip::Equal, t.value(), &b.fill([].into(), 0.0)?)?);
     let sign = Tensor::full(b, &[], -1.0)?.select(&zero, &t)?;

@@ -101,9 +101,12 @@ fn mean_of_row<B: Backend>(elementwise: Tensor<B>) -> Result<Tensor<B>> {
     }
 }
 
-/// A loss that takes logits must not come after the activation that it contains.
-fn logits_twice(name: &str, last: Activation) -> Error {
-    let expected = "logits, so a model that ends in a linear layer (or the loss on probabilities)";
+/// The loss wants another kind of numbers than the model's last activation gives.
+fn mismatch(name: &str, last: Activation) -> Error {
+    let expected = match last {
+        Activation::LogSoftmax => "probabilities, so a model that ends in softmax (or the loss from logits)",
+        _ => "logits, so a model that ends in a linear layer (or the loss on probabilities)",
+    };
     Error::invalid(name, expected, format!("a model that ends in {last}"))
 }
 

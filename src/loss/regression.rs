@@ -34,7 +34,7 @@ impl Default for Huber {
 }
 
 /// `y - t`
-fn error<B: Backend>(loss: &str, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
+fn error<B: Backend>(loss: &'static str, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
     match target {
         Target::Values(_) => prediction.sub(&target.values_for(loss, prediction)?),
         Target::Classes { .. } => Err(Error::invalid(loss, "numbers as targets", "class labels")),

@@ -36,7 +36,7 @@ use crate::error::Result;
 use std::fmt::Debug;
 
 /// A measure of predictions against targets, gathered batch by batch.
-pub trait Metric: Debug + Send {
+pub trait Metric: Debug + Send + Sync {
     /// The name in the history and the log, unique within a model: Keras' name, such as `accuracy`.
     fn name(&self) -> &str;
 

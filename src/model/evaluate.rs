@@ -1,10 +1,10 @@
 //! `evaluate` and `predict`: in mini-batches, nothing recorded, dropout off (L9).
 
-use super::tally::{Tally, to_f32};
+use super::tally::{NUMBERS, Tally, to_f32, together};
 use super::{Batch, Model, batch};
 use crate::backend::Backend;
 use crate::data::{Batches, Dataset, Inputs};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layers::Mode;
 use std::fmt;
 
@@ -64,59 +64,85 @@ impl Predictions {
         self.data.chunks_exact(row)
     }
 
-    /// The class of each sample: the greatest output (the first of equals), or, of a single output, whether it is above 1/2.
+    /// The class of each row of outputs, so of each sample or, where there is an output at every step, of each step: the
+    /// greatest output (the first of equals), or, of a single one, whether it is above 1/2.
     pub fn classes(&self) -> Vec<usize> {
         let class = |row: &[f32]| match *row {
             [p] => usize::from(p > 0.5),
             _ => (1..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best }),
         };
-        self.rows().map(class).collect()
+        let outputs = self.shape[1..].last().copied().unwrap_or(1).max(1);
+        self.data.chunks_exact(outputs).map(class).collect()
     }
 }
 
 impl<B: Backend> Model<B> {
     /// Loss and metrics over a data set. Errors when the model is not compiled or the data does not fit.
-    pub fn evaluate(&mut self, data: &Dataset, batch_size: usize) -> Result<Evaluation> {
-        self.check_data("evaluate", data)?;
-        let ignored = self.compiled()?.loss.ignored();
-        let mut tally = Tally::new(&mut self.compiled_mut()?.metrics, ignored);
+    pub fn evaluate(&self, data: &Dataset, batch_size: usize) -> Result<Evaluation> {
+        self.check_data("evaluation data", data)?;
+        let mut tally = self.tally()?;
         for rows in &Batches::new(data.len(), batch_size, None)? {
-            let batch = Batch::new(&self.backend, data.select(rows)?)?;
-            let (loss, predictions) = self.loss(&batch, Mode::Evaluation)?;
-            tally.add(batch, loss, predictions, &mut self.compiled_mut()?.metrics)?;
+            let part = data.select(rows)?;
+            let targets = tally.targets(part.targets());
+            let (loss, predictions) = self.loss(&Batch::new(&self.backend, part)?, Mode::Evaluation)?;
+            tally.add(rows.len(), &loss, &predictions, targets)?;
         }
-        self.close(tally)
+        tally.close()
     }
 
     /// The model's values for inputs. Errors when they do not fit.
     pub fn predict(&self, inputs: &Inputs, batch_size: usize) -> Result<Predictions> {
-        self.input.check_inputs("predict", inputs)?;
-        let (mut data, mut shape) = (Vec::new(), vec![0]);
+        let place = "inputs to predict";
+        if inputs.is_empty() {
+            return Err(no_samples(place));
+        }
+        self.input.check_inputs(place, inputs)?;
+        let (mut data, mut sample, mut pending) = (Vec::new(), None, Vec::new());
+        let mut numbers = 0;
         for rows in &Batches::new(inputs.len(), batch_size, None)? {
             let y = self.forward(batch::input(&self.backend, inputs.select(rows)?)?, Mode::Evaluation)?;
-            shape.truncate(1);
-            shape[0] += rows.len();
-            shape.extend_from_slice(&y.shape()[1..]);
-            data.extend(to_f32(y.to_vec()?));
+            let shape = y.shape();
+            let sizes = sample.get_or_insert_with(|| shape.get(1..).unwrap_or_default().to_vec());
+            if shape.first() != Some(&rows.len()) || shape[1..] != sizes[..] {
+                let expected = format!("outputs of {} samples of shape {sizes:?}", rows.len());
+                return Err(Error::invalid("predict", expected, format!("shape {shape}")));
+            }
+            numbers += shape.elements();
+            pending.push(y.value().clone());
+            if numbers > NUMBERS {
+                data.extend(to_f32(together(&self.backend, pending.iter())?));
+                pending.clear();
+                numbers = 0;
+            }
         }
+        data.extend(to_f32(together(&self.backend, pending.iter())?));
+        let shape = std::iter::once(inputs.len()).chain(sample.unwrap_or_default()).collect();
         Ok(Predictions { data, shape })
     }
 
-    /// What a tally holds, by name.
-    pub(super) fn close(&mut self, mut tally: Tally<B>) -> Result<Evaluation> {
-        let metrics = &mut self.compiled_mut()?.metrics;
-        tally.flush(metrics)?;
-        Ok(tally.values(metrics))
+    /// A tally with the model's metrics.
+    pub(super) fn tally(&self) -> Result<Tally<B>> {
+        let compiled = self.compiled()?;
+        Ok(Tally::new(&self.backend, compiled.metrics.clone(), compiled.loss.ignored()))
     }
 
     /// Checks that data fits the model and its loss before any work is done.
     pub(super) fn check_data(&self, place: &str, data: &Dataset) -> Result<()> {
+        let compiled = self.compiled()?;
+        compiled.check()?;
+        if data.is_empty() {
+            return Err(no_samples(place));
+        }
         self.input.check_inputs(place, data.inputs())?;
-        let ignored = self.compiled()?.loss.ignored();
         if let Ok(outputs) = self.output.features() {
             // A single output tells two classes apart.
-            data.targets().check_classes(outputs.max(2), ignored)?;
+            let classes = data.targets().check_classes(outputs.max(2), compiled.loss.ignored());
+            classes.map_err(|e| e.at(place))?;
         }
         Ok(())
     }
+}
+
+fn no_samples(place: &str) -> Error {
+    Error::invalid(place, "at least one sample", "none")
 }

@@ -1,12 +1,14 @@
 //! [`Fit`] and the training loop: epochs of shuffled mini-batches (L9).
 
-use super::callbacks::{Callback, Flow};
+use super::callbacks::{Callback, Flow, unknown_value};
 use super::progress::Progress;
 use super::tally::Tally;
 use super::{Batch, EpochLog, Evaluation, History, Model};
 use crate::backend::Backend;
 use crate::data::{Batches, ClassWeights, Dataset, Targets};
 use crate::error::{Error, Result};
+use crate::layers::Mode;
+use crate::param::Param;
 use crate::random::Key;
 use std::time::Instant;
 
@@ -99,13 +101,41 @@ impl<'a, B: Backend> Fit<'a, B> {
     }
 }
 
+/// What an epoch goes through.
+struct Rows<'a> {
+    data: &'a Dataset,
+    /// A weight for each sample, in place of the data's own.
+    weights: Option<Vec<f32>>,
+    /// How many of the data's first samples are trained on.
+    count: usize,
+    batch_size: usize,
+}
+
+impl Rows<'_> {
+    /// The samples of a batch.
+    fn select(&self, rows: &[usize]) -> Result<Dataset> {
+        let part = self.data.select(rows)?;
+        match &self.weights {
+            Some(weights) => part.with_weights(rows.iter().map(|&row| weights[row]).collect()),
+            None => Ok(part),
+        }
+    }
+}
+
 impl<B: Backend> Model<B> {
-    /// Trains the model. Errors when it is not compiled, when the data does not fit, when a trainable parameter gets no
-    /// gradient; the model is then as it was after its last complete step.
+    /// Trains the model. Errors when it is not compiled, when the data does not fit, when a callback watches a value that
+    /// there is not, when a trainable parameter gets no gradient; the model is then as it was after its last complete step.
+    ///
+    /// With 0 epochs nothing is trained and the history is empty, as in Keras. A loss that is no longer a finite number does
+    /// not end training by itself: see [`StopOnNan`](super::callbacks::StopOnNan).
     pub fn fit(&mut self, data: &Dataset, fit: Fit<'_, B>) -> Result<History> {
         let Fit { epochs, batch_size, shuffle, quiet, .. } = fit;
         let mut callbacks = fit.callbacks;
-        self.check_data("fit", data)?;
+        // All that can be found wrong is found before the first callback opens a file and the first epoch takes its hour.
+        self.check_data("training data", data)?;
+        if !self.params.iter().any(Param::is_trainable) {
+            return Err(Error::invalid("fit", "a parameter to train", "none that is not frozen"));
+        }
         // Index arithmetic only; rows are gathered batch by batch.
         let (count, held_out) = match (fit.validation_data, fit.validation_split) {
             (None, Some(fraction)) => {
@@ -114,29 +144,31 @@ impl<B: Backend> Model<B> {
             }
             _ => (data.len(), None),
         };
+        Batches::new(count, batch_size, None)?;
         let validation = fit.validation_data.or(held_out.as_ref());
         if let Some(validation) = validation {
-            self.check_data("validation", validation)?;
+            self.check_data("validation data", validation)?;
+            self.rehearse(validation, batch_size).map_err(|e| e.at("validation data"))?;
         }
-        let weighted = fit.class_weights.map(|weights| self.with_class_weights(data, &weights)).transpose()?;
-        let data = weighted.as_ref().unwrap_or(data);
+        self.check_watched(&callbacks, validation.is_some())?;
+        let weights = fit.class_weights.map(|weights| self.sample_weights(data, &weights)).transpose()?;
+        let rows = Rows { data, weights, count, batch_size };
 
         let mut history = History::default();
-        let last = self.epochs + epochs;
+        let last = self.epochs.saturating_add(epochs);
         callbacks.iter_mut().try_for_each(|callback| callback.on_train_begin(self))?;
         while self.epochs < last && history.stopped.is_none() {
             let epoch = self.epochs + 1;
             callbacks.iter_mut().try_for_each(|callback| callback.on_epoch_begin(epoch, self))?;
             let key = shuffle.then(|| Key::new(self.seed).named("shuffle").fold(self.epochs));
-            let batches = Batches::new(count, batch_size, key)?;
             let mut progress = Progress::start(quiet, epoch, last, count);
             let start = Instant::now();
-            let (tally, stopped) = self.train_epoch(data, &batches, &mut progress, &mut callbacks, epoch)?;
+            let (tally, stopped) = self.train_epoch(&rows, key, &mut progress, &mut callbacks, epoch)?;
             let samples = tally.samples();
-            let mut values = self.close(tally)?.values;
+            let mut values = tally.close()?.values;
             let training_time = start.elapsed();
             if let Some(validation) = validation {
-                let scores = self.evaluate(validation, batch_size)?;
+                let scores = self.evaluate(validation, batch_size).map_err(|e| e.at("validation"))?;
                 values.extend(scores.values.into_iter().map(|(name, value)| (format!("val_{name}"), value)));
             }
             self.epochs = epoch;
@@ -158,28 +190,27 @@ impl<B: Backend> Model<B> {
     /// One epoch: the tally of its batches, and why a callback stopped it, if one did.
     fn train_epoch(
         &mut self,
-        data: &Dataset,
-        batches: &Batches,
+        rows: &Rows<'_>,
+        shuffle: Option<Key>,
         progress: &mut Progress,
         callbacks: &mut [Box<dyn Callback<B> + '_>],
         epoch: u64,
     ) -> Result<(Tally<B>, Option<String>)> {
-        let ignored = self.compiled()?.loss.ignored();
-        let mut tally = Tally::new(&mut self.compiled_mut()?.metrics, ignored);
+        let mut tally = self.tally()?;
         let mut stopped = None;
-        for (number, rows) in batches.iter().enumerate() {
-            let batch = Batch::new(&self.backend, data.select(rows)?)?;
-            let (samples, (loss, predictions)) = (batch.len, self.train_step(&batch)?);
+        for (number, batch) in Batches::new(rows.count, rows.batch_size, shuffle)?.iter().enumerate() {
+            let part = rows.select(batch)?;
+            let targets = tally.targets(part.targets());
+            let (loss, predictions) = self.train_step(&Batch::new(&self.backend, part)?)?;
             for callback in callbacks.iter_mut() {
                 if let Flow::Stop(reason) = callback.on_batch_end(epoch, number, &loss, self)? {
                     stopped.get_or_insert(reason);
                 }
             }
-            let metrics = &mut self.compiled_mut()?.metrics;
-            tally.add(batch, loss, predictions, metrics)?;
-            if progress.advance(samples) {
-                tally.flush(metrics)?;
-                progress.show(&tally.values(metrics).to_string());
+            tally.add(batch.len(), &loss, &predictions, targets)?;
+            if progress.advance(batch.len()) {
+                tally.flush()?;
+                progress.show(&tally.values().to_string());
             }
             if stopped.is_some() {
                 break;
@@ -188,16 +219,32 @@ impl<B: Backend> Model<B> {
         Ok((tally, stopped))
     }
 
-    /// The data with each sample's weight multiplied by its class's.
-    fn with_class_weights(&self, data: &Dataset, weights: &ClassWeights) -> Result<Dataset> {
+    /// One batch through model and loss, so that an epoch of training is not lost to data that does not fit.
+    fn rehearse(&self, data: &Dataset, batch_size: usize) -> Result<()> {
+        let first = data.slice(0..batch_size.min(data.len()))?;
+        self.loss(&Batch::new(&self.backend, first)?, Mode::Evaluation).map(drop)
+    }
+
+    /// Checks that there will be the values which callbacks watch.
+    fn check_watched(&self, callbacks: &[Box<dyn Callback<B> + '_>], validated: bool) -> Result<()> {
+        let names: Vec<&str> = self.compiled()?.names().collect();
+        let val_names: Vec<String> = names.iter().filter(|_| validated).map(|name| format!("val_{name}")).collect();
+        let names: Vec<&str> = names.into_iter().chain(val_names.iter().map(String::as_str)).collect();
+        match callbacks.iter().filter_map(|callback| callback.watches()).find(|name| !names.contains(name)) {
+            None => Ok(()),
+            Some(name) => Err(unknown_value(name, &names)),
+        }
+    }
+
+    /// Each sample's weight multiplied by its class's.
+    fn sample_weights(&self, data: &Dataset, weights: &ClassWeights) -> Result<Vec<f32>> {
         let Targets::Classes { labels, per_sample: 1 } = data.targets() else {
             return Err(Error::invalid("class weights", "targets that are one class a sample", "other targets"));
         };
-        let classes = self.output.features()?.max(2);
-        let mut each = weights.weights_for(labels, classes)?;
+        let mut each = weights.weights_for(labels, self.output.features()?.max(2))?;
         if let Some(given) = data.weights() {
             each.iter_mut().zip(given).for_each(|(weight, given)| *weight *= given);
         }
-        data.clone().with_weights(each)
+        Ok(each)
     }
 }

@@ -35,7 +35,7 @@ impl EpochLog {
 pub struct History {
     /// The epochs in order.
     pub epochs: Vec<EpochLog>,
-    /// Why training ended before its last epoch, if it did.
+    /// Why a callback stopped training, if one did.
     pub stopped: Option<String>,
 }
 

@@ -67,12 +67,33 @@ pub struct Model<B: Backend> {
     compiled: Option<Compiled<B>>,
 }
 
-/// What a model is trained with.
+/// What a model is trained with: what [`Model::compile`] gives, to add metrics to.
 #[derive(Debug)]
-struct Compiled<B: Backend> {
+pub struct Compiled<B: Backend> {
     optimizer: Optimizer<B>,
     loss: Box<dyn Loss<B>>,
     metrics: Vec<Box<dyn Metric>>,
+}
+
+impl<B: Backend> Compiled<B> {
+    /// Adds a metric that `fit` and `evaluate` report. Names must differ: [`Accuracy::named`](crate::metrics::Accuracy::named)
+    /// and its like tell two of a kind apart.
+    pub fn metric(&mut self, metric: impl Metric + 'static) -> &mut Self {
+        self.metrics.push(Box::new(metric));
+        self
+    }
+
+    /// The names of what is reported, the loss first.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once("loss").chain(self.metrics.iter().map(|metric| metric.name()))
+    }
+
+    fn check(&self) -> Result<()> {
+        match self.names().enumerate().find(|&(i, name)| self.names().take(i).any(|before| before == name)) {
+            None => Ok(()),
+            Some((_, twice)) => Err(Error::invalid("metrics", "names that differ", format!("`{twice}` twice"))),
+        }
+    }
 }
 
 impl<B: Backend> Model<B> {
@@ -95,19 +116,11 @@ impl<B: Backend> Model<B> {
         })
     }
 
-    /// Says what the model is trained with: an optimiser and a loss; metrics are added by [`Model::metric`]. Compiling again
+    /// Says what the model is trained with: an optimiser and a loss; [`Compiled::metric`] adds metrics. Compiling again
     /// starts with a fresh optimiser and no metrics, and keeps the parameters.
-    pub fn compile(&mut self, optimizer: impl Into<Optimizer<B>>, loss: impl Loss<B> + 'static) -> &mut Self {
-        self.compiled = Some(Compiled { optimizer: optimizer.into(), loss: Box::new(loss), metrics: Vec::new() });
-        self
-    }
-
-    /// Adds a metric that `fit` and `evaluate` report. Does nothing before [`Model::compile`].
-    pub fn metric(&mut self, metric: impl Metric + 'static) -> &mut Self {
-        if let Some(compiled) = &mut self.compiled {
-            compiled.metrics.push(Box::new(metric));
-        }
-        self
+    pub fn compile(&mut self, optimizer: impl Into<Optimizer<B>>, loss: impl Loss<B> + 'static) -> &mut Compiled<B> {
+        let (optimizer, loss) = (optimizer.into(), Box::new(loss));
+        self.compiled.insert(Compiled { optimizer, loss, metrics: Vec::new() })
     }
 
     /// The backend that the model lives on.
@@ -158,15 +171,15 @@ impl<B: Backend> Model<B> {
     /// Keeps the parameters at and below a path (`dense_1`, `dense_1.kernel`) as they are: no gradient, no optimiser state.
     /// Errors when the model has no such parameter.
     pub fn freeze(&mut self, path: &str) -> Result<()> {
-        self.set_trainable(path, false)
+        self.set_trainable("freeze", path, false)
     }
 
     /// Trains the parameters at and below a path again. Errors when the model has no such parameter.
     pub fn unfreeze(&mut self, path: &str) -> Result<()> {
-        self.set_trainable(path, true)
+        self.set_trainable("unfreeze", path, true)
     }
 
-    fn set_trainable(&mut self, path: &str, trainable: bool) -> Result<()> {
+    fn set_trainable(&mut self, place: &str, path: &str, trainable: bool) -> Result<()> {
         let below = |name: &str| name.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         let mut found = false;
         for param in self.params.iter_mut().filter(|param| below(param.name())) {
@@ -177,7 +190,8 @@ impl<B: Backend> Model<B> {
             return Ok(());
         }
         let names: Vec<&str> = self.params.iter().map(Param::name).collect();
-        Err(Error::invalid("freeze", format!("the path of a layer or parameter: {}", names.join(", ")), path))
+        let expected = format!("the path of a layer or parameter ({})", names.join(", "));
+        Err(Error::invalid(place, expected, format!("`{path}`")))
     }
 
     /// The model's value for a batch. Errors when the input is not of the model's kind and shape.
@@ -207,8 +221,9 @@ impl<B: Backend> Model<B> {
         Ok((self.with_penalties(loss, &pass)?, predictions))
     }
 
+    /// Adds the penalties of the weights that are trained: those of frozen ones do not count, as in Keras.
     fn with_penalties(&self, mut loss: Tensor<B>, pass: &Pass<'_, B>) -> Result<Tensor<B>> {
-        for (i, param) in self.params.iter().enumerate() {
+        for (i, param) in self.params.iter().enumerate().filter(|(_, param)| param.is_trainable()) {
             if let Some(regularizer) = param.regularizer() {
                 loss = loss.add(&regularizer.penalty(&pass.param(crate::ParamId::new(i)))?)?;
             }
@@ -232,8 +247,11 @@ impl<B: Backend> Model<B> {
         self.compiled.as_ref().ok_or_else(not_compiled)
     }
 
-    fn compiled_mut(&mut self) -> Result<&mut Compiled<B>> {
-        self.compiled.as_mut().ok_or_else(not_compiled)
+    /// Whether a greater value of this name is a better one: less loss is, and each metric knows for itself.
+    fn higher_is_better(&self, name: &str) -> Option<bool> {
+        let name = name.strip_prefix("val_").unwrap_or(name);
+        let metric = || self.compiled.as_ref()?.metrics.iter().find(|metric| metric.name() == name);
+        if name == "loss" { Some(false) } else { metric().map(|metric| metric.higher_is_better()) }
     }
 }
 

@@ -35,7 +35,11 @@ impl<B: Backend> Model<B> {
         let mut lines = vec![["input".to_string(), String::new(), self.input.to_string(), String::new()]];
         for row in &self.rows {
             let params = &self.params[row.params.clone()];
-            let frozen = if count(params) > trained(params) { " (frozen)" } else { "" };
+            let frozen = match (count(params), trained(params)) {
+                (all, trained) if all == trained => "",
+                (_, 0) => " (frozen)",
+                _ => " (partly frozen)",
+            };
             let name = format!("{}{}", "  ".repeat(row.depth), row.path);
             let numbers = format!("{}{frozen}", grouped(count(params)));
             lines.push([name, row.kind.to_string(), row.output.to_string(), numbers]);

@@ -2,6 +2,8 @@
 
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// One of the files.
@@ -45,6 +47,96 @@ impl Golden {
         };
         Some((numbers, view.shape().to_vec()))
     }
+
+    /// Hands every case to `check`, which must ask for each of its tensors and options: what it passes over fails.
+    pub(crate) fn each(&self, check: impl Fn(&Reading<'_>)) {
+        for case in &self.cases {
+            let reading = Reading { golden: self, case, asked: RefCell::default() };
+            check(&reading);
+            reading.finish();
+        }
+    }
+}
+
+/// A case while it is compared. It remembers what was asked for, so that nothing in the file is passed over in silence.
+pub(crate) struct Reading<'a> {
+    golden: &'a Golden,
+    case: &'a Case,
+    asked: RefCell<BTreeSet<String>>,
+}
+
+impl Reading<'_> {
+    pub(crate) fn name(&self) -> &str {
+        &self.case.name
+    }
+
+    pub(crate) fn kind(&self) -> &str {
+        &self.case.kind
+    }
+
+    /// A tensor with its shape, if the case has it.
+    pub(crate) fn find(&self, what: &str) -> Option<(Vec<f64>, Vec<usize>)> {
+        self.asked.borrow_mut().insert(what.to_string());
+        self.golden.tensor(self.case, what)
+    }
+
+    /// A tensor with its shape.
+    #[track_caller]
+    pub(crate) fn tensor(&self, what: &str) -> (Vec<f64>, Vec<usize>) {
+        self.find(what).unwrap_or_else(|| panic!("{}: no tensor {what}", self.name()))
+    }
+
+    /// The numbers of a tensor.
+    #[track_caller]
+    pub(crate) fn numbers(&self, what: &str) -> Vec<f64> {
+        self.tensor(what).0
+    }
+
+    /// Class labels; a negative one, which marks rows to ignore, as one beyond all classes.
+    #[track_caller]
+    pub(crate) fn labels(&self, what: &str) -> (Vec<u32>, Vec<usize>) {
+        let (numbers, shape) = self.tensor(what);
+        (numbers.into_iter().map(label).collect(), shape)
+    }
+
+    /// An option; null where there is none.
+    pub(crate) fn option(&self, key: &str) -> &Value {
+        self.asked.borrow_mut().insert(format!("args.{key}"));
+        &self.case.args[key]
+    }
+
+    /// A number among the options.
+    #[track_caller]
+    pub(crate) fn number(&self, key: &str) -> f64 {
+        self.option(key).as_f64().unwrap_or_else(|| panic!("{}: no number {key}", self.name()))
+    }
+
+    /// A text among the options.
+    #[track_caller]
+    pub(crate) fn text(&self, key: &str) -> &str {
+        self.option(key).as_str().unwrap_or_else(|| panic!("{}: no text {key}", self.name()))
+    }
+
+    /// A yes or no among the options.
+    #[track_caller]
+    pub(crate) fn is(&self, key: &str) -> bool {
+        self.option(key).as_bool().unwrap_or_else(|| panic!("{}: no yes or no {key}", self.name()))
+    }
+
+    /// Fails when there is a tensor or an option that was not asked for.
+    fn finish(&self) {
+        let file = SafeTensors::deserialize(&self.golden.bytes).unwrap();
+        let prefix = format!("{}/", self.name());
+        let tensors = file.names().into_iter().filter_map(|name| name.strip_prefix(&prefix)).map(String::from);
+        let options = self.case.args.as_object().unwrap().keys().map(|key| format!("args.{key}"));
+        let passed_over: Vec<String> = tensors.chain(options).filter(|x| !self.asked.borrow().contains(x)).collect();
+        assert!(passed_over.is_empty(), "{}: the test does not know {passed_over:?}", self.name());
+    }
+}
+
+/// A label as the library takes it: a negative one wraps to one beyond all classes.
+pub(crate) fn label(number: f64) -> u32 {
+    number as i64 as u32
 }
 
 impl Case {

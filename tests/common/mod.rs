@@ -3,3 +3,4 @@
 
 pub(crate) mod golden;
 pub(crate) mod host;
+pub(crate) mod near;

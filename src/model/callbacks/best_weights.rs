@@ -3,11 +3,13 @@
 use super::watch::{Direction, Watch};
 use super::{Callback, Flow};
 use crate::backend::Backend;
+use crate::checkpoint::check_writable;
 use crate::error::Result;
 use crate::model::{EpochLog, Model};
 use std::path::PathBuf;
 
-/// Saves the weights after each epoch that is the best so far by a value. The file is whole at any time.
+/// Saves the weights after each epoch that is the best so far by a value. The file is whole at any time. What is best is
+/// remembered from one training to the next, as in Keras.
 #[derive(Clone, Debug)]
 pub struct BestWeights {
     path: PathBuf,
@@ -15,15 +17,15 @@ pub struct BestWeights {
 }
 
 impl BestWeights {
-    /// Saves to `path` (safetensors) when a value of the epochs, such as `val_loss`, improves. Names with `loss` or `error`
-    /// in them improve downwards, others upwards.
+    /// Saves to `path` (safetensors) when a value of the epochs, such as `val_loss`, improves. Which way it improves, the
+    /// loss and the metrics say themselves.
     pub fn new(path: impl Into<PathBuf>, name: impl Into<String>) -> Self {
         BestWeights { path: path.into(), watch: Watch::new(name) }
     }
 
-    /// Which way the value improves.
+    /// Which way the value improves, where it is not to be the metric's own way.
     pub fn direction(mut self, direction: Direction) -> Self {
-        self.watch.direction = direction;
+        self.watch.told = Some(direction);
         self
     }
 
@@ -34,6 +36,16 @@ impl BestWeights {
 }
 
 impl<B: Backend> Callback<B> for BestWeights {
+    fn watches(&self) -> Option<&str> {
+        Some(&self.watch.name)
+    }
+
+    fn on_train_begin(&mut self, model: &mut Model<B>) -> Result<()> {
+        self.watch.begin("best weights", model)?;
+        // Here and not after an hour of training: a path that cannot be written is an error at once.
+        check_writable(&self.path)
+    }
+
     fn on_epoch_end(&mut self, log: &EpochLog, model: &mut Model<B>) -> Result<Flow> {
         if self.watch.improves(log)? {
             model.save_weights(&self.path)?;

@@ -3,7 +3,7 @@
 use super::{Callback, Flow};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
-use crate::model::{EpochLog, Model};
+use crate::model::{EpochLog, History, Model};
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -49,5 +49,10 @@ impl<B: Backend> Callback<B> for CsvLog {
         writer.flush().map_err(|e| self.failed(e))?;
         self.writer = Some(writer);
         Ok(Flow::Continue)
+    }
+
+    fn on_train_end(&mut self, _: &History, _: &mut Model<B>) -> Result<()> {
+        self.writer = None;
+        Ok(())
     }
 }

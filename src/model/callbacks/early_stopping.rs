@@ -17,13 +17,12 @@ pub struct EarlyStopping<B: Backend> {
 }
 
 impl<B: Backend> EarlyStopping<B> {
-    /// Watches a value of the epochs, such as `val_loss`. Names with `loss` or `error` in them improve downwards, others
-    /// upwards.
+    /// Watches a value of the epochs, such as `val_loss`. Which way it improves, the loss and the metrics say themselves.
     pub fn new(name: impl Into<String>) -> Self {
         EarlyStopping { watch: Watch::new(name), patience: 0, restore: false, weights: None }
     }
 
-    /// How many epochs without improvement it takes to stop.
+    /// How many epochs in a row without improvement it takes to stop; 0 counts as 1.
     pub fn patience(self, epochs: u64) -> Self {
         EarlyStopping { patience: epochs, ..self }
     }
@@ -34,13 +33,13 @@ impl<B: Backend> EarlyStopping<B> {
         self
     }
 
-    /// Which way the value improves.
+    /// Which way the value improves, where it is not to be the metric's own way.
     pub fn direction(mut self, direction: Direction) -> Self {
-        self.watch.direction = direction;
+        self.watch.told = Some(direction);
         self
     }
 
-    /// Puts the weights of the best epoch back at the end of training.
+    /// Puts the weights of the best epoch back at the end of training, whether it was stopped or not.
     pub fn restore_best(self) -> Self {
         EarlyStopping { restore: true, ..self }
     }
@@ -52,7 +51,12 @@ impl<B: Backend> EarlyStopping<B> {
 }
 
 impl<B: Backend> Callback<B> for EarlyStopping<B> {
-    fn on_train_begin(&mut self, _: &mut Model<B>) -> Result<()> {
+    fn watches(&self) -> Option<&str> {
+        Some(&self.watch.name)
+    }
+
+    fn on_train_begin(&mut self, model: &mut Model<B>) -> Result<()> {
+        self.watch.begin("early stopping", model)?;
         self.watch.reset();
         self.weights = None;
         Ok(())

@@ -16,6 +16,8 @@ pub use plateau::ReduceOnPlateau;
 pub use stop_on_nan::StopOnNan;
 pub use watch::Direction;
 
+pub(super) use watch::unknown_value;
+
 use super::{EpochLog, History, Model};
 use crate::backend::Backend;
 use crate::error::Result;
@@ -49,6 +51,11 @@ pub enum Flow {
 /// }
 /// ```
 pub trait Callback<B: Backend> {
+    /// The value of the epochs that it needs, such as `val_loss`: training does not begin where there is none of this name.
+    fn watches(&self) -> Option<&str> {
+        None
+    }
+
     /// Before the first epoch.
     fn on_train_begin(&mut self, _model: &mut Model<B>) -> Result<()> {
         Ok(())
@@ -69,13 +76,17 @@ pub trait Callback<B: Backend> {
         Ok(Flow::Continue)
     }
 
-    /// After the last epoch.
+    /// After the last epoch, not after an error.
     fn on_train_end(&mut self, _history: &History, _model: &mut Model<B>) -> Result<()> {
         Ok(())
     }
 }
 
 impl<B: Backend, C: Callback<B> + ?Sized> Callback<B> for &mut C {
+    fn watches(&self) -> Option<&str> {
+        (**self).watches()
+    }
+
     fn on_train_begin(&mut self, model: &mut Model<B>) -> Result<()> {
         (**self).on_train_begin(model)
     }

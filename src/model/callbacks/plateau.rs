@@ -19,8 +19,7 @@ pub struct ReduceOnPlateau {
 }
 
 impl ReduceOnPlateau {
-    /// Watches a value of the epochs, such as `val_loss`. Names with `loss` or `error` in them improve downwards, others
-    /// upwards.
+    /// Watches a value of the epochs, such as `val_loss`. Which way it improves, the loss and the metrics say themselves.
     pub fn new(name: impl Into<String>) -> Self {
         let mut watch = Watch::new(name);
         watch.min_delta = 1e-4;
@@ -32,12 +31,12 @@ impl ReduceOnPlateau {
         ReduceOnPlateau { factor, ..self }
     }
 
-    /// How many epochs without improvement it takes.
+    /// How many epochs in a row without improvement it takes; 0 counts as 1.
     pub fn patience(self, epochs: u64) -> Self {
         ReduceOnPlateau { patience: epochs, ..self }
     }
 
-    /// How many epochs after a reduction do not count.
+    /// For how many epochs after a reduction none is counted; as in Keras the last of them counts again.
     pub fn cooldown(self, epochs: u64) -> Self {
         ReduceOnPlateau { cooldown: epochs, ..self }
     }
@@ -53,27 +52,38 @@ impl ReduceOnPlateau {
         ReduceOnPlateau { min_rate: rate, ..self }
     }
 
-    /// Which way the value improves.
+    /// Which way the value improves, where it is not to be the metric's own way.
     pub fn direction(mut self, direction: Direction) -> Self {
-        self.watch.direction = direction;
+        self.watch.told = Some(direction);
         self
     }
 }
 
 impl<B: Backend> Callback<B> for ReduceOnPlateau {
-    fn on_train_begin(&mut self, _: &mut Model<B>) -> Result<()> {
+    fn watches(&self) -> Option<&str> {
+        Some(&self.watch.name)
+    }
+
+    fn on_train_begin(&mut self, model: &mut Model<B>) -> Result<()> {
         if !(self.factor > 0.0 && self.factor < 1.0) {
-            return Err(Error::invalid("reduce on plateau", "a factor between 0 and 1", self.factor));
+            return Err(Error::invalid("reduce on plateau", "a factor between 0 and 1, neither of them", self.factor));
         }
+        if !(self.min_rate.is_finite() && self.min_rate >= 0.0) {
+            return Err(Error::invalid("reduce on plateau", "a least rate of at least 0", self.min_rate));
+        }
+        self.watch.begin("reduce on plateau", model)?;
         self.watch.reset();
         self.cooling = 0;
         Ok(())
     }
 
     fn on_epoch_end(&mut self, log: &EpochLog, model: &mut Model<B>) -> Result<Flow> {
-        self.watch.improves(log)?;
         if self.cooling > 0 {
             self.cooling -= 1;
+            self.watch.waited = 0;
+        }
+        self.watch.improves(log)?;
+        if self.cooling > 0 {
             self.watch.waited = 0;
         }
         if self.watch.waited >= self.patience.max(1) {
