@@ -345,7 +345,7 @@ fn tensors_work_across_threads() -> Result<()> {
     let x = Tensor::variable(&B::new(), vec![1.0, 2.0], &[2])?;
     // Each thread builds a graph of its own on one variable; the last is differentiated where it was not built.
     let losses: Vec<Tensor> = std::thread::scope(|scope| {
-        let build = |i: i32| x.affine(f64::from(i), 0.0)?.square()?.sum();
+        let build = |i: i32| x.affine(f64::from(i), 0.0)?.square()?.mul(&x)?.sum();
         let threads: Vec<_> = (1..=4).map(|i| scope.spawn(move || build(i))).collect();
         threads.into_iter().map(|thread| thread.join().expect("no panic")).collect::<Result<_>>()
     })?;
@@ -353,7 +353,8 @@ fn tensors_work_across_threads() -> Result<()> {
         let x = x.clone();
         let gradient = std::thread::spawn(move || gradient(&loss.backward()?, &x)).join().expect("no panic")?;
         let square = ((i + 1) * (i + 1)) as f64;
-        assert_eq!(gradient, Some(vec![2.0 * square, 4.0 * square]));
+        // (i x)² x has slope 3 i² x².
+        assert_eq!(gradient, Some(vec![3.0 * square, 12.0 * square]));
     }
     Ok(())
 }
