@@ -5,6 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mode=${1:-all}
+# Where cargo installs tools.
+export PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
 
 step() { printf '\n== %s\n' "$*"; }
 

@@ -136,8 +136,8 @@ fn set_weights<B: Backend>(
     model.set_weights(weights.collect()).unwrap();
 }
 
-/// A layer takes no mask from outside, as its key decides: the file's mask shows that the formula is PyTorch's, the key's that
-/// the layer follows the formula.
+/// A layer takes no mask from outside, as its key decides: the file's mask shows that the formula is PyTorch's, the
+/// key's that the layer follows the formula.
 fn dropout<B: Backend>(b: &B, case: &Reading<'_>) {
     let rate = case.number("rate");
     let (data, shape) = case.tensor("input");
@@ -186,8 +186,8 @@ fn constraint<B: Backend>(b: &B, case: &Reading<'_>) {
     compare(case, "output", &Tensor::constant(b, projected));
 }
 
-/// The whole way: a model, its loss, which takes over the softmax, and the gradients of all parameters; the inputs of 0 and 1
-/// once as numbers and once as bags of words.
+/// The whole way: a model, its loss, which takes over the softmax, and the gradients of all parameters; the inputs of 0
+/// and 1 once as numbers and once as bags of words.
 fn mlp<B: Backend>(b: &B, case: &Reading<'_>) {
     let sizes: Vec<usize> =
         case.option("sizes").as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect();

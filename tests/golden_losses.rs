@@ -28,13 +28,6 @@ fn on_candle() {
 fn check<B: Backend>(b: &B) {
     Golden::open("losses").each(|case| {
         let (data, shape) = case.tensor("predictions");
-        // Keras weighs every step; the library weighs samples, so that steps have to be handed over as samples.
-        let shape = match (case.find("sample_weight"), &shape[..]) {
-            (Some((_, weights)), &[samples, steps, classes]) if weights == [samples, steps] => {
-                vec![samples * steps, classes]
-            }
-            _ => shape,
-        };
         let y = variable(b, &data, &shape);
         let target = target(b, case, &shape);
         let value = reduced(b, case, &y, &target);
@@ -103,8 +96,8 @@ fn loss<B: Backend>(case: &Reading<'_>) -> Box<dyn Loss<B>> {
     }
 }
 
-/// Probabilities are clipped, and divided by their sum where there are several, as by Keras; PyTorch does neither, so its cases
-/// must hold probabilities to which neither matters.
+/// Probabilities are clipped, and divided by their sum where there are several, as by Keras; PyTorch does neither, so
+/// its cases must hold probabilities to which neither matters.
 fn check_clipping(case: &Reading<'_>, logits: bool) {
     let (clip, divide) = (case.option("clip_epsilon").as_f64(), case.is("renormalise"));
     let several = case.kind() != "binary_crossentropy";
@@ -140,8 +133,8 @@ fn reduced<B: Backend>(b: &B, case: &Reading<'_>, y: &Tensor<B>, target: &Target
     }
 }
 
-/// Weights are `f32` in the library. The mean is linear in them, so that the weights of the file, as a sum of two `f32` each,
-/// are exact to 48 bits.
+/// Weights are `f32` in the library. The mean is linear in them, so that the weights of the file, as a sum of two `f32`
+/// each, are exact to 48 bits.
 fn weighted<B: Backend>(loss: &dyn Loss<B>, y: &Tensor<B>, target: &Target<B>, weights: Option<&[f64]>) -> Tensor<B> {
     let Some(weights) = weights else { return mean(loss, y, target, None).unwrap() };
     let front: Vec<f32> = weights.iter().map(|&w| w as f32).collect();
@@ -165,9 +158,9 @@ fn class_weights(case: &Reading<'_>) -> Vec<f64> {
     weights
 }
 
-/// PyTorch divides by the sum of the weights, not by their number. The library has no such reduction: it is the ratio of the
-/// weighted mean to the mean of the weights. With label smoothing PyTorch weighs the smoothed part of each class by that
-/// class' own weight: the cross-entropy with `(1 - s) w_t onehot + s / classes w` as its targets.
+/// PyTorch divides by the sum of the weights, not by their number. The library has no such reduction: it is the ratio
+/// of the weighted mean to the mean of the weights. With label smoothing PyTorch weighs the smoothed part of each class
+/// by that class' own weight: the cross-entropy with `(1 - s) w_t onehot + s / classes w` as its targets.
 fn weighted_mean<B: Backend>(
     b: &B,
     case: &Reading<'_>,
@@ -197,8 +190,9 @@ fn weighted_mean<B: Backend>(
     mean(&CategoricalCrossEntropy::from_logits(), y, &target, None).unwrap().affine(by_mean, 0.0).unwrap()
 }
 
-/// The value of the file, but for one case in `f32`: `1 - 1e-7` has the neighbours 1 - 2^-23 and 1 - 2^-24 there and becomes
-/// the former, so that a probability of 1 counts `-ln 2^-23` against a target of 0, not `-ln 1e-7` (as in a Keras of `f32`).
+/// The value of the file, but for one case in `f32`: `1 - 1e-7` has the neighbours 1 - 2^-23 and 1 - 2^-24 there and
+/// becomes the former, so that a probability of 1 counts `-ln 2^-23` against a target of 0, not `-ln 1e-7` (as in a
+/// Keras of `f32`).
 fn expected_value<B: Backend>(case: &Reading<'_>) -> f64 {
     let value = case.numbers("value")[0];
     if is_double::<B>() || case.kind() != "binary_crossentropy" || case.is("from_logits") {
@@ -210,8 +204,8 @@ fn expected_value<B: Backend>(case: &Reading<'_>) -> f64 {
     value + change / y.len() as f64
 }
 
-/// The gradient of the file, but for PyTorch's from probabilities of several classes: the library divides them by their sum
-/// `S`, here 1, and `∂(p_k / S)/∂p_j = (δ_jk - p_k / S) / S` takes `Σ_k g_k p_k` off each row's `g`.
+/// The gradient of the file, but for PyTorch's from probabilities of several classes: the library divides them by their
+/// sum `S`, here 1, and `∂(p_k / S)/∂p_j = (δ_jk - p_k / S) / S` takes `Σ_k g_k p_k` off each row's `g`.
 fn expected_gradient(case: &Reading<'_>, y: &[f64]) -> Vec<f64> {
     let (mut gradient, shape) = case.tensor("grad");
     let several = case.kind().ends_with("categorical_crossentropy");

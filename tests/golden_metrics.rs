@@ -27,8 +27,8 @@ fn metrics_have_the_values_of_keras_and_scikit_learn() {
     });
 }
 
-/// Predictions are `f32` in the library; no two in the file are so close that rounding could swap them, or that it could carry
-/// one across the threshold.
+/// Predictions are `f32` in the library; no two in the file are so close that rounding could swap them, or that it
+/// could carry one across the threshold.
 fn narrow(numbers: &[f64]) -> Vec<f32> {
     numbers.iter().map(|&x| x as f32).collect()
 }
@@ -61,7 +61,8 @@ fn top_k(case: &Reading<'_>) -> TopK {
     TopK::new(case.number("k") as usize).unwrap()
 }
 
-/// Keras compares every number with its own target, however many there are in a row: to the library these are rows of one.
+/// Keras compares every number with its own target, however many there are in a row: to the library these are rows of
+/// one.
 fn binary_accuracy(case: &Reading<'_>) -> Vec<f64> {
     let metric = Accuracy::new().threshold(case.number("threshold") as f32);
     let (scores, targets) = (narrow(&case.numbers("predictions")), narrow(&case.numbers("targets")));

@@ -142,9 +142,9 @@ impl<B: Backend> Scope<'_, B> {
         Ok(ParamId::new(self.builder.params.len() - 1))
     }
 
-    /// Builds a layer within this one, under `name`, or under its kind, with the first number behind it that is free where the
-    /// kind itself is taken (`dense`, `dense_1`, ... as in Keras). Errors: a `name` that is taken; those of the layer, with its
-    /// path.
+    /// Builds a layer within this one, under `name`, or under its kind, with the first number behind it that is free
+    /// where the kind itself is taken (`dense`, `dense_1`, ... as in Keras). Errors: a `name` that is taken; those of
+    /// the layer, with its path.
     pub fn layer(&mut self, name: Option<&str>, layer: &dyn Layer<B>, input: &Spec) -> Result<Built<B>> {
         let taken = |name: &str| self.names.contains(name);
         let name = match name {
@@ -243,8 +243,8 @@ impl<'a, B: Backend> Pass<'a, B> {
         matches!(self.mode, Mode::Training(_))
     }
 
-    /// A random stream that no other call in this pass has, `None` when not training. Layers ask in the order in which they
-    /// compute, which is the same on every backend.
+    /// A random stream that no other call in this pass has, `None` when not training. Layers ask in the order in which
+    /// they compute, which is the same on every backend.
     pub fn key(&mut self) -> Option<Key> {
         match self.mode {
             Mode::Training(key) => {

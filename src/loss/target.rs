@@ -96,8 +96,8 @@ fn found(labels: &[u32], shape: Shape, at: usize) -> String {
     }
 }
 
-/// Predictions `[.., classes]` and labels `[..]`, where axes of size 1 do not count: the labels `[batch]` of samples of a single
-/// step go with `[batch, 1, classes]`.
+/// Predictions `[.., classes]` and labels `[..]`, where axes of size 1 do not count: the labels `[batch]` of samples of
+/// a single step go with `[batch, 1, classes]`.
 fn check_labels(loss: &'static str, prediction: Shape, labels: Shape) -> Result<()> {
     let counting = |sizes: &[usize]| sizes.iter().copied().filter(|&size| size != 1).collect::<Vec<_>>();
     if prediction.rank() > 0 && counting(&prediction[..prediction.rank() - 1]) == counting(&labels) {

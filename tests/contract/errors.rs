@@ -129,7 +129,8 @@ pub(crate) fn wrong_products<B: Backend>(b: &B) -> Result<()> {
 
 pub(crate) fn wrong_affine_maps<B: Backend>(b: &B) -> Result<()> {
     let a = |shape: &[usize]| array(b, shape);
-    let wrong: [(&[usize], &[usize], Option<&[usize]>); 7] = [
+    type Shapes = (&'static [usize], &'static [usize], Option<&'static [usize]>);
+    let wrong: [Shapes; 7] = [
         (&[2, 3], &[4, 5], None),
         (&[], &[1, 5], None),
         (&[2, 3], &[3], None),

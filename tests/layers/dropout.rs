@@ -34,8 +34,8 @@ fn keys_decide<B: Backend>(b: &B) {
     let train = |seed| dropped(b, Mode::Training(Key::new(seed)));
     assert_eq!(train(1), train(1));
     assert_ne!(train(1), train(2));
-    // Not the identity of evaluation, and two layers of one pass draw from two streams: were it one stream, as much as one of
-    // them keeps would be left. Kept are (1 - RATE)² of 2000, give or take five standard deviations of 21.
+    // Not the identity of evaluation, and two layers of one pass draw from two streams: were it one stream, as much as
+    // one of them keeps would be left. Kept are (1 - RATE)² of 2000, give or take five standard deviations of 21.
     let kept = train(1).iter().filter(|&&y| y != 0.0).count() as f64;
     assert!((kept - 0.36 * 2000.0).abs() < 5.0 * 21.5, "{kept}");
     let scale = (1.0 / (1.0 - RATE)) * (1.0 / (1.0 - RATE));

@@ -131,8 +131,8 @@ fn keeps_its_spec<B: Backend>(b: &B, case: &Case, input: &Input, output: &Spec, 
     assert_eq!(numbers(&predictions), numbers(&evaluated), "{what}");
 }
 
-/// The whole network as one operation on its input (unless it takes bags) and its parameters, for `gradcheck`, which hands in
-/// tensors of its own where the network has parameters of its own.
+/// The whole network as one operation on its input (unless it takes bags) and its parameters, for `gradcheck`, which
+/// hands in tensors of its own where the network has parameters of its own.
 fn as_operation<B: Backend>(b: &B, case: &Case, input: &Input, given: &[Tensor<B>]) -> Result<Tensor<B>> {
     let mut model = build(b, case, input);
     let (x, mut value) = input.value(b);
@@ -161,8 +161,8 @@ fn has_its_gradients<B: Backend>(b: &B, case: &Case, input: &Input, what: &str) 
     }
 }
 
-/// Everything that a network computes, by name: its value in evaluation and in training, and the gradients for its input and
-/// its parameters.
+/// Everything that a network computes, by name: its value in evaluation and in training, and the gradients for its
+/// input and its parameters.
 fn outcome<B: Backend>(b: &B, case: &Case, input: &Input) -> Vec<(String, Vec<f64>)> {
     let model = build(b, case, input);
     let (x, value) = input.value(b);

@@ -1,5 +1,6 @@
 //! What losses refuse, and what they say.
 
+use crate::cases::{Boxed, Double};
 use crate::common::near::tensor;
 use elman::layers::{Dense, Mode, Sequential};
 use elman::loss::*;
@@ -84,7 +85,18 @@ fn refuse<B: Backend>(b: &B) {
         assert_eq!(refused(loss, &single, &classes(&[0, 1])), expected);
     }
 
-    // As many weights as samples.
+    // Where a label stands, if there are steps.
+    let target = Target::Classes { labels: vec![0, 1, 1, 0, 1, 5].into(), shape: Shape::from([2, 3]) };
+    let expected = "binary_crossentropy: expected labels 0 and 1 for a single output, found 5 in row 1, step 2";
+    assert_eq!(refused(&BinaryCrossEntropy::new(), &steps, &target), expected);
+    let expected = format!("{sparse}: expected labels below 2, found 5 in row 1, step 2");
+    let pairs = tensor(b, &[0.5; 12], &[2, 3, 2]);
+    assert_eq!(refused(&SparseCategoricalCrossEntropy::new(), &pairs, &target), expected);
+
+    // As many weights as samples, or as steps.
+    let values = Target::Values(steps.clone());
+    let expected = "mean_absolute_error: expected 2 sample weights or 6, one a row, found 3";
+    assert_eq!(message(mean(&MeanAbsoluteError, &steps, &values, Some(&[1.0; 3]))), expected);
     for weights in [&[][..], &[1.0], &[1.0; 6]] {
         let expected = format!("mean_squared_error: expected 2 sample weights, found {}", weights.len());
         assert_eq!(message(mean(&MeanSquaredError, &y, &numbers, Some(weights))), expected);
@@ -113,17 +125,28 @@ fn refuse<B: Backend>(b: &B) {
 #[test]
 fn logits_after_an_activation_are_an_error() {
     let b = Reference::<f64>::new();
-    let losses: [fn() -> Box<dyn Loss<Reference<f64>>>; 3] = [
-        || Box::new(BinaryCrossEntropy::from_logits()),
-        || Box::new(CategoricalCrossEntropy::from_logits()),
-        || Box::new(SparseCategoricalCrossEntropy::from_logits()),
+    let losses: [Boxed<Double>; 3] = [
+        Box::new(BinaryCrossEntropy::from_logits()),
+        Box::new(CategoricalCrossEntropy::from_logits()),
+        Box::new(SparseCategoricalCrossEntropy::from_logits()),
     ];
-    for loss in losses.map(|loss| loss()) {
+    for loss in losses {
         for last in [Activation::Sigmoid, Activation::Softmax] {
             let expected = "logits, so a model that ends in a linear layer (or the loss on probabilities)";
             let expected = format!("{}: expected {expected}, found a model that ends in {last}", loss.name());
             assert_eq!(message(loss.before(last)), expected);
         }
+    }
+    // Log-probabilities are no probabilities, and logits for whoever wants logits.
+    let losses: [(Boxed<Double>, Boxed<Double>); 2] = [
+        (Box::new(CategoricalCrossEntropy::new()), Box::new(CategoricalCrossEntropy::from_logits())),
+        (Box::new(SparseCategoricalCrossEntropy::new()), Box::new(SparseCategoricalCrossEntropy::from_logits())),
+    ];
+    for (plain, logits) in losses {
+        let expected = "probabilities, so a model that ends in softmax (or the loss from logits)";
+        let expected = format!("{}: expected {expected}, found a model that ends in log_softmax", plain.name());
+        assert_eq!(message(plain.before(Activation::LogSoftmax)), expected);
+        assert!(logits.before(Activation::LogSoftmax).unwrap().is_none());
     }
     // In a model, too: one whose last layer is the activation alone, and one whose last dense layer has it.
     let ends = [

@@ -177,6 +177,10 @@ impl Backend for Candle {
 
     fn slice(&self, a: &Array, axis: usize, start: usize, length: usize) -> Result<Array> {
         let shape = check::slice(a.shape(), axis, start, length)?;
+        if shape.elements() == 0 {
+            // A view of nothing at the end of its storage would begin beyond it, where candle panics.
+            return self.compute("slice", shape, || portable::empty(shape, DType::F32, &self.device));
+        }
         Ok(a.view(a.tensor().narrow(axis, start, length).map_err(error("slice"))?, shape))
     }
 

@@ -1,7 +1,7 @@
 //! The affine map on sparse bags of words: gathered rows instead of products with zeros.
 
 use super::Cpu;
-use super::threads::vectorised;
+use super::simd::vectorised;
 use crate::array::Array;
 use elman::backend::check;
 use elman::data::Bags;
@@ -26,7 +26,7 @@ impl Cpu {
         self.threads.rows(&mut out, outputs, words * outputs / 10, |rows, out| {
             for (row, out) in rows.zip(out.chunks_exact_mut(outputs)) {
                 let Some((words, values)) = x.row(row) else { return };
-                vectorised(|| add_rows(out, weights, words, values));
+                add_rows(out, weights, words, values);
             }
         });
         self.array(out, shape)
@@ -50,38 +50,39 @@ impl Cpu {
             for (word, out) in words.zip(out.chunks_exact_mut(outputs)) {
                 let (bags, values) = turned.word(word);
                 out.fill(0.0);
-                vectorised(|| add_rows(out, slope, bags, values));
+                add_rows(out, slope, bags, values);
             }
         });
         self.array(out, shape)
     }
 }
 
-/// `out += Σ values[i] table[rows[i]]`, a block of columns at a time.
-#[inline(always)]
-fn add_rows(out: &mut [f32], table: &[f32], rows: &[u32], values: Option<&[f32]>) {
-    let width = out.len();
-    let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
-    for (i, block) in blocks.iter_mut().enumerate() {
-        let at = |row: u32| {
-            let start = row as usize * width + i * BLOCK;
-            &table[start..start + BLOCK]
-        };
-        let mut sum = *block;
-        match values {
-            None => rows.iter().for_each(|&row| sum.iter_mut().zip(at(row)).for_each(|(sum, &x)| *sum += x)),
-            Some(values) => rows
-                .iter()
-                .zip(values)
-                .for_each(|(&row, &value)| sum.iter_mut().zip(at(row)).for_each(|(sum, &x)| *sum += value * x)),
+vectorised! {
+    /// `out += Σ values[i] table[rows[i]]`, a block of columns at a time.
+    fn add_rows(out: &mut [f32], table: &[f32], rows: &[u32], values: Option<&[f32]>) {
+        let width = out.len();
+        let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
+        for (i, block) in blocks.iter_mut().enumerate() {
+            let at = |row: u32| {
+                let start = row as usize * width + i * BLOCK;
+                &table[start..start + BLOCK]
+            };
+            let mut sum = *block;
+            match values {
+                None => rows.iter().for_each(|&row| sum.iter_mut().zip(at(row)).for_each(|(sum, &x)| *sum += x)),
+                Some(values) => rows
+                    .iter()
+                    .zip(values)
+                    .for_each(|(&row, &value)| sum.iter_mut().zip(at(row)).for_each(|(sum, &x)| *sum += value * x)),
+            }
+            *block = sum;
         }
-        *block = sum;
-    }
-    let done = width - rest.len();
-    for (i, &row) in rows.iter().enumerate() {
-        let value = values.map_or(1.0, |values| values[i]);
-        let from = &table[row as usize * width + done..(row as usize + 1) * width];
-        rest.iter_mut().zip(from).for_each(|(out, &x)| *out += value * x);
+        let done = width - rest.len();
+        for (i, &row) in rows.iter().enumerate() {
+            let value = values.map_or(1.0, |values| values[i]);
+            let from = &table[row as usize * width + done..(row as usize + 1) * width];
+            rest.iter_mut().zip(from).for_each(|(out, &x)| *out += value * x);
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! Dropout without a mask: the draws are made where they are used.
 
 use super::Cpu;
-use super::threads::vectorised;
+use super::simd::vectorised;
 use crate::array::Array;
 use elman::{Key, Result};
 
-/// Blocks of four draws that are made side by side.
-const BLOCKS: usize = 16;
-const DRAWS: usize = 4 * BLOCKS;
+/// Blocks of four draws that are made side by side, one a lane.
+const LANES: usize = 16;
+const DRAWS: usize = 4 * LANES;
 
 impl Cpu {
     pub(crate) fn dropout(&self, x: &Array, rate: f64, key: Key) -> Result<Array> {
@@ -15,19 +15,59 @@ impl Cpu {
         let from = &*from;
         let (threshold, scale) = (Key::drop_threshold(rate), (1.0 / (1.0 - rate)) as f32);
         let mut out = self.memory.take(from.len());
-        let each = out.len().div_ceil(self.threads.parts(out.len() * 2)).next_multiple_of(DRAWS);
-        self.threads.run(out.chunks_mut(each.max(DRAWS)).enumerate(), |(part, out)| {
-            let from = &from[part * each..];
-            vectorised(|| {
-                for (i, (out, from)) in out.chunks_mut(DRAWS).zip(from.chunks(DRAWS)).enumerate() {
-                    let first = (part * each / DRAWS + i) * BLOCKS;
-                    let bits: [[u32; 4]; BLOCKS] = std::array::from_fn(|block| key.block((first + block) as u64));
-                    for ((out, &x), &bits) in out.iter_mut().zip(from).zip(bits.as_flattened()) {
-                        *out = x * if bits < threshold { 0.0 } else { scale };
-                    }
-                }
-            });
+        let each = out.len().div_ceil(self.threads.parts(out.len())).next_multiple_of(DRAWS).max(DRAWS);
+        self.threads.run(out.chunks_mut(each).enumerate(), |(part, out)| {
+            drop_out(out, &from[part * each..], key, (part * each / 4) as u64, threshold, scale);
         });
         self.array(out, x.shape())
+    }
+}
+
+vectorised! {
+    /// `first` is the block of the first element's draw.
+    fn drop_out(out: &mut [f32], x: &[f32], key: Key, first: u64, threshold: u32, scale: f32) {
+        for (i, (out, x)) in out.chunks_mut(DRAWS).zip(x.chunks(DRAWS)).enumerate() {
+            let draws = draws(key, first + (i * LANES) as u64);
+            for ((out, &x), &bits) in out.iter_mut().zip(x).zip(&draws) {
+                *out = x * if bits < threshold { 0.0 } else { scale };
+            }
+        }
+    }
+}
+
+/// The draws of the blocks from `first` on: [`Key::block`] with a block in each lane, so that a round is a few vector
+/// instructions.
+#[inline(always)]
+fn draws(key: Key, first: u64) -> [u32; DRAWS] {
+    let mut c = [[0u32; LANES]; 4];
+    for lane in 0..LANES {
+        let block = first + lane as u64;
+        (c[0][lane], c[1][lane]) = (block as u32, (block >> 32) as u32);
+    }
+    let mut k = [key.bits64() as u32, (key.bits64() >> 32) as u32];
+    for _ in 0..10 {
+        for lane in 0..LANES {
+            let (p, q) = (u64::from(c[0][lane]) * 0xD251_1F53, u64::from(c[2][lane]) * 0xCD9E_8D57);
+            c[0][lane] = (q >> 32) as u32 ^ c[1][lane] ^ k[0];
+            c[1][lane] = q as u32;
+            c[2][lane] = (p >> 32) as u32 ^ c[3][lane] ^ k[1];
+            c[3][lane] = p as u32;
+        }
+        k = [k[0].wrapping_add(0x9E37_79B9), k[1].wrapping_add(0xBB67_AE85)];
+    }
+    std::array::from_fn(|i| c[i % 4][i / 4])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_are_those_of_the_key() {
+        let key = Key::new(3).named("draws");
+        for first in [0, 16, 1 << 33] {
+            let expected: Vec<u32> = (first..first + LANES as u64).flat_map(|block| key.block(block)).collect();
+            assert_eq!(draws(key, first)[..], expected);
+        }
     }
 }

@@ -1,12 +1,11 @@
 //! Operations on single elements, pairs and triples, with broadcasting.
 
 use super::nest::Nest;
-use super::threads::vectorised;
+use super::simd::vectorised;
 use super::{Cpu, math::Fast};
 use crate::array::Array;
 use elman::backend::{Map, Zip, check};
 use elman::{Activation, Result, Shape};
-use pulp::NullaryFnOnce;
 
 /// What an element of cheap arithmetic costs, and one with an exponential in it, in nanoseconds of a vector unit; and
 /// one with a call.
@@ -134,9 +133,7 @@ impl Cpu {
         check::same_shape("add_assign", a.shape(), b.shape())?;
         let b = b.numbers()?;
         let mut sum = a.take()?;
-        self.threads.rows(&mut sum, 1, CHEAP, |range, sum| {
-            vectorised(|| sum.iter_mut().zip(&b[range]).for_each(|(sum, &b)| *sum += b));
-        });
+        self.threads.rows(&mut sum, 1, CHEAP, |range, sum| add(sum, &b[range]));
         a.put(sum, &self.memory)
     }
 
@@ -145,7 +142,7 @@ impl Cpu {
         let from = x.numbers()?;
         let from = &*from;
         let mut out = self.memory.take(from.len());
-        self.threads.rows(&mut out, 1, cost, |range, out| vectorised(Unary { x: &from[range], out, f }));
+        self.threads.rows(&mut out, 1, cost, |range, out| map(out, &from[range], f));
         self.array(out, x.shape())
     }
 
@@ -168,7 +165,7 @@ impl Cpu {
         if nest.runs() == 1 {
             self.threads.rows(&mut out, 1, CHEAP, |range, out| {
                 let (a, b) = pair([0, 0], range);
-                vectorised(Binary { a, b, out, f });
+                zip(out, a, b, f);
             });
         } else {
             self.threads.rows(&mut out, length, length * CHEAP, |range, out| {
@@ -176,7 +173,7 @@ impl Cpu {
                 nest.for_each(range, |at| {
                     let Some(out) = runs.next() else { return };
                     let (a, b) = pair(at, 0..length);
-                    vectorised(Binary { a, b, out, f });
+                    zip(out, a, b, f);
                 });
             });
         }
@@ -197,25 +194,9 @@ impl Cpu {
         let mut out = self.memory.take(x.len());
         self.threads.rows(&mut out, 1, cost, |range, out| {
             let (a, b, c) = (&x[range.clone()], &y[range.clone()], &z[range]);
-            vectorised(Ternary { a, b, c, out, f });
+            zip3(out, a, b, c, f);
         });
         self.array(out, a.shape())
-    }
-}
-
-struct Unary<'a, F> {
-    x: &'a [f32],
-    out: &'a mut [f32],
-    f: F,
-}
-
-impl<F: Fn(f32) -> f32> NullaryFnOnce for Unary<'_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        let Unary { x, out, f } = self;
-        out.iter_mut().zip(x).for_each(|(out, &x)| *out = f(x));
     }
 }
 
@@ -233,19 +214,12 @@ impl<'a> Operand<'a> {
     }
 }
 
-struct Binary<'a, F> {
-    a: Operand<'a>,
-    b: Operand<'a>,
-    out: &'a mut [f32],
-    f: F,
-}
+vectorised! {
+    fn map<F: Fn(f32) -> f32>(out: &mut [f32], x: &[f32], f: F) {
+        out.iter_mut().zip(x).for_each(|(out, &x)| *out = f(x));
+    }
 
-impl<F: Fn(f32, f32) -> f32> NullaryFnOnce for Binary<'_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        let Binary { a, b, out, f } = self;
+    fn zip<F: Fn(f32, f32) -> f32>(out: &mut [f32], a: Operand<'_>, b: Operand<'_>, f: F) {
         match (a, b) {
             (Operand::Run(a), Operand::Run(b)) => {
                 out.iter_mut().zip(a).zip(b).for_each(|((out, &a), &b)| *out = f(a, b));
@@ -255,22 +229,13 @@ impl<F: Fn(f32, f32) -> f32> NullaryFnOnce for Binary<'_, F> {
             (Operand::One(a), Operand::One(b)) => out.fill(f(a, b)),
         }
     }
-}
 
-struct Ternary<'a, F> {
-    a: &'a [f32],
-    b: &'a [f32],
-    c: &'a [f32],
-    out: &'a mut [f32],
-    f: F,
-}
-
-impl<F: Fn(f32, f32, f32) -> f32> NullaryFnOnce for Ternary<'_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        let Ternary { a, b, c, out, f } = self;
+    fn zip3<F: Fn(f32, f32, f32) -> f32>(out: &mut [f32], a: &[f32], b: &[f32], c: &[f32], f: F) {
         out.iter_mut().zip(a).zip(b).zip(c).for_each(|(((out, &a), &b), &c)| *out = f(a, b, c));
+    }
+
+    /// `out += x`
+    pub(super) fn add(out: &mut [f32], x: &[f32]) {
+        out.iter_mut().zip(x).for_each(|(out, &x)| *out += x);
     }
 }

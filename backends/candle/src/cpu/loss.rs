@@ -3,8 +3,8 @@
 use super::Cpu;
 use super::math::{Fast, exp, ln, ln_1p};
 use super::reduce::sum;
+use super::simd::vectorised;
 use super::softmax::{inner, shifted_exp};
-use super::threads::vectorised;
 use crate::array::{Array, Indices};
 use elman::backend::{check, op};
 use elman::{Element, Error, Result, Shape};
@@ -12,12 +12,47 @@ use elman::{Element, Error, Result, Shape};
 /// Nanoseconds or so an element.
 const COST: usize = 2;
 
-/// What a row's logits are compared with.
+/// What logits are compared with.
+#[derive(Clone, Copy)]
 enum Targets<'a> {
     /// A class a row, and how much of its weight goes to all classes alike.
     Classes(&'a [u32], f32),
     /// A distribution a row.
     Distributions(&'a [f32]),
+}
+
+vectorised! {
+    /// `Σ_j t_j (max + ln Σ e^(z - max) - z_j)` for the logits `z` of a row.
+    fn cross_entropy(z: &[f32], targets: Targets<'_>, row: usize, scratch: &mut [f32]) -> f32 {
+        let (most, total) = shifted_exp(z, scratch);
+        let log = ln(total);
+        scratch.iter_mut().zip(z).for_each(|(scratch, &z)| *scratch = log - (z - most));
+        match targets {
+            Targets::Classes(classes, smoothing) => {
+                let of_class = scratch[classes[row] as usize];
+                let of_all = if smoothing == 0.0 { 0.0 } else { smoothing * sum(scratch) / z.len() as f32 };
+                (1.0 - smoothing) * of_class + of_all
+            }
+            Targets::Distributions(all) => inner(&all[row * z.len()..][..z.len()], scratch),
+        }
+    }
+
+    /// `(softmax(z) Σ_j t_j - t) d`
+    fn cross_entropy_grad(z: &[f32], targets: Targets<'_>, row: usize, d: f32, out: &mut [f32]) {
+        let (_, total) = shifted_exp(z, out);
+        match targets {
+            Targets::Classes(classes, smoothing) => {
+                let (scale, less) = (d / total, d * smoothing / z.len() as f32);
+                out.iter_mut().for_each(|out| *out = *out * scale - less);
+                out[classes[row] as usize] -= d * (1.0 - smoothing);
+            }
+            Targets::Distributions(all) => {
+                let t = &all[row * z.len()..][..z.len()];
+                let scale = sum(t) / total;
+                out.iter_mut().zip(t).for_each(|(out, &t)| *out = (*out * scale - t) * d);
+            }
+        }
+    }
 }
 
 impl Cpu {
@@ -47,56 +82,28 @@ impl Cpu {
         self.cross_entropy_grad_of(logits, Targets::Distributions(&targets.numbers()?), d)
     }
 
-    /// `Σ_j t_j (max + ln Σ e^(z - max) - z_j)`
     fn cross_entropy_of(&self, logits: &Array, targets: Targets<'_>) -> Result<Array> {
         let shape = rows_of("cross_entropy", logits.shape())?;
         let (from, width) = (logits.numbers()?, logits.shape().last());
         let mut out = self.memory.take(shape.elements());
         let mut scratch = vec![0.0; width];
         for (row, (out, z)) in out.iter_mut().zip(from.chunks_exact(width.max(1))).enumerate() {
-            vectorised(|| {
-                let (most, total) = shifted_exp(z, &mut scratch);
-                let log = ln(total);
-                scratch.iter_mut().zip(z).for_each(|(scratch, &z)| *scratch = log - (z - most));
-                *out = match targets {
-                    Targets::Classes(classes, smoothing) => {
-                        let of_class = scratch[classes[row] as usize];
-                        let of_all = if smoothing == 0.0 { 0.0 } else { smoothing * sum(&scratch) / width as f32 };
-                        (1.0 - smoothing) * of_class + of_all
-                    }
-                    Targets::Distributions(all) => inner(&all[row * width..][..width], &scratch),
-                };
-            });
+            *out = cross_entropy(z, targets, row, &mut scratch);
         }
         self.array(out, shape)
     }
 
-    /// `(softmax(z) Σ_j t_j - t) d`
     fn cross_entropy_grad_of(&self, logits: &Array, targets: Targets<'_>, d: &Array) -> Result<Array> {
         let (shape, width) = (logits.shape(), logits.shape().last());
         check::reshape(d.shape(), rows_of("cross_entropy_grad", shape)?)?;
         let (from, d) = (logits.numbers()?, d.numbers()?);
         let (from, d) = (&*from, &*d);
         let mut out = self.memory.take(shape.elements());
-        let grad = |row: usize, out: &mut [f32]| {
-            let (_, total) = shifted_exp(&from[row * width..][..width], out);
-            let d = d[row];
-            match targets {
-                Targets::Classes(classes, smoothing) => {
-                    let (scale, less) = (d / total, d * smoothing / width as f32);
-                    out.iter_mut().for_each(|out| *out = *out * scale - less);
-                    out[classes[row] as usize] -= d * (1.0 - smoothing);
-                }
-                Targets::Distributions(all) => {
-                    let t = &all[row * width..][..width];
-                    let scale = sum(t) / total;
-                    out.iter_mut().zip(t).for_each(|(out, &t)| *out = (*out * scale - t) * d);
-                }
-            }
-        };
         if width > 0 {
             self.threads.rows(&mut out, width, width * COST, |rows, out| {
-                rows.zip(out.chunks_exact_mut(width)).for_each(|(row, out)| vectorised(|| grad(row, out)));
+                for (row, out) in rows.zip(out.chunks_exact_mut(width)) {
+                    cross_entropy_grad(&from[row * width..][..width], targets, row, d[row], out);
+                }
             });
         }
         self.array(out, shape)

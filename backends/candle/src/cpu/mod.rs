@@ -13,6 +13,7 @@ pub(crate) mod nest;
 mod product;
 mod reduce;
 mod rows;
+mod simd;
 mod softmax;
 mod threads;
 mod update;

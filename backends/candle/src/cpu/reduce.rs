@@ -1,8 +1,9 @@
 //! Sums and maxima along axes.
 
 use super::Cpu;
+use super::elementwise::add;
 use super::nest::Nest;
-use super::threads::vectorised;
+use super::simd::vectorised;
 use crate::array::{Array, Indices};
 use elman::{Element, Result, Shape};
 
@@ -36,6 +37,20 @@ pub(super) fn greatest(x: &[f32]) -> f32 {
     lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |most, &x| Element::maximum(most, x))
 }
 
+vectorised! {
+    fn sum_of(x: &[f32]) -> f32 {
+        sum(x)
+    }
+
+    fn greatest_of(x: &[f32]) -> f32 {
+        greatest(x)
+    }
+
+    fn keep_greatest(most: &mut [f32], x: &[f32]) {
+        most.iter_mut().zip(x).for_each(|(most, &x)| *most = Element::maximum(*most, x));
+    }
+}
+
 impl Cpu {
     pub(crate) fn sum_to(&self, a: &Array, shape: Shape) -> Result<Array> {
         let from = a.numbers()?;
@@ -47,15 +62,13 @@ impl Cpu {
         let strides = shape.strides_in(a.shape());
         let nest = Nest::new(&a.shape(), [&strides]);
         let (length, [step]) = nest.inner();
-        vectorised(|| {
-            let mut runs = from.chunks_exact(length);
-            nest.for_each(0..nest.runs(), |[to]| {
-                let Some(run) = runs.next() else { return };
-                match step {
-                    0 => out[to] += sum(run),
-                    _ => out[to..to + length].iter_mut().zip(run).for_each(|(out, &x)| *out += x),
-                }
-            });
+        let mut runs = from.chunks_exact(length);
+        nest.for_each(0..nest.runs(), |[to]| {
+            let Some(run) = runs.next() else { return };
+            match step {
+                0 => out[to] += sum_of(run),
+                _ => add(&mut out[to..to + length], run),
+            }
         });
         self.array(out, shape)
     }
@@ -67,13 +80,13 @@ impl Cpu {
         let blocks = from.chunks_exact((length * inner).max(1));
         for (out, block) in out.chunks_exact_mut(inner.max(1)).zip(blocks) {
             if inner == 1 {
-                out[0] = vectorised(|| greatest(block));
+                out[0] = greatest_of(block);
                 continue;
             }
             let mut slices = block.chunks_exact(inner);
             out.copy_from_slice(slices.next().unwrap_or_default());
             for slice in slices {
-                out.iter_mut().zip(slice).for_each(|(most, &x)| *most = Element::maximum(*most, x));
+                keep_greatest(out, slice);
             }
         }
         self.array(out, shape)

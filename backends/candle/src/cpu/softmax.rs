@@ -3,7 +3,7 @@
 use super::Cpu;
 use super::math::{exp, ln};
 use super::reduce::{greatest, sum};
-use super::threads::vectorised;
+use super::simd::vectorised;
 use crate::array::Array;
 use elman::{Error, Result};
 
@@ -30,45 +30,50 @@ pub(super) fn inner(a: &[f32], b: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(&a, &b)| a * b).sum::<f32>()
 }
 
-impl Cpu {
-    pub(crate) fn softmax(&self, x: &Array) -> Result<Array> {
-        self.by_row("softmax", [x, x], |[x, _], out| {
-            let (_, total) = shifted_exp(x, out);
-            out.iter_mut().for_each(|out| *out /= total);
-        })
+vectorised! {
+    fn softmax(x: &[f32], _same: &[f32], out: &mut [f32]) {
+        let (_, total) = shifted_exp(x, out);
+        out.iter_mut().for_each(|out| *out /= total);
     }
 
-    pub(crate) fn log_softmax(&self, x: &Array) -> Result<Array> {
-        self.by_row("log_softmax", [x, x], |[x, _], out| {
-            let (most, total) = shifted_exp(x, out);
-            let total = ln(total);
-            out.iter_mut().zip(x).for_each(|(out, &x)| *out = x - most - total);
-        })
+    fn log_softmax(x: &[f32], _same: &[f32], out: &mut [f32]) {
+        let (most, total) = shifted_exp(x, out);
+        let total = ln(total);
+        out.iter_mut().zip(x).for_each(|(out, &x)| *out = x - most - total);
     }
 
     /// `y (dy - Σ dy y)`
-    pub(crate) fn softmax_grad(&self, y: &Array, dy: &Array) -> Result<Array> {
-        self.by_row("softmax_grad", [y, dy], |[y, dy], out| {
-            let along = inner(y, dy);
-            out.iter_mut().zip(y).zip(dy).for_each(|((out, &y), &dy)| *out = y * (dy - along));
-        })
+    fn softmax_grad(y: &[f32], dy: &[f32], out: &mut [f32]) {
+        let along = inner(y, dy);
+        out.iter_mut().zip(y).zip(dy).for_each(|((out, &y), &dy)| *out = y * (dy - along));
     }
 
     /// `dy - e^y Σ dy`
+    fn log_softmax_grad(y: &[f32], dy: &[f32], out: &mut [f32]) {
+        let total = sum(dy);
+        out.iter_mut().zip(y).zip(dy).for_each(|((out, &y), &dy)| *out = dy - exp(y) * total);
+    }
+}
+
+impl Cpu {
+    pub(crate) fn softmax(&self, x: &Array) -> Result<Array> {
+        self.by_row("softmax", [x, x], softmax)
+    }
+
+    pub(crate) fn log_softmax(&self, x: &Array) -> Result<Array> {
+        self.by_row("log_softmax", [x, x], log_softmax)
+    }
+
+    pub(crate) fn softmax_grad(&self, y: &Array, dy: &Array) -> Result<Array> {
+        self.by_row("softmax_grad", [y, dy], softmax_grad)
+    }
+
     pub(crate) fn log_softmax_grad(&self, y: &Array, dy: &Array) -> Result<Array> {
-        self.by_row("log_softmax_grad", [y, dy], |[y, dy], out| {
-            let total = sum(dy);
-            out.iter_mut().zip(y).zip(dy).for_each(|((out, &y), &dy)| *out = dy - exp(y) * total);
-        })
+        self.by_row("log_softmax_grad", [y, dy], log_softmax_grad)
     }
 
     /// Calls `row` with each row of two arrays of one shape and that of the result.
-    fn by_row(
-        &self,
-        op: &'static str,
-        [a, b]: [&Array; 2],
-        row: impl Fn([&[f32]; 2], &mut [f32]) + Sync,
-    ) -> Result<Array> {
+    fn by_row(&self, op: &'static str, [a, b]: [&Array; 2], row: fn(&[f32], &[f32], &mut [f32])) -> Result<Array> {
         let shape = a.shape();
         elman::backend::check::same_shape(op, shape, b.shape())?;
         if shape.rank() == 0 {
@@ -83,7 +88,7 @@ impl Cpu {
                 let range = rows.start * width..rows.end * width;
                 let operands = a[range.clone()].chunks_exact(width).zip(b[range].chunks_exact(width));
                 for (out, (a, b)) in out.chunks_exact_mut(width).zip(operands) {
-                    vectorised(|| row([a, b], out));
+                    row(a, b, out);
                 }
             });
         }

@@ -1,7 +1,6 @@
 //! Threads for kernels, and how work is cut for them.
 
 use elman::{Error, Result};
-use pulp::{Arch, NullaryFnOnce};
 use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
 use std::ops::Range;
 use std::sync::Arc;
@@ -84,12 +83,6 @@ fn share<'a, T: Send + 'a>(scope: &Scope<'a>, first: T, rest: impl Iterator<Item
 /// Cuts `0..n` into that many ranges, as equal as can be.
 pub(crate) fn ranges(n: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
     (0..parts).map(move |i| n * i / parts..n * (i + 1) / parts)
-}
-
-/// Runs a kernel compiled for the best vector instructions that the machine has.
-#[inline(always)]
-pub(crate) fn vectorised<R>(kernel: impl NullaryFnOnce<Output = R>) -> R {
-    Arch::new().dispatch(kernel)
 }
 
 #[cfg(test)]

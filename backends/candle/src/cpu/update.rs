@@ -1,7 +1,7 @@
 //! Optimiser steps: one pass over a weight and its state, in place.
 
 use super::Cpu;
-use super::threads::vectorised;
+use super::simd::vectorised;
 use crate::array::Array;
 use elman::Result;
 use elman::backend::Update;
@@ -25,11 +25,9 @@ impl Cpu {
         let parts = cut((&mut weight, &gradient, slots.iter_mut().map(Vec::as_mut_slice).collect()), each);
         self.threads.run(parts, |part| {
             for (w, g, mut slots) in cut(part, BLOCK) {
-                vectorised(|| {
-                    // It fails for a wrong number of slots alone, which the caller has checked.
-                    let _checked = rule.apply(w, g, &mut slots);
-                    slots.iter_mut().for_each(|slot| flush(slot));
-                });
+                // It fails for a wrong number of slots alone, which the caller has checked.
+                let _checked = rule.apply(w, g, &mut slots);
+                slots.into_iter().for_each(flush);
             }
         });
 
@@ -46,11 +44,12 @@ fn cut((w, g, slots): Part<'_>, each: usize) -> Vec<Part<'_>> {
     both.map(|(w, g)| (w, g, slots.iter_mut().filter_map(Iterator::next).collect())).collect()
 }
 
-/// Makes numbers below the normal range 0. The averages of a weight that gets no gradient for some hundred steps (that
-/// of a rare word) fade into that range and stay there, and processors take a hundred times longer over such numbers.
-#[inline(always)]
-fn flush(x: &mut [f32]) {
-    x.iter_mut().for_each(|x| *x = if x.abs() < f32::MIN_POSITIVE { 0.0 } else { *x });
+vectorised! {
+    /// Makes numbers below the normal range 0. The averages of a weight that gets no gradient for some hundred steps (that
+    /// of a rare word) fade into that range and stay there, and processors take a hundred times longer over such numbers.
+    fn flush(x: &mut [f32]) {
+        x.iter_mut().for_each(|x| *x = if x.abs() < f32::MIN_POSITIVE { 0.0 } else { *x });
+    }
 }
 
 #[cfg(test)]
