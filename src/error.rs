@@ -11,14 +11,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// Two operands whose shapes do not go together.
-    #[error("{op}: shapes {left} and {right} do not go together ({why})")]
+    #[error("{op}: shapes {} and {} do not go together ({why})", .shapes[0], .shapes[1])]
     Shapes {
         /// The operation.
         op: &'static str,
-        /// Shape of the first operand.
-        left: Shape,
-        /// Shape of the second operand.
-        right: Shape,
+        /// Shapes of the first and the second operand; boxed, as a `Result` is moved on every call.
+        shapes: Box<[Shape; 2]>,
         /// The rule that is broken.
         why: &'static str,
     },
@@ -43,6 +41,15 @@ pub enum Error {
         source: Box<Error>,
     },
 
+    /// What went wrong with one of several data sets, say.
+    #[error("{place}: {source}")]
+    At {
+        /// Where.
+        place: String,
+        /// What went wrong there.
+        source: Box<Error>,
+    },
+
     /// Backward from a tensor that is not a scalar.
     #[error("backward needs a scalar (one element), found shape {shape}; take a sum or a mean first")]
     NotScalar {
@@ -62,16 +69,17 @@ pub enum Error {
     },
 
     /// A gradient whose shape is not that of the value it belongs to: a wrong pullback.
-    #[error("the pullback of `{op}` gave input {input} a gradient of shape {found}, its value has shape {expected}")]
+    #[error(
+        "the pullback of `{op}` gave input {input} a gradient of shape {}, its value has shape {}",
+        .shapes[1], .shapes[0]
+    )]
     Pullback {
         /// The operation.
         op: &'static str,
         /// Position of the input.
         input: usize,
-        /// Shape of the input's value.
-        expected: Shape,
-        /// Shape of the gradient.
-        found: Shape,
+        /// Shapes of the input's value and of its gradient.
+        shapes: Box<[Shape; 2]>,
     },
 
     /// Trainable parameters that the loss does not depend on.
@@ -144,7 +152,7 @@ impl Error {
 
     /// An [`Error::Shapes`].
     pub fn shapes(op: &'static str, left: impl Into<Shape>, right: impl Into<Shape>, why: &'static str) -> Self {
-        Error::Shapes { op, left: left.into(), right: right.into(), why }
+        Error::Shapes { op, shapes: Box::new([left.into(), right.into()]), why }
     }
 
     /// This error inside the layer at `path`; a path that is already there is put behind it.
@@ -153,6 +161,11 @@ impl Error {
             Error::Layer { path: inner, source } => Error::Layer { path: format!("{path}.{inner}"), source },
             other => Error::Layer { path: path.to_string(), source: Box::new(other) },
         }
+    }
+
+    /// This error at `place`: which data set it was, for instance.
+    pub fn at(self, place: impl ToString) -> Self {
+        Error::At { place: place.to_string(), source: Box::new(self) }
     }
 
     /// An [`Error::Io`] at `path`.

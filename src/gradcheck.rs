@@ -74,8 +74,7 @@ pub fn gradcheck<B: Backend>(
             };
             let numeric = (value_at(tolerance.step)? - value_at(-tolerance.step)?) / (2.0 * tolerance.step);
             let difference = (numeric - analytic[at]).abs();
-            // Written so that NaN fails.
-            if !(difference <= tolerance.relative * (1.0 + numeric.abs())) {
+            if difference.is_nan() || difference > tolerance.relative * (1.0 + numeric.abs()) {
                 return Err(Error::invalid(
                     format!("gradcheck: input {i}, element {at}"),
                     format!("a gradient of {numeric:.9e} by finite differences"),

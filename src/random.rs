@@ -29,13 +29,14 @@ impl Key {
 
     /// The stream below this one that bears a name: a purpose, a parameter's path.
     pub fn named(self, name: &str) -> Self {
-        // Eight bytes at a time, then the length, so that no two names share a stream by concatenation.
+        // Eight bytes at a time, then the length, so that no two names share a stream by concatenation; the length is
+        // counted from the top, where no step or epoch comes near.
         let words = name.as_bytes().chunks(8).map(|chunk| {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
             u64::from_le_bytes(word)
         });
-        words.fold(self, Key::fold).fold(name.len() as u64)
+        words.fold(self, Key::fold).fold(u64::MAX - name.len() as u64)
     }
 
     /// The key as a backend's kernel needs it.
@@ -66,7 +67,7 @@ impl Key {
         let u = 1.0 - self.uniform(pair);
         let angle = std::f64::consts::TAU * self.uniform(pair + 1);
         let radius = (-2.0 * u.ln()).sqrt();
-        if index % 2 == 0 { radius * angle.cos() } else { radius * angle.sin() }
+        if index.is_multiple_of(2) { radius * angle.cos() } else { radius * angle.sin() }
     }
 
     /// Draw `index` as a whole number below `bound` (at least 1), by Lemire's multiplication over 64 bits: its bias

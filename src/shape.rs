@@ -110,7 +110,7 @@ impl Shape {
         let rank = self.rank().max(other.rank());
         let mut out = Shape { sizes: [0; MAX_RANK], rank: rank as u8 };
         for axis in 0..rank {
-            out.sizes[axis] = match (self.from_the_right(axis, rank), other.from_the_right(axis, rank)) {
+            out.sizes[axis] = match (self.size_from_right(axis, rank), other.size_from_right(axis, rank)) {
                 (a, b) if a == b => a,
                 (1, b) => b,
                 (a, 1) => a,
@@ -138,7 +138,7 @@ impl Shape {
         strides
     }
 
-    fn from_the_right(&self, axis: usize, rank: usize) -> usize {
+    fn size_from_right(&self, axis: usize, rank: usize) -> usize {
         (axis + self.rank()).checked_sub(rank).map_or(1, |i| self[i])
     }
 }

@@ -1,11 +1,12 @@
 //! Every differentiable operation against finite differences, on the reference backend in `f64`.
 //!
-//! The tolerance is gradcheck's default, 1e-6 relative to `1 + |gradient|`: central differences with a step of 1e-5 err by some
-//! 1e-10 for the third derivatives here and by some 1e-11 for rounding, both magnified at most a thousand times below.
+//! The tolerance is gradcheck's default, 1e-6 relative to `1 + |gradient|`: central differences with a step of 1e-5
+//! err by some 1e-10 for the third derivatives here and by some 1e-11 for rounding, both magnified at most a thousand
+//! times below.
 
 mod common;
 
-use common::Host;
+use common::host::Host;
 use elman::data::Bags;
 use elman::gradcheck::{Tolerance, gradcheck};
 use elman::tensor::Axis;
@@ -42,7 +43,8 @@ fn check(shapes: &[&[usize]], range: Range, f: impl Fn(&[Tensor]) -> Result<Tens
     gradcheck(&B::new(), &inputs, Tolerance::default(), f)
 }
 
-/// One test an operation: its name, the inputs' range, then every list of shapes that it is checked with, and the operation.
+/// One test an operation: its name, the inputs' range, then every list of shapes that it is checked with, and the
+/// operation.
 macro_rules! gradients {
     ($($name:ident ($range:ident: $($shapes:expr),+) $f:expr;)*) => {
         $(#[test]
@@ -54,12 +56,13 @@ macro_rules! gradients {
     };
 }
 
-/// What an operation on a pair is checked with: equal shapes, scalars, rows, columns, both stretched, missing and empty axes.
+/// What an operation on a pair is checked with: equal shapes, scalars, rows, columns, both stretched, missing and
+/// empty axes.
 macro_rules! pairs {
     ($($name:ident ($range:ident) $f:expr;)*) => {
         gradients! {$(
-            $name ($range: [&[2, 3], &[2, 3]], [&[2, 3], &[]], [&[], &[3]], [&[2, 3], &[3]], [&[2, 1], &[2, 3]], [&[2, 1], &[1, 3]],
-                [&[2, 1, 3], &[4, 1]], [&[1], &[1, 1]], [&[0, 3], &[3]]) $f;
+            $name ($range: [&[2, 3], &[2, 3]], [&[2, 3], &[]], [&[], &[3]], [&[2, 3], &[3]], [&[2, 1], &[2, 3]],
+                [&[2, 1], &[1, 3]], [&[2, 1, 3], &[4, 1]], [&[1], &[1, 1]], [&[0, 3], &[3]]) $f;
         )*}
     };
 }
@@ -95,9 +98,12 @@ gradients! {
         let parts = [x[0].sum_to([3, 1].into())?, x[0].sum_to([4].into())?, x[0].sum_to([2, 1, 4].into())?];
         parts[0].mul(&parts[1])?.mul(&parts[2])
     };
-    max_along (Any: [&[4, 5]]) |x: &[Tensor]| x[0].max_along(Axis::Keep(0))?.mul(&x[0].max_along(Axis::Drop(1))?.reshape(&[4, 1])?);
+    max_along (Any: [&[4, 5]]) |x: &[Tensor]| {
+        x[0].max_along(Axis::Keep(0))?.mul(&x[0].max_along(Axis::Drop(1))?.reshape(&[4, 1])?)
+    };
 
-    select (Any: [&[2, 3], &[2, 3]], [&[2, 3], &[]], [&[], &[3]], [&[2, 1], &[1, 3]], [&[4, 2, 3], &[3]]) |x: &[Tensor]| {
+    select (Any: [&[2, 3], &[2, 3]], [&[2, 3], &[]], [&[], &[3]], [&[2, 1], &[1, 3]],
+        [&[4, 2, 3], &[3]]) |x: &[Tensor]| {
         // A mask as large as the result, one that is stretched, and one that stretches the others.
         let row = x[1].select(&mask(&[3])?, &x[0])?;
         x[0].select(&mask(&[2, 3])?, &x[1])?.mul(&row)?.mul(&x[0].select(&mask(&[2, 2, 1, 1, 1])?, &x[1])?)
@@ -112,11 +118,13 @@ gradients! {
     // A row that is taken twice gets both gradients, one that is not taken none.
     gather (Any: [&[4, 3]]) |x: &[Tensor]| x[0].gather(&B::new().upload_indices(vec![3, 0, 3, 1], [2, 2].into())?);
 
-    matmul (Any: [&[2, 3], &[3, 4]], [&[1, 1], &[1, 5]], [&[5, 2, 3], &[5, 3, 4]], [&[5, 2, 3], &[3, 4]], [&[2, 3], &[5, 3, 4]],
-        [&[2, 3, 2, 3], &[3, 4]], [&[2, 2, 2, 3], &[2, 2, 3, 2]], [&[2, 0], &[0, 3]]) |x: &[Tensor]| x[0].matmul(&x[1]);
+    matmul (Any: [&[2, 3], &[3, 4]], [&[1, 1], &[1, 5]], [&[5, 2, 3], &[5, 3, 4]], [&[5, 2, 3], &[3, 4]],
+        [&[2, 3], &[5, 3, 4]], [&[2, 3, 2, 3], &[3, 4]], [&[2, 2, 2, 3], &[2, 2, 3, 2]], [&[2, 0], &[0, 3]]) |x: &[Tensor]| x[0].matmul(&x[1]);
     matmul_with_itself (Any: [&[3, 3]]) |x: &[Tensor]| x[0].matmul(&x[0])?.matmul(&x[0].transpose()?);
 
-    linear (Any: [&[4, 3], &[3, 2], &[2]], [&[3], &[3, 2], &[2]], [&[2, 2, 3], &[3, 1], &[1]]) |x: &[Tensor]| x[0].linear(&x[1], Some(&x[2]));
+    linear (Any: [&[4, 3], &[3, 2], &[2]], [&[3], &[3, 2], &[2]], [&[2, 2, 3], &[3, 1], &[1]]) |x: &[Tensor]| {
+        x[0].linear(&x[1], Some(&x[2]))
+    };
     linear_without_bias (Any: [&[4, 3], &[3, 2]], [&[2, 1, 3], &[3, 2]]) |x: &[Tensor]| x[0].linear(&x[1], None);
     bag_linear (Any: [&[4, 3], &[3]]) |x: &[Tensor]| {
         Tensor::bag_linear(&Arc::new(Bags::binary([vec![0, 3], vec![], vec![3]], 4)?), &x[0], Some(&x[1]))

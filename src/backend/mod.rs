@@ -12,7 +12,7 @@
 //!   operations ([`Backend::add_assign`], [`Backend::update`]) take `&mut` and must copy first when the array's
 //!   memory is shared.
 //! * Arrays are dense and in row-major order as far as a caller can see (a backend may delay a copy).
-//! * Shapes and indices are checked by the backend: a wrong one is an [`Error`], never a panic
+//! * Shapes and indices are checked by the backend: a wrong one is an [`Error`](crate::Error), never a panic
 //!   and never a silent result. The functions in [`check`] do it in one way for all.
 //! * Broadcasting is NumPy's (see [`Shape::broadcast`]). Arrays without elements are legal.
 //! * Numbers follow IEEE 754; NaN goes through every operation but the comparisons (where it is unequal and

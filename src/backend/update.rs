@@ -175,7 +175,8 @@ impl Update {
                     let mut variance = a[i];
                     if centered {
                         c[0][i] = keep * c[0][i] + rest * g[i];
-                        variance -= c[0][i] * c[0][i];
+                        // Rounding can leave a variance of nearly nothing below 0.
+                        variance = (variance - c[0][i] * c[0][i]).maximum(E::ZERO);
                     }
                     let mut step = lr * g[i] / epsilon.root(variance);
                     if let [m] = &mut *m {
@@ -257,7 +258,7 @@ pub fn update<B: Backend>(b: &B, rule: &Update, w: &mut B::Array, g: &B::Array, 
             let mut variance = a.clone();
             if let (true, [c]) = (centered, c) {
                 *c = average(c, rho, g)?;
-                variance = less(a, &b.map(Map::Square, c)?)?;
+                variance = b.map(Map::Clamp(0.0, f64::INFINITY), &less(a, &b.map(Map::Square, c)?)?)?;
             }
             let mut step = scale(&b.zip(Zip::Div, g, &epsilon.root_array(b, &variance)?)?, lr)?;
             if let [m] = m {

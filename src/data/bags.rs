@@ -27,7 +27,7 @@ impl Bags {
     /// Bags that say only which words occur: a word that occurs twice still counts 1. `rows` gives each text's word
     /// indices in any order.
     ///
-    /// Errors: no row; `width` 0; an index that is not below `width`.
+    /// Errors: no row; a `width` of 0 or beyond 32 bits; an index that is not below `width`.
     pub fn binary<R>(rows: R, width: usize) -> Result<Self>
     where
         R: IntoIterator,
@@ -164,8 +164,8 @@ impl Bags {
     }
 
     fn empty(width: usize, valued: bool) -> Result<Self> {
-        if width == 0 {
-            return Err(Error::invalid("bags", "a width of at least 1", 0));
+        if width == 0 || width > u32::MAX as usize {
+            return Err(Error::invalid("bags", format!("a width from 1 to {}", u32::MAX), width));
         }
         Ok(Bags { offsets: vec![0], indices: Vec::new(), values: valued.then(Vec::new), width })
     }
@@ -236,7 +236,7 @@ mod tests {
         let nan = message(Bags::with_values([vec![], vec![(2, f32::NAN)]], 5));
         assert_eq!(nan, "bags, row 1, index 2: expected a finite value, found NaN");
         assert_eq!(message(Bags::binary([[0]; 0], 5)), "bags: expected at least one row, found none");
-        assert_eq!(message(Bags::binary([[0]], 0)), "bags: expected a width of at least 1, found 0");
+        assert_eq!(message(Bags::binary([[0]], 0)), "bags: expected a width from 1 to 4294967295, found 0");
         assert_eq!(message(valued().select(&[0, 3])), "bags: select: expected rows below 3, found row 3");
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn sample_elements(place: &str, shape: &[usize]) -> Result<usize> {
 /// Checks that `data` holds a whole, positive number of samples of `shape`, every number finite.
 pub(super) fn samples(place: &str, data: &[f32], shape: &[usize]) -> Result<()> {
     let elements = sample_elements(place, shape)?;
-    if data.is_empty() || data.len() % elements != 0 {
+    if data.is_empty() || !data.len().is_multiple_of(elements) {
         let expected = format!("samples of {elements} numbers (shape {shape:?}), at least one");
         return Err(Error::invalid(place, expected, format!("{} numbers in all", data.len())));
     }

@@ -30,7 +30,7 @@ impl Dataset {
         Ok(Dataset { inputs, targets, weights: None })
     }
 
-    /// Sets how much each sample counts in the loss and the metrics; without it every sample counts 1.
+    /// Sets how much each sample counts in the loss; without it every sample counts 1.
     ///
     /// Errors: not one weight for each sample; a weight that is negative, NaN or infinite (names the sample).
     pub fn with_weights(mut self, weights: Vec<f32>) -> Result<Self> {
@@ -59,6 +59,11 @@ impl Dataset {
     /// How much each sample counts; `None` when every one counts 1.
     pub fn weights(&self) -> Option<&[f32]> {
         self.weights.as_deref()
+    }
+
+    /// Inputs, targets and weights, taken apart.
+    pub fn into_parts(self) -> (Inputs, Targets, Option<Vec<f32>>) {
+        (self.inputs, self.targets, self.weights)
     }
 
     /// Number of samples.

@@ -143,6 +143,8 @@ mod tests {
         assert_eq!(values.select(&[1]).unwrap(), Targets::values(vec![3., 4.], &[2]).unwrap());
         assert_eq!(message(values.select(&[2])), "targets: select: expected rows below 2, found row 2");
         assert_eq!(Targets::values(vec![1., 2., 3.], &[]).unwrap().len(), 3);
+        let one_hot = Targets::values(vec![0., 0., 1., 1., 0., 0.], &[3]).unwrap();
+        assert_eq!(Targets::one_hot(&[2, 0], 3).unwrap(), one_hot);
     }
 
     #[test]

@@ -94,9 +94,9 @@ impl WordIndex {
     }
 }
 
-fn each_word(text: &str, mut each: impl FnMut(&str)) {
+fn each_word(text: &str, each: impl FnMut(&str)) {
     let parts = |c: char| c.is_whitespace() || FILTER.contains(c);
-    text.to_lowercase().split(parts).filter(|word| !word.is_empty()).for_each(|word| each(word));
+    text.to_lowercase().split(parts).filter(|word| !word.is_empty()).for_each(each);
 }
 
 #[cfg(test)]

@@ -145,8 +145,8 @@ impl<B: Backend> Tensor<B> {
             for (i, (input, part)) in recorded.inputs.iter().zip(parts).enumerate() {
                 let (Some((input, shape)), Some(part)) = (input, part) else { continue };
                 if b.shape(&part) != *shape {
-                    let found = b.shape(&part);
-                    return Err(Error::Pullback { op: recorded.op, input: i, expected: *shape, found });
+                    let shapes = Box::new([*shape, b.shape(&part)]);
+                    return Err(Error::Pullback { op: recorded.op, input: i, shapes });
                 }
                 match open.entry(input.number) {
                     Entry::Vacant(entry) => drop(entry.insert((input.clone(), part))),

@@ -1,6 +1,6 @@
 //! Operations on single elements and on pairs of them, with broadcasting.
 
-use crate::common::{Host, close, exact, refused};
+use crate::common::host::{Host, close, exact, refused};
 use elman::backend::{Map, Zip};
 use elman::{Backend, Element, Result};
 
@@ -51,8 +51,8 @@ const PAIRS: [(&[usize], &[usize]); 17] = [
 
 /// Every operation on random, special and extreme numbers, against `Map::apply` in the backend's own type.
 ///
-/// Libraries of functions differ in the last bits: most promise one unit in the last place, vectorised ones up to four, and
-/// the sum of `1 + |y|` and four such units leaves eight epsilons.
+/// Libraries of functions differ in the last bits: most promise one unit in the last place, vectorised ones up to
+/// four, and the sum of `1 + |y|` and four such units leaves eight epsilons.
 pub(crate) fn map_follows_its_definition<B: Backend>(b: &B) -> Result<()> {
     let special = [0.0, 1.0, -1.0, 1e-4, -1e-4, 30.0, -30.0, 200.0, -200.0, f64::INFINITY, f64::NEG_INFINITY];
     let mut inputs: Vec<Host> = [0, 1, 33, 257].map(|n| Host::random("map", &[n])).to_vec();

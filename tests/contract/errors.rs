@@ -1,6 +1,6 @@
 //! What is wrong is an error, never a panic and never a silent result.
 
-use crate::common::refused;
+use crate::common::host::refused;
 use elman::backend::{Update, Zip};
 use elman::data::Bags;
 use elman::{Backend, Result, Shape};
@@ -129,7 +129,8 @@ pub(crate) fn wrong_products<B: Backend>(b: &B) -> Result<()> {
 
 pub(crate) fn wrong_affine_maps<B: Backend>(b: &B) -> Result<()> {
     let a = |shape: &[usize]| array(b, shape);
-    let wrong: [(&[usize], &[usize], Option<&[usize]>); 7] = [
+    type Shapes = (&'static [usize], &'static [usize], Option<&'static [usize]>);
+    let wrong: [Shapes; 7] = [
         (&[2, 3], &[4, 5], None),
         (&[], &[1, 5], None),
         (&[2, 3], &[3], None),
@@ -190,6 +191,6 @@ pub(crate) fn wrong_updates<B: Backend>(b: &B) -> Result<()> {
     refused(b.update(&momentum, &mut w, &a(&[2, 3])?, &mut [a(&[6])?]), "state of another shape");
     refused(b.update(&sgd, &mut a(&[0])?, &a(&[0])?, &mut [a(&[0])?]), "too much state of nothing");
     // A refused update changes nothing.
-    crate::common::exact(b, &w, &crate::common::Host::new([0.5; 6], &[2, 3]));
+    crate::common::host::exact(b, &w, &crate::common::host::Host::new([0.5; 6], &[2, 3]));
     Ok(())
 }

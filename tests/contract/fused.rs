@@ -1,9 +1,9 @@
 //! Fused operations against their default bodies, and against definitions and hand calculation.
 //!
-//! An override may add in another order and round in other places than the default body. With numbers of order 1 and chains of
-//! at most ten operations some ten epsilons are right for elementwise ones; sums over n terms get n more.
+//! An override may add in another order and round in other places than the default body. With numbers of order 1 and
+//! chains of at most ten operations some ten epsilons are right for elementwise ones; sums over n terms get n more.
 
-use crate::common::{Host, agree, close, exact};
+use crate::common::host::{Host, agree, close, exact};
 use elman::activation::{activate, activate_grad};
 use elman::backend::{bags, linear, norm};
 use elman::data::Bags;
@@ -26,7 +26,8 @@ const ACTIVATIONS: [Activation; 14] = [
     Activation::LogSoftmax,
 ];
 
-/// `x`'s shape and the number of outputs: odd sizes, several leading axes, none, no rows, and one large enough for threads.
+/// `x`'s shape and the number of outputs: odd sizes, several leading axes, none, no rows, and one large enough for
+/// threads.
 const AFFINE: [(&[usize], usize); 9] = [
     (&[1, 1], 1),
     (&[33, 5], 7),
@@ -167,7 +168,8 @@ pub(crate) fn activations_are_their_defaults<B: Backend>(b: &B) -> Result<()> {
     Ok(())
 }
 
-/// Against the definitions on one element, in `f64`. Chains of `f32` operations far out (30 times 2, cubed) lose some digits.
+/// Against the definitions on one element, in `f64`. Chains of `f32` operations far out (30 times 2, cubed) lose some
+/// digits.
 pub(crate) fn activations_are_their_definitions<B: Backend>(b: &B) -> Result<()> {
     for (f, host) in ACTIVATIONS.into_iter().flat_map(|f| inputs().into_iter().map(move |x| (f, x))) {
         if f.is_elementwise() {

@@ -1,6 +1,6 @@
 //! Rows by index.
 
-use crate::common::{Host, close, exact};
+use crate::common::host::{Host, close, exact};
 use elman::{Backend, Key, Result, Shape};
 
 const CASES: [(usize, usize, &[usize]); 8] = [

@@ -1,6 +1,6 @@
 //! Operations that move elements without changing them.
 
-use crate::common::{Host, exact};
+use crate::common::host::{Host, exact};
 use elman::{Backend, Result, Shape};
 
 pub(crate) fn reshape_keeps_the_order<B: Backend>(b: &B) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Cross-entropies against their default bodies and hand calculation, and far out.
 
-use crate::common::{Host, agree, close, exact};
+use crate::common::host::{Host, agree, close, exact};
 use elman::backend::loss;
 use elman::{Backend, Key, Result, Shape};
 

@@ -1,7 +1,8 @@
-//! The contract that every backend keeps (`elman::backend`), as one suite: each property is a test of its own for each backend.
+//! The contract that every backend keeps (`elman::backend`), as one suite: each property is a test of its own for
+//! each backend.
 //!
-//! What is required is compared with naive loops in `f64` and with numbers worked out by hand; what is fused with the default
-//! body that it may replace. A backend of one's own is tested by one more line at the end of this file.
+//! What is required is compared with naive loops in `f64` and with numbers worked out by hand; what is fused with the
+//! default body that it may replace. A backend of one's own is tested by one more line at the end of this file.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -26,8 +27,9 @@ macro_rules! contract {
             contract! { @tests $backend;
                 transfer { numbers_come_back, indices_come_back, fill_is_uniform, the_backend_has_a_name }
                 elementwise {
-                    map_follows_its_definition, map_agrees_with_the_tables, map_lets_nan_through, zip_follows_its_definition,
-                    zip_lets_nan_through, comparisons_are_false_for_nan, select_chooses, what_is_not_selected_has_no_influence
+                    map_follows_its_definition, map_agrees_with_the_tables, map_lets_nan_through,
+                    zip_follows_its_definition, zip_lets_nan_through, comparisons_are_false_for_nan,
+                    select_chooses, what_is_not_selected_has_no_influence
                 }
                 reduce {
                     sum_to_adds_what_was_stretched, sums_of_nothing_are_zero, sums_let_nan_through,
@@ -47,8 +49,8 @@ macro_rules! contract {
                     the_tape_keeps_what_it_saved, the_same_calls_give_the_same_bits
                 }
                 errors {
-                    wrong_counts, wrong_shapes, wrong_axes, wrong_permutations, wrong_slices, wrong_parts, wrong_indices,
-                    wrong_products, wrong_affine_maps, wrong_losses, wrong_updates
+                    wrong_counts, wrong_shapes, wrong_axes, wrong_permutations, wrong_slices, wrong_parts,
+                    wrong_indices, wrong_products, wrong_affine_maps, wrong_losses, wrong_updates
                 }
                 fused {
                     linear_is_its_default, linear_is_affine, linear_grad_is_its_default, bag_linear_is_its_default,

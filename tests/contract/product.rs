@@ -1,6 +1,6 @@
 //! Matrix products.
 
-use crate::common::{Host, close, exact};
+use crate::common::host::{Host, close, exact};
 use elman::{Backend, Result};
 
 /// `a b` by three loops in `f64`; a side without leading axes serves for all products.

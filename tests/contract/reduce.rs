@@ -1,6 +1,6 @@
 //! Sums and maxima.
 
-use crate::common::{Host, close, exact, positions};
+use crate::common::host::{Host, close, exact, positions};
 use elman::{Backend, Result, Shape};
 
 /// Naive sums in `f64` for every kind of axis: all, leading, last, in the middle, several apart.

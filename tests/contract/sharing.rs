@@ -1,6 +1,6 @@
 //! Arrays are values: what is done in place to one is not seen in another. And the same calls give the same bits.
 
-use crate::common::{Host, close, exact};
+use crate::common::host::{Host, close, exact};
 use elman::backend::{Map, Update};
 use elman::data::Bags;
 use elman::{Backend, Key, Result, Tensor};

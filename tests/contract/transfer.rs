@@ -1,6 +1,6 @@
 //! To the device and back.
 
-use crate::common::{Host, exact};
+use crate::common::host::{Host, exact};
 use elman::{Backend, Result, Shape};
 
 /// Shapes with no axis, no element, axes of size 1, odd sizes.

@@ -1,6 +1,6 @@
 //! The optimisers' rules: every one against its default body, and against its formula.
 
-use crate::common::{Host, agree, close};
+use crate::common::host::{Host, agree, close};
 use elman::backend::Update;
 use elman::backend::update::{Epsilon, update};
 use elman::{Backend, Result, Shape};
@@ -25,8 +25,8 @@ fn rules() -> Vec<Update> {
     rules
 }
 
-/// The slack: centred RMSProp divides by the root of a difference of near equals, which with `ε = 1e-3` magnifies roundings by
-/// up to a thousand; the other rules stay within some tens of epsilons over five steps.
+/// The slack: centred RMSProp divides by the root of a difference of near equals, which with `ε = 1e-3` magnifies
+/// roundings by up to a thousand; the other rules stay within some tens of epsilons over five steps.
 fn slack(rule: &Update) -> f64 {
     if matches!(rule, Update::RmsProp { centered: true, .. }) { 4000.0 } else { 100.0 }
 }

@@ -1,6 +1,7 @@
-//! Operations on arrays that are reshaped, permuted, sliced or joined from others: a backend may delay the copy, but no one may see.
+//! Operations on arrays that are reshaped, permuted, sliced or joined from others: a backend may delay the copy, but
+//! no one may see.
 
-use crate::common::{Host, agree, exact};
+use crate::common::host::{Host, agree, exact};
 use elman::backend::{Map, Update, Zip};
 use elman::{Backend, Result, Shape};
 

@@ -1,7 +1,7 @@
 //! How fast matrix products and optimiser steps are here: `cargo run --release -p elman-reference --example speed`.
 //!
-//! Prints GFLOP/s in f32 (a multiplication and an addition count as two) for all four combinations of transposes, the best of
-//! many runs, then the time of one Adam step. Arguments: the number of threads (1), then `m,k,n` triples.
+//! Prints GFLOP/s in f32 (a multiplication and an addition count as two) for all four combinations of transposes, the
+//! best of many runs, then the time of one Adam step. Arguments: the number of threads (1), then `m,k,n` triples.
 
 use elman::Result;
 use elman::backend::{Backend, Update};

@@ -1,7 +1,8 @@
 //! Operations on single elements, on pairs with broadcasting, selection by a mask, and dropout.
 //!
-//! The `match` over the operation stands outside the loops: each arm is a loop of its own with a known body, which the
-//! compiler turns into vector instructions. The bodies are the definitions of the core, [`Map::apply`] and [`Zip::apply`].
+//! The `match` over the operation stands outside the loops: each arm is a loop of its own with a known body, which
+//! the compiler turns into vector instructions. The bodies are the definitions of the core, [`Map::apply`] and
+//! [`Zip::apply`].
 
 use crate::array::Array;
 use crate::layout::Walk;

@@ -7,8 +7,9 @@ use elman::{Element, Result, Shape};
 
 /// A walk over a shape in row-major order, with the positions of `N` arrays that take part in it.
 ///
-/// Axes over which all arrays go on evenly are merged into one and axes of size 1 left out. So the cases that matter come
-/// out as long runs by themselves: equal shapes become one run, an operand that is a row or a column becomes two axes.
+/// Axes over which all arrays go on evenly are merged into one and axes of size 1 left out. So the cases that matter
+/// come out as long runs by themselves: equal shapes become one run, an operand that is a row or a column becomes two
+/// axes.
 pub(crate) struct Walk<const N: usize> {
     outer: Vec<Axis<N>>,
     /// The innermost axis, which callers loop over themselves.

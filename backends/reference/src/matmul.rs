@@ -1,9 +1,10 @@
 //! Matrix products: packed panels, a tile of the result held in registers, rows divided among threads.
 //!
-//! The scheme is that of Goto and van de Geijn ("Anatomy of High-Performance Matrix Multiplication", ACM TOMS 2008), on slices:
-//! a stretch of the inner dimension that the caches hold is copied into panels in the order in which the innermost loop
-//! reads them, so that all four combinations of transposes run at one speed; that loop keeps a small tile of the result in
-//! registers. The tile is an array of fixed size, from which the compiler makes vector instructions.
+//! The scheme is that of Goto and van de Geijn ("Anatomy of High-Performance Matrix Multiplication", ACM TOMS 2008),
+//! on slices: a stretch of the inner dimension that the caches hold is copied into panels in the order in which the
+//! innermost loop reads them, so that all four combinations of transposes run at one speed; that loop keeps a small
+//! tile of the result in registers. The tile is an array of fixed size, from which the compiler makes vector
+//! instructions.
 //!
 //! Each element is summed over the inner dimension in one order, whatever the tile and the thread that it falls to.
 
@@ -15,8 +16,8 @@ use elman::{Element, Result};
 /// Whether 32 vector registers of 64 bytes are there.
 const WIDE: bool = cfg!(target_feature = "avx512f");
 
-/// Rows of the register tile: with two vectors a row, twelve of the sixteen registers that most processors have. Measured, as is
-/// the five: the compiler's vectoriser makes a tenth of the speed of six wide rows.
+/// Rows of the register tile: with two vectors a row, twelve of the sixteen registers that most processors have.
+/// Measured, as is the five: the compiler's vectoriser makes a tenth of the speed of six wide rows.
 const TILE_ROWS: usize = if WIDE { 5 } else { 6 };
 
 /// Bytes in a row of the tile: two vector registers of the processor that is compiled for.
@@ -130,8 +131,9 @@ impl<E: Element> Work<'_, E> {
 }
 
 impl Lines {
-    /// Copies `count` lines from line `first` on, from position `start` along them, into a panel: position by position the lines'
-    /// elements side by side, `width` places for each position. The panel's length says how deep it is.
+    /// Copies `count` lines from line `first` on, from position `start` along them, into a panel: position by
+    /// position the lines' elements side by side, `width` places for each position. The panel's length says how deep
+    /// it is.
     fn pack<E: Element>(self, from: &[E], first: usize, count: usize, start: usize, width: usize, panel: &mut [E]) {
         if count < width {
             panel.fill(E::ZERO);
@@ -152,7 +154,8 @@ impl Lines {
     }
 }
 
-/// Adds the product of two panels to a tile of the result: `rows` rows of which `columns` elements count, `stride` apart.
+/// Adds the product of two panels to a tile of the result: `rows` rows of which `columns` elements count, `stride`
+/// apart.
 fn add_tile<E: Element, const N: usize>(a: &[E], b: &[E], rows: usize, out: &mut [E], stride: usize, columns: usize) {
     match rows {
         1 => add_rows(out, stride, columns, product::<E, 1, N>(a, b)),

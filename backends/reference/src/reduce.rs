@@ -1,7 +1,7 @@
 //! Sums, maxima and their places along axes.
 //!
-//! Sums are taken in parts that are then added, so that the rounding error of a long sum grows with the logarithm or
-//! the root of its length and not with the length.
+//! Sums are taken by halves, so that the rounding error of a long sum grows with the logarithm of its length and not with
+//! the length.
 
 use crate::array::{Array, Indices};
 use crate::layout::around;
@@ -45,8 +45,7 @@ fn sum_middle<E: Element>(x: &[E], outer: usize, length: usize, inner: usize) ->
     if inner == 1 {
         out.iter_mut().zip(blocks).for_each(|(out, row)| *out = sum(row));
     } else {
-        let mut part = vec![E::ZERO; inner];
-        out.chunks_exact_mut(inner).zip(blocks).for_each(|(out, rows)| sum_rows(rows, &mut part, out));
+        out.chunks_exact_mut(inner).zip(blocks).for_each(|(out, rows)| sum_rows(rows, out));
     }
     out
 }
@@ -65,12 +64,17 @@ fn sum<E: Element>(x: &[E]) -> E {
     sums.iter().chain(rest).copied().sum()
 }
 
-/// Adds the rows (of `out`'s length) up, 64 at a time in `part`.
-fn sum_rows<E: Element>(rows: &[E], part: &mut [E], out: &mut [E]) {
-    for block in rows.chunks(64 * out.len()) {
-        part.fill(E::ZERO);
-        block.chunks_exact(out.len()).for_each(|row| add(part, row));
-        add(out, part);
+/// Adds rows of `out`'s length up in `out`, which holds zeros: halves while there are many, then row by row.
+fn sum_rows<E: Element>(rows: &[E], out: &mut [E]) {
+    let (count, width) = (rows.len() / out.len(), out.len());
+    if count > 64 {
+        let (top, bottom) = rows.split_at(count / 2 * width);
+        let mut part = vec![E::ZERO; width];
+        sum_rows(top, out);
+        sum_rows(bottom, &mut part);
+        add(out, &part);
+    } else {
+        rows.chunks_exact(width).for_each(|row| add(out, row));
     }
 }
 

@@ -32,8 +32,8 @@ pub(crate) fn by_rows<E: Element>(
     });
 }
 
-/// Below this many weights an optimiser's step stays on one thread. Two threads gained nothing at 400,000, where a step takes
-/// 0.2 ms, and took 0.6 of the time at 2.5 million (Adam, two cores).
+/// Below this many weights an optimiser's step stays on one thread. Two threads gained nothing at 400,000, where a
+/// step takes 0.2 ms, and took 0.6 of the time at 2.5 million (Adam, two cores).
 const UPDATE_PAYS: usize = 500_000;
 
 /// One optimiser step in place, in one pass over the weight and its state. Shapes were checked before.

@@ -1,0 +1,121 @@
+//! What all examples share: the options, the choice of a backend, the results as JSON.
+
+// Each example uses its part of this module.
+#![allow(dead_code)]
+
+pub mod newswire;
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use elman::Backend;
+use elman::model::{Evaluation, History};
+use elman_candle::Candle;
+use elman_reference::Reference;
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+
+/// Options that every example takes.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// What runs the model
+    #[arg(long, value_enum, default_value = "candle")]
+    pub backend: Which,
+    /// Where it runs: cpu, cuda:N, metal (those but cpu with candle, built with that feature)
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// Threads on the CPU [default: all cores]
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// Seed of initial weights, shuffling and dropout
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Write the results to this file as one JSON object
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// The backends that come with the library.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Which {
+    /// candle: CPU, CUDA, Metal
+    Candle,
+    /// Plain Rust from scratch: CPU
+    Reference,
+}
+
+/// A program that runs on any backend.
+pub trait Program {
+    /// Runs and gives its results for the JSON file: an object.
+    fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value>;
+}
+
+/// Runs a program on the backend that the options name, and writes its results if they name a file.
+pub fn launch(name: &str, options: &Options, program: &impl Program) -> anyhow::Result<()> {
+    let threads = match options.threads {
+        Some(0) => bail!("--threads 0: at least one thread is needed"),
+        Some(threads) => threads,
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let cpu = options.device == "cpu";
+    let (backend, results) = match options.backend {
+        Which::Reference if !cpu => bail!("--device {}: the reference backend runs on the CPU only", options.device),
+        Which::Reference => run(&Reference::<f32>::with_threads(threads), options, program)?,
+        Which::Candle if cpu => run(&Candle::cpu_with_threads(threads)?, options, program)?,
+        Which::Candle => run(&device(&options.device)?, options, program)?,
+    };
+    let Some(path) = &options.json else { return Ok(()) };
+    let mut object = Map::from_iter([
+        ("example".to_string(), json!(name)),
+        ("backend".to_string(), json!(backend)),
+        ("device".to_string(), json!(options.device)),
+        ("threads".to_string(), json!(threads)),
+        ("seed".to_string(), json!(options.seed)),
+    ]);
+    if let Value::Object(results) = results {
+        object.extend(results);
+    }
+    let text = serde_json::to_string_pretty(&object)? + "\n";
+    // Whole or not at all.
+    let beside = path.with_extension("json.tmp");
+    std::fs::write(&beside, text).with_context(|| format!("writing {}", beside.display()))?;
+    std::fs::rename(&beside, path).with_context(|| format!("writing {}", path.display()))
+}
+
+fn run<B: Backend>(backend: &B, options: &Options, program: &impl Program) -> anyhow::Result<(String, Value)> {
+    Ok((backend.name(), program.run(backend, options)?))
+}
+
+fn device(name: &str) -> anyhow::Result<Candle> {
+    let (kind, number) = name.split_once(':').unwrap_or((name, "0"));
+    let ordinal = number.parse().with_context(|| format!("--device {name}: `{number}` is not a device number"))?;
+    match kind {
+        "cuda" => Ok(Candle::cuda(ordinal)?),
+        "metal" => Ok(Candle::metal(ordinal)?),
+        _ => bail!("--device {name}: expected cpu, cuda:N or metal"),
+    }
+}
+
+/// Seconds an epoch and samples a second over a history, for the JSON file.
+pub fn speed(history: &History) -> Value {
+    let epochs = history.epochs.len().max(1) as f64;
+    let seconds: f64 = history.epochs.iter().map(|epoch| epoch.training_time.as_secs_f64()).sum();
+    let samples: usize = history.epochs.iter().map(|epoch| epoch.samples).sum();
+    json!({
+        "epochs": history.epochs.len(),
+        "seconds_per_epoch": seconds / epochs,
+        "samples_per_second": samples as f64 / seconds.max(1e-9),
+    })
+}
+
+/// Loss and metrics by name, for the JSON file.
+pub fn metrics(scores: &Evaluation) -> Value {
+    scores.iter().map(|(name, value)| (name.to_string(), json!(value))).collect::<Map<_, _>>().into()
+}
+
+/// One object of two.
+pub fn merged(mut into: Value, from: Value) -> Value {
+    if let (Value::Object(into), Value::Object(from)) = (&mut into, from) {
+        into.extend(from);
+    }
+    into
+}

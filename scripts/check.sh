@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# All checks of the project, cheapest first; what CI runs. Installs the tools that it needs with cargo.
+#   scripts/check.sh          everything
+#   scripts/check.sh quick    formatting, spelling, lints, tests
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mode=${1:-all}
+# Where cargo installs tools.
+export PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
+
+step() { printf '\n== %s\n' "$*"; }
+
+# Runs a command of the README, having made sure that the README still tells it.
+from_readme() {
+  grep -qxF "$*" README.md || { echo "README.md does not tell the command: $*" >&2; exit 1; }
+  "$@"
+}
+
+# A tool from crates.io, unless it is there; unoptimised, as it runs for a second and builds for minutes.
+need() {
+  command -v "$1" >/dev/null || cargo install --locked --debug --quiet "$2"
+}
+
+step formatting
+cargo fmt --all --check
+
+step spelling
+need typos typos-cli
+typos
+
+step lints
+cargo clippy --workspace --all-targets -- -D warnings
+
+step tests and doctests
+from_readme cargo test --workspace
+
+[ "$mode" = quick ] && exit 0
+
+step documentation
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+step each feature alone
+# The core by itself and with each of its features; those that forward to candle need a toolkit or another system.
+cargo check --quiet --package elman --lib --no-default-features
+for feature in progress gz csv; do
+  cargo check --quiet --package elman --lib --no-default-features --features "$feature"
+done
+cargo check --quiet --package elman-reference
+cargo check --quiet --package elman-candle
+if command -v nvcc >/dev/null; then
+  cargo check --quiet --package elman-candle --features cuda
+else
+  echo "no nvcc: feature cuda is not checked"
+fi
+if [ "$(uname)" = Darwin ]; then
+  for feature in metal accelerate; do
+    cargo check --quiet --package elman-candle --features "$feature"
+  done
+else
+  echo "not macOS: features metal and accelerate are not checked"
+fi
+
+step dependencies
+# The core and the reference backend must not pull candle in.
+if cargo tree --quiet --package elman-reference --edges normal,build | grep -q candle; then
+  echo "elman-reference depends on candle" >&2
+  exit 1
+fi
+need cargo-deny cargo-deny
+# Advisories need a copy of a database from outside crates.io; they are for a scheduled job, not for every change.
+cargo deny --log-level error check bans licenses sources
+
+step the main job
+from_readme cargo run --release --example 03_reuters_mlp
+
+printf '\nall checks passed\n'

@@ -1,0 +1,94 @@
+//! Layers: plain descriptions that `build` turns into modules with parameters.
+//!
+//! A [`Layer`] says what is wanted (`Dense::new(512)`) and costs nothing. Given the [`Spec`] of its input and a
+//! [`Scope`] to put parameters in, it builds a [`Module`], which holds parameter ids and computes. The model owns all
+//! parameters in one slice; [`Pass`] is what a forward depends on besides its input. A layer of one's own is a peer of
+//! those here:
+//!
+//! ```
+//! use elman::layers::*;
+//! use elman::{Backend, Result, Spec};
+//!
+//! /// Multiplies every feature by a trained factor.
+//! #[derive(Debug)]
+//! struct Scale;
+//!
+//! impl<B: Backend> Layer<B> for Scale {
+//!     fn kind(&self) -> &'static str {
+//!         "scale"
+//!     }
+//!     fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {
+//!         let factor = scope.param("factor", [input.features()?].into(), &Weight::ones())?;
+//!         Ok(Built::new(ScaleModule(factor), input.clone()))
+//!     }
+//! }
+//!
+//! #[derive(Debug)]
+//! struct ScaleModule(elman::ParamId);
+//!
+//! impl<B: Backend> Module<B> for ScaleModule {
+//!     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
+//!         Ok(input.tensor(pass)?.mul(&pass.param(self.0))?.into())
+//!     }
+//! }
+//! ```
+
+mod activation;
+mod dense;
+mod dropout;
+mod reshape;
+mod scope;
+mod sequential;
+mod spec;
+
+pub use dense::Dense;
+pub use dropout::Dropout;
+pub use reshape::{Flatten, Reshape};
+pub use scope::{Mode, Pass, Row, Scope, Weight};
+pub use sequential::Sequential;
+pub use spec::{Spec, Value};
+
+pub(crate) use scope::Builder;
+
+use crate::activation::Activation;
+use crate::backend::Backend;
+use crate::error::Result;
+use std::fmt::Debug;
+
+/// The description of a layer.
+pub trait Layer<B: Backend>: Debug + Send + Sync {
+    /// What kind of layer it is, in snake case: `dense`. Names and messages are made of it.
+    fn kind(&self) -> &'static str;
+
+    /// Makes the layer's parameters for an input of this kind and shape. Errors when it cannot take such an input; the
+    /// caller adds the layer's path.
+    fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>>;
+}
+
+/// A layer with its parameters: what computes.
+pub trait Module<B: Backend>: Debug + Send + Sync {
+    /// The layer's value.
+    fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>>;
+
+    /// The value before the layer's last activation, and that activation, so that a loss can take it over where that is
+    /// the stable form.
+    fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Activation)> {
+        Ok((self.forward(input, pass)?, Activation::Linear))
+    }
+}
+
+/// What [`Layer::build`] gives: the module and what comes out of it.
+#[derive(Debug)]
+pub struct Built<B: Backend> {
+    /// What computes.
+    pub module: Box<dyn Module<B>>,
+    /// Kind and shape of its value.
+    pub output: Spec,
+}
+
+impl<B: Backend> Built<B> {
+    /// A module and what comes out of it.
+    pub fn new(module: impl Module<B> + 'static, output: Spec) -> Self {
+        Built { module: Box::new(module), output }
+    }
+}

@@ -1,0 +1,55 @@
+//! [`Flatten`] and [`Reshape`]: the same numbers in another shape.
+
+use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
+use crate::backend::Backend;
+use crate::error::{Error, Result};
+
+/// All numbers of a sample in one axis: `[batch, a, b]` becomes `[batch, a b]`.
+#[derive(Clone, Debug, Default)]
+pub struct Flatten;
+
+/// The numbers of a sample in another shape of as many.
+#[derive(Clone, Debug)]
+pub struct Reshape {
+    sizes: Vec<usize>,
+}
+
+impl Reshape {
+    /// The new shape of a sample, without the batch axis.
+    pub fn new(sizes: &[usize]) -> Self {
+        Reshape { sizes: sizes.to_vec() }
+    }
+}
+
+impl<B: Backend> Layer<B> for Flatten {
+    fn kind(&self) -> &'static str {
+        "flatten"
+    }
+
+    fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {
+        Reshape::new(&[input.sizes()?.iter().product()]).build(input, scope)
+    }
+}
+
+impl<B: Backend> Layer<B> for Reshape {
+    fn kind(&self) -> &'static str {
+        "reshape"
+    }
+
+    fn build(&self, input: &Spec, _: &mut Scope<'_, B>) -> Result<Built<B>> {
+        let from = input.sizes()?;
+        if from.iter().product::<usize>() != self.sizes.iter().product::<usize>() {
+            let expected = format!("as many numbers as in {}", Spec::dense(&from));
+            return Err(Error::invalid("shape", expected, Spec::dense(&self.sizes)));
+        }
+        Ok(Built::new(self.clone(), Spec::dense(&self.sizes)))
+    }
+}
+
+impl<B: Backend> Module<B> for Reshape {
+    fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
+        let x = input.tensor(pass)?;
+        let batch = x.shape().first().copied().unwrap_or(1);
+        Ok(x.reshape(&[&[batch], &self.sizes[..]].concat())?.into())
+    }
+}

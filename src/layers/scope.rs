@@ -1,0 +1,257 @@
+//! Where a layer's parameters come from when it is built ([`Scope`]) and when it computes ([`Pass`]).
+
+use super::{Built, Layer, Module, Spec, Value};
+use crate::activation::Activation;
+use crate::backend::Backend;
+use crate::constraint::Constraint;
+use crate::error::{Error, Result};
+use crate::init::Init;
+use crate::param::{Param, ParamId};
+use crate::random::Key;
+use crate::regularizer::Regularizer;
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+use std::collections::HashSet;
+
+/// How a weight starts, and what is asked of it in training.
+///
+/// ```
+/// use elman::layers::{Dense, Weight};
+/// use elman::{Constraint, Init};
+/// let layer = Dense::new(64).kernel(Weight::new(Init::HeNormal).l2(1e-4).constraint(Constraint::MaxNorm(3.0)));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Weight {
+    init: Init,
+    regularizer: Option<Regularizer>,
+    constraint: Option<Constraint>,
+    trainable: bool,
+}
+
+impl Weight {
+    /// A trainable weight that starts so.
+    pub fn new(init: Init) -> Self {
+        Weight { init, regularizer: None, constraint: None, trainable: true }
+    }
+
+    /// A trainable weight that starts at 0.
+    pub fn zeros() -> Self {
+        Weight::new(Init::Zeros)
+    }
+
+    /// A trainable weight that starts at 1.
+    pub fn ones() -> Self {
+        Weight::new(Init::Ones)
+    }
+
+    /// Adds a penalty on the weight to the loss.
+    pub fn regularizer(self, regularizer: Regularizer) -> Self {
+        Weight { regularizer: Some(regularizer), ..self }
+    }
+
+    /// Adds `λ Σ w²` to the loss.
+    pub fn l2(self, lambda: f64) -> Self {
+        self.regularizer(Regularizer::l2(lambda))
+    }
+
+    /// Adds `λ Σ |w|` to the loss.
+    pub fn l1(self, lambda: f64) -> Self {
+        self.regularizer(Regularizer::l1(lambda))
+    }
+
+    /// Projects the weight after every update.
+    pub fn constraint(self, constraint: Constraint) -> Self {
+        Weight { constraint: Some(constraint), ..self }
+    }
+
+    /// Keeps the weight as it starts: no gradient, no optimiser state.
+    pub fn frozen(self) -> Self {
+        Weight { trainable: false, ..self }
+    }
+}
+
+/// A layer's line in a model's summary.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Path of the layer.
+    pub path: String,
+    /// Kind of the layer.
+    pub kind: &'static str,
+    /// What comes out of it.
+    pub output: Spec,
+    /// The parameters of the layer and those within it, as a range of the model's.
+    pub params: std::ops::Range<usize>,
+    /// How deep it lies: 0 for the model's own layers.
+    pub depth: usize,
+}
+
+/// What building collects: the parameters in build order and the summary.
+#[derive(Debug)]
+pub(crate) struct Builder<B: Backend> {
+    pub(crate) params: Vec<Param<B>>,
+    pub(crate) rows: Vec<Row>,
+    key: Key,
+}
+
+impl<B: Backend> Builder<B> {
+    pub(crate) fn new(seed: u64) -> Self {
+        Builder { params: Vec::new(), rows: Vec::new(), key: Key::new(seed).named("init") }
+    }
+
+    pub(crate) fn root<'a>(&'a mut self, backend: &'a B) -> Scope<'a, B> {
+        Scope { backend, builder: self, path: String::new(), names: HashSet::new(), depth: 0 }
+    }
+}
+
+/// A layer's place in the model while it is built: names its parameters and keeps them.
+#[derive(Debug)]
+pub struct Scope<'a, B: Backend> {
+    backend: &'a B,
+    builder: &'a mut Builder<B>,
+    path: String,
+    names: HashSet<String>,
+    depth: usize,
+}
+
+impl<B: Backend> Scope<'_, B> {
+    /// The backend that the parameters live on.
+    pub fn backend(&self) -> &B {
+        self.backend
+    }
+
+    /// The path of the layer being built: `encoder.dense_1`; empty for the model itself.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Makes a parameter of the layer. Its initial draws depend on the model's seed and on its full path alone.
+    pub fn param(&mut self, name: &str, shape: Shape, weight: &Weight) -> Result<ParamId> {
+        let path = self.join(name);
+        if self.builder.params.iter().any(|param| param.name() == path) {
+            return Err(Error::invalid("parameter", "a name that is not taken", path));
+        }
+        let tensor: Tensor<B> = weight.init.tensor(self.backend, shape, self.builder.key.named(&path))?;
+        let mut param = Param::new(path, tensor, weight.trainable);
+        if let Some(regularizer) = weight.regularizer {
+            param = param.with_regularizer(regularizer);
+        }
+        if let Some(constraint) = weight.constraint {
+            param = param.with_constraint(constraint);
+        }
+        self.builder.params.push(param);
+        Ok(ParamId::new(self.builder.params.len() - 1))
+    }
+
+    /// Builds a layer within this one, under `name`, or under its kind, with the first number behind it that is free
+    /// where the kind itself is taken (`dense`, `dense_1`, ... as in Keras). Errors: a `name` that is taken; those of
+    /// the layer, with its path.
+    pub fn layer(&mut self, name: Option<&str>, layer: &dyn Layer<B>, input: &Spec) -> Result<Built<B>> {
+        let taken = |name: &str| self.names.contains(name);
+        let name = match name {
+            Some(name) if name.is_empty() || name.contains('.') => {
+                return Err(Error::invalid("layer", "a name that is not empty and holds no dot", format!("`{name}`")));
+            }
+            Some(name) if taken(name) => {
+                return Err(Error::invalid("layer", "a name that is not taken", format!("`{name}`")));
+            }
+            Some(name) => name.to_string(),
+            None if !taken(layer.kind()) => layer.kind().to_string(),
+            None => {
+                let mut numbered = (1..).map(|number| format!("{}_{number}", layer.kind()));
+                numbered.find(|name| !taken(name)).unwrap_or_default()
+            }
+        };
+        self.names.insert(name.clone());
+        let (path, first, row) = (self.join(&name), self.builder.params.len(), self.builder.rows.len());
+        let mut inner = Scope {
+            backend: self.backend,
+            builder: &mut *self.builder,
+            path: path.clone(),
+            names: HashSet::new(),
+            depth: self.depth + 1,
+        };
+        let built = layer.build(input, &mut inner).map_err(|e| e.in_layer(&name))?;
+        let params = first..self.builder.params.len();
+        // A layer stands before the layers within it.
+        let of_layer = Row { path, kind: layer.kind(), output: built.output.clone(), params, depth: self.depth };
+        self.builder.rows.insert(row, of_layer);
+        Ok(Built::new(Named { name, module: built.module }, built.output))
+    }
+
+    fn join(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) }
+    }
+}
+
+/// A module whose errors bear its layer's name.
+#[derive(Debug)]
+struct Named<B: Backend> {
+    name: String,
+    module: Box<dyn Module<B>>,
+}
+
+impl<B: Backend> Module<B> for Named<B> {
+    fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
+        self.module.forward(input, pass).map_err(|e| e.in_layer(&self.name))
+    }
+
+    fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Activation)> {
+        self.module.forward_linear(input, pass).map_err(|e| e.in_layer(&self.name))
+    }
+}
+
+/// What a forward pass is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Training: recorded for backward, dropout on, its draws taken from the key. Use another key each step.
+    Training(Key),
+    /// Evaluation and prediction: nothing recorded, dropout off.
+    Evaluation,
+}
+
+/// What a forward depends on besides its input: the parameters, the mode, the random stream.
+#[derive(Debug)]
+pub struct Pass<'a, B: Backend> {
+    backend: &'a B,
+    params: &'a [Param<B>],
+    mode: Mode,
+    draws: u64,
+}
+
+impl<'a, B: Backend> Pass<'a, B> {
+    /// A pass over a model's parameters.
+    pub fn new(backend: &'a B, params: &'a [Param<B>], mode: Mode) -> Self {
+        Pass { backend, params, mode, draws: 0 }
+    }
+
+    /// The backend.
+    pub fn backend(&self) -> &'a B {
+        self.backend
+    }
+
+    /// A parameter: a variable if it is trainable and the pass is for training, else a constant.
+    pub fn param(&self, id: ParamId) -> Tensor<B> {
+        let tensor = self.params[id.index()].tensor();
+        match self.mode {
+            Mode::Training(_) => tensor.clone(),
+            Mode::Evaluation => tensor.detach(),
+        }
+    }
+
+    /// Whether the pass is for training.
+    pub fn is_training(&self) -> bool {
+        matches!(self.mode, Mode::Training(_))
+    }
+
+    /// A random stream that no other call in this pass has, `None` when not training. Layers ask in the order in which
+    /// they compute, which is the same on every backend.
+    pub fn key(&mut self) -> Option<Key> {
+        match self.mode {
+            Mode::Training(key) => {
+                self.draws += 1;
+                Some(key.fold(self.draws))
+            }
+            Mode::Evaluation => None,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What flows between layers: [`Spec`] says of what kind and shape it is, [`Value`] is the thing itself.
+
+use super::Pass;
+use crate::backend::{Backend, bags};
+use crate::data::{Bags, Inputs};
+use crate::error::{Error, Result};
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+use std::fmt;
+use std::sync::Arc;
+
+/// Kind and shape of what a layer takes or gives, without the batch axis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spec {
+    /// Numbers `[batch, sizes..]`; `None` is a size that differs from batch to batch, such as time.
+    Dense(Vec<Option<usize>>),
+    /// Indices `[batch, steps]`, such as the words of a text; `None` steps differ from batch to batch.
+    Indices(Option<usize>),
+    /// Sparse bags of words `[batch, width]`.
+    Bags(usize),
+}
+
+impl Spec {
+    /// Numbers of this shape a sample.
+    pub fn dense(sizes: &[usize]) -> Self {
+        Spec::Dense(sizes.iter().copied().map(Some).collect())
+    }
+
+    /// This many indices a sample.
+    pub fn indices(steps: usize) -> Self {
+        Spec::Indices(Some(steps))
+    }
+
+    /// Sparse bags of words over a vocabulary of `width`.
+    pub fn bags(width: usize) -> Self {
+        Spec::Bags(width)
+    }
+
+    /// The size of the last axis. Errors for indices, for a single number a sample and where it is not known.
+    pub fn features(&self) -> Result<usize> {
+        match self {
+            Spec::Dense(sizes) => sizes.last().copied().flatten(),
+            Spec::Indices(_) => None,
+            Spec::Bags(width) => Some(*width),
+        }
+        .filter(|&n| n > 0)
+        .ok_or_else(|| Error::invalid("input", "numbers with a last axis of known size above 0", self))
+    }
+
+    /// All sizes of a sample, where they are known. Errors for indices and for unknown sizes.
+    pub fn sizes(&self) -> Result<Vec<usize>> {
+        let known = match self {
+            Spec::Dense(sizes) => sizes.iter().copied().collect(),
+            Spec::Indices(_) => None,
+            Spec::Bags(width) => Some(vec![*width]),
+        };
+        known.ok_or_else(|| Error::invalid("input", "numbers of known sizes", self))
+    }
+
+    /// The spec as numbers, which bags can be read as. Errors for indices.
+    pub fn numbers(&self) -> Result<Spec> {
+        match self {
+            Spec::Dense(_) => Ok(self.clone()),
+            Spec::Bags(width) => Ok(Spec::dense(&[*width])),
+            Spec::Indices(_) => Err(Error::invalid("input", "numbers", self)),
+        }
+    }
+
+    /// The same kind with another last axis: what a layer gives that works on features.
+    pub fn with_features(&self, features: usize) -> Spec {
+        match self {
+            Spec::Dense(sizes) if !sizes.is_empty() => {
+                let mut sizes = sizes.clone();
+                sizes.truncate(sizes.len() - 1);
+                sizes.push(Some(features));
+                Spec::Dense(sizes)
+            }
+            _ => Spec::dense(&[features]),
+        }
+    }
+
+    /// Checks that data on the host is of this kind and shape.
+    pub fn check_inputs(&self, place: &str, inputs: &Inputs) -> Result<()> {
+        let found = match inputs {
+            Inputs::Dense { shape, .. } => Spec::dense(shape),
+            Inputs::Indices { steps, .. } => Spec::indices(*steps),
+            Inputs::Bags(bags) => Spec::bags(bags.width()),
+        };
+        self.check(place, &found)
+    }
+
+    /// Checks that a value is of this kind and shape.
+    pub fn check_value<B: Backend>(&self, place: &str, value: &Value<B>, backend: &B) -> Result<()> {
+        let found = match value {
+            Value::Tensor(tensor) if tensor.shape().rank() > 0 => Spec::dense(&tensor.shape()[1..]),
+            Value::Tensor(_) => return Err(Error::invalid(place, self, "a single number without a batch axis")),
+            Value::Indices(indices) => match backend.indices_shape(indices)[..] {
+                [_, steps] => Spec::indices(steps),
+                ref other => return Err(Error::invalid(place, self, format!("indices of shape {other:?}"))),
+            },
+            Value::Bags(bags) => Spec::bags(bags.width()),
+        };
+        self.check(place, &found)
+    }
+
+    fn check(&self, place: &str, found: &Spec) -> Result<()> {
+        let fits = match (self, found) {
+            (Spec::Dense(want), Spec::Dense(have)) => {
+                want.len() == have.len() && want.iter().zip(have).all(|(w, h)| w.is_none() || w == h)
+            }
+            (Spec::Indices(want), Spec::Indices(have)) => want.is_none() || want == have,
+            (Spec::Bags(want), Spec::Bags(have)) => want == have,
+            _ => false,
+        };
+        if fits { Ok(()) } else { Err(Error::invalid(place, self, found)) }
+    }
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let size = |size: &Option<usize>| size.map_or("any".to_string(), |n| n.to_string());
+        match self {
+            Spec::Dense(sizes) => {
+                f.write_str("[batch")?;
+                sizes.iter().try_for_each(|s| write!(f, ", {}", size(s)))?;
+                f.write_str("]")
+            }
+            Spec::Indices(steps) => write!(f, "indices [batch, {}]", size(steps)),
+            Spec::Bags(width) => write!(f, "bags [batch, {width}]"),
+        }
+    }
+}
+
+/// What goes into a layer and comes out of it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Value<B: Backend> {
+    /// Numbers `[batch, ..]`.
+    Tensor(Tensor<B>),
+    /// Indices `[batch, steps]`.
+    Indices(B::Indices),
+    /// Sparse bags of words.
+    Bags(Arc<Bags>),
+}
+
+impl<B: Backend> Value<B> {
+    /// The value as numbers; bags become dense rows. Errors for indices, which are no numbers to compute with.
+    pub fn tensor(self, pass: &Pass<'_, B>) -> Result<Tensor<B>> {
+        match self {
+            Value::Tensor(tensor) => Ok(tensor),
+            Value::Bags(bags) => Ok(Tensor::constant(pass.backend(), bags::dense(pass.backend(), &bags)?)),
+            Value::Indices(indices) => {
+                let shape: Shape = pass.backend().indices_shape(&indices);
+                Err(Error::invalid("input", "numbers", format!("indices {shape}")))
+            }
+        }
+    }
+}
+
+impl<B: Backend> From<Tensor<B>> for Value<B> {
+    fn from(tensor: Tensor<B>) -> Self {
+        Value::Tensor(tensor)
+    }
+}
+
+impl<B: Backend> From<Bags> for Value<B> {
+    fn from(bags: Bags) -> Self {
+        Value::Bags(Arc::new(bags))
+    }
+}

@@ -1,0 +1,64 @@
+//! [`BinaryCrossEntropy`]: yes or no, for one output or several.
+
+use super::{EPSILON, Loss, Target, mean_of_row, mismatch};
+use crate::activation::Activation;
+use crate::backend::Backend;
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+/// `-(t ln o + (1 - t) ln(1 - o))`, averaged over a row's outputs (L6). Targets are labels 0 and 1, or numbers from 0
+/// to 1.
+///
+/// On probabilities, which are held in `[1e-7, 1 - 1e-7]` as in Keras, the gradient dies at the bounds; a model that
+/// ends in a sigmoid is therefore trained on what feeds it (`max(z, 0) - z t + ln(1 + e^-|z|)`), by itself.
+#[derive(Clone, Debug, Default)]
+pub struct BinaryCrossEntropy {
+    logits: bool,
+    smoothing: f64,
+}
+
+impl BinaryCrossEntropy {
+    /// On probabilities.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// On logits: the model ends in a linear layer.
+    pub fn from_logits() -> Self {
+        BinaryCrossEntropy { logits: true, ..Self::default() }
+    }
+
+    /// Draws targets towards 1/2: `t (1 - s) + s / 2`.
+    pub fn label_smoothing(self, smoothing: f64) -> Self {
+        BinaryCrossEntropy { smoothing, ..self }
+    }
+}
+
+impl<B: Backend> Loss<B> for BinaryCrossEntropy {
+    fn name(&self) -> &'static str {
+        "binary_crossentropy"
+    }
+
+    fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
+        super::check_smoothing(self.smoothing)?;
+        let t = target.values_for(Loss::<B>::name(self), prediction)?;
+        let t = if self.smoothing == 0.0 { t } else { t.affine(1.0 - self.smoothing, 0.5 * self.smoothing)? };
+        mean_of_row(match self.logits {
+            true => prediction.binary_cross_entropy(&t)?,
+            false => {
+                let p = prediction.clamp(EPSILON, 1.0 - EPSILON)?;
+                let yes = p.ln()?.mul(&t)?;
+                let no = p.affine(-1.0, 1.0)?.ln()?.mul(&t.affine(-1.0, 1.0)?)?;
+                yes.add(&no)?.neg()?
+            }
+        })
+    }
+
+    fn before(&self, last: Activation) -> Result<Option<Box<dyn Loss<B>>>> {
+        match (self.logits, last) {
+            (true, Activation::Sigmoid | Activation::Softmax) => Err(mismatch(Loss::<B>::name(self), last)),
+            (false, Activation::Sigmoid) => Ok(Some(Box::new(BinaryCrossEntropy { logits: true, ..self.clone() }))),
+            _ => Ok(None),
+        }
+    }
+}

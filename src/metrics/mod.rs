@@ -1,0 +1,71 @@
+//! How good a model's predictions are: metrics gathered batch by batch, reported over the whole set.
+//!
+//! A [`Metric`] keeps counts, never averages of batches: precision over a set is not the mean of its batches'
+//! precisions. All of them work on slices of the host and know nothing of a backend. Names are Keras', numbers
+//! scikit-learn's; where a metric is undefined its own page says what it gives.
+//!
+//! ```
+//! use elman::metrics::{Accuracy, Average, F1, Metric, Scores, TargetsRef};
+//! let mut metrics: Vec<Box<dyn Metric>> = vec![Box::new(Accuracy::new()), Box::new(F1::new(Average::Macro))];
+//! // Three samples, three classes; the last is taken for class 1.
+//! let predictions = [0.8, 0.1, 0.1, 0.2, 0.7, 0.1, 0.1, 0.5, 0.4];
+//! let batch = Scores::new(&predictions, 3, TargetsRef::Classes(&[0, 1, 2]));
+//! for metric in &mut metrics {
+//!     metric.update(&batch)?;
+//! }
+//! assert_eq!(metrics[0].value(), 2.0 / 3.0);
+//! assert!((metrics[1].value() - (1.0 + 2.0 / 3.0 + 0.0) / 3.0).abs() < 1e-12);
+//! # Ok::<(), elman::Error>(())
+//! ```
+
+mod accuracy;
+mod auc;
+mod by_class;
+mod confusion;
+mod regression;
+mod scores;
+
+pub use accuracy::{Accuracy, TopK};
+pub use auc::Auc;
+pub use by_class::{Average, F1, Precision, Recall};
+pub use confusion::{ConfusionMatrix, Table};
+pub use regression::{MeanAbsoluteError, MeanSquaredError};
+pub use scores::{Scores, TargetsRef};
+
+use crate::error::Result;
+use std::fmt::Debug;
+
+/// A measure of predictions against targets, gathered batch by batch.
+pub trait Metric: Debug + Send + Sync {
+    /// The name in the history and the log, unique within a model: Keras' name, such as `accuracy`.
+    fn name(&self) -> &str;
+
+    /// Forgets all batches: a new epoch begins.
+    fn reset(&mut self);
+
+    /// Takes in one batch. Errors: predictions and targets that do not go together, or a prediction that is NaN
+    /// (each names the metric and the row); after an error the metric is to be reset.
+    fn update(&mut self, batch: &Scores<'_>) -> Result<()>;
+
+    /// The value over all batches since the last reset; 0 before the first one, unless the metric says otherwise.
+    fn value(&self) -> f64;
+
+    /// Whether a greater value is a better one: early stopping and the choice of the best epoch need to know.
+    fn higher_is_better(&self) -> bool {
+        true
+    }
+
+    /// A copy of the metric in its present state: what makes `Box<dyn Metric>` cloneable.
+    fn boxed_clone(&self) -> Box<dyn Metric>;
+}
+
+impl Clone for Box<dyn Metric> {
+    fn clone(&self) -> Self {
+        self.as_ref().boxed_clone()
+    }
+}
+
+/// `part / whole`, and 0 where there is nothing to divide by: Keras' and scikit-learn's rule.
+fn ratio(part: f64, whole: f64) -> f64 {
+    if whole == 0.0 { 0.0 } else { part / whole }
+}

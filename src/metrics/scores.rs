@@ -1,0 +1,225 @@
+//! One batch as the metrics see it: predictions, targets, weights.
+
+use crate::data::Targets;
+use crate::error::{Error, Result};
+
+/// The targets of a batch, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub enum TargetsRef<'a> {
+    /// One class a row, from 0.
+    Classes(&'a [u32]),
+    /// As many numbers a row as there are outputs: one-hot classes, 0 and 1 or ±1 of a single output, a regression's.
+    Values(&'a [f32]),
+}
+
+impl<'a> From<&'a Targets> for TargetsRef<'a> {
+    fn from(targets: &'a Targets) -> Self {
+        match targets {
+            Targets::Classes { labels, .. } => TargetsRef::Classes(labels),
+            Targets::Values { data, .. } => TargetsRef::Values(data),
+        }
+    }
+}
+
+/// The predictions of a batch with their targets. A row is a sample, or a step of a sample where every step has an
+/// output: `[batch, time, outputs]` is read as `[batch * time, outputs]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Scores<'a> {
+    /// What the model gave, `[rows, outputs]`: probabilities, or whatever else its last layer gives. Infinite numbers
+    /// are compared like others (the logit of a forbidden class); NaN is an error.
+    pub predictions: &'a [f32],
+    /// Numbers a row, at least 1.
+    pub outputs: usize,
+    /// What was to be given.
+    pub targets: TargetsRef<'a>,
+    /// How much each row counts, `[rows]`; `None`: each counts 1. Rows that weigh 0 are passed over unread.
+    pub weights: Option<&'a [f32]>,
+    /// A label whose rows do not count: padding.
+    pub ignore: Option<u32>,
+}
+
+/// One row, taken apart.
+pub(super) struct Row<'a> {
+    pub(super) number: usize,
+    pub(super) predictions: &'a [f32],
+    pub(super) target: Target<'a>,
+    pub(super) weight: f64,
+}
+
+/// The target of one row.
+pub(super) enum Target<'a> {
+    Class(u32),
+    Values(&'a [f32]),
+}
+
+impl<'a> Scores<'a> {
+    /// A batch in which every row counts 1.
+    pub fn new(predictions: &'a [f32], outputs: usize, targets: impl Into<TargetsRef<'a>>) -> Self {
+        Scores { predictions, outputs, targets: targets.into(), weights: None, ignore: None }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.predictions.len() / self.outputs.max(1)
+    }
+
+    /// Number of classes the outputs tell apart: two for a single output.
+    pub fn classes(&self) -> usize {
+        self.outputs.max(2)
+    }
+
+    /// Calls `each` with the true class, the predicted class and the weight of every row that counts.
+    ///
+    /// A single output predicts class 1 where it is greater than `threshold`, otherwise class 0; its target is a
+    /// label 0 or 1, or a number: -1, or from 0 to 1, where more than a half is class 1. Of several outputs the
+    /// greatest is the class, the first one of equals; so it is with targets that are numbers.
+    ///
+    /// Errors, all beginning with `place`: lengths that do not go together; NaN; a target that is none of these.
+    pub fn decide(&self, place: &str, threshold: f32, mut each: impl FnMut(usize, usize, f64)) -> Result<()> {
+        self.each_row(place, |row| {
+            let predicted = match row.predictions {
+                [single] => usize::from(*single > threshold),
+                several => first_greatest(several),
+            };
+            each(self.class_of(place, &row)?, predicted, row.weight);
+            Ok(())
+        })
+    }
+
+    /// The true class of a row.
+    pub(super) fn class_of(&self, place: &str, row: &Row<'_>) -> Result<usize> {
+        let at = || format!("{place}, row {}", row.number);
+        match row.target {
+            Target::Class(label) if (label as usize) < self.classes() => Ok(label as usize),
+            Target::Class(label) => Err(Error::invalid(at(), format!("a label below {}", self.classes()), label)),
+            Target::Values(&[single]) if single == -1.0 || (0.0..=1.0).contains(&single) => {
+                Ok(usize::from(single > 0.5))
+            }
+            Target::Values(&[single]) => Err(Error::invalid(at(), "a target of -1 or from 0 to 1", single)),
+            Target::Values(several) => Ok(first_greatest(several)),
+        }
+    }
+
+    /// Hands `each` every row that counts, after checking that the batch fits together.
+    pub(super) fn each_row(&self, place: &str, mut each: impl FnMut(Row<'a>) -> Result<()>) -> Result<()> {
+        self.check(place)?;
+        for (number, predictions) in self.predictions.chunks_exact(self.outputs).enumerate() {
+            let weight = self.weights.map_or(1.0, |weights| f64::from(weights[number]));
+            let target = match self.targets {
+                TargetsRef::Classes(labels) => Target::Class(labels[number]),
+                TargetsRef::Values(values) => Target::Values(&values[number * self.outputs..][..self.outputs]),
+            };
+            if weight == 0.0 || matches!(target, Target::Class(label) if Some(label) == self.ignore) {
+                continue;
+            }
+            let at = format_args!("{place}, row {number}");
+            if !(weight.is_finite() && weight > 0.0) {
+                return Err(Error::invalid(at, "a finite weight of at least 0", weight));
+            }
+            let nan = |what, numbers: &[f32]| match numbers.iter().position(|x| x.is_nan()) {
+                None => Ok(()),
+                Some(i) => Err(Error::invalid(format_args!("{at}, {what} {i}"), "a number", "NaN")),
+            };
+            nan("output", predictions)?;
+            if let Target::Values(values) = target {
+                nan("target", values)?;
+            }
+            each(Row { number, predictions, target, weight })?;
+        }
+        Ok(())
+    }
+
+    fn check(&self, place: &str) -> Result<()> {
+        let outputs = self.outputs;
+        if outputs == 0 || !self.predictions.len().is_multiple_of(outputs) {
+            let found = format!("{} predictions", self.predictions.len());
+            return Err(Error::invalid(place, format!("whole rows of {outputs} outputs, at least 1"), found));
+        }
+        let rows = self.rows();
+        let (expected, found) = match self.targets {
+            TargetsRef::Classes(labels) => (rows, labels.len()),
+            TargetsRef::Values(values) => (rows * outputs, values.len()),
+        };
+        if expected != found {
+            let expected = format!("{expected} targets for {rows} rows of {outputs} outputs");
+            return Err(Error::invalid(place, expected, found));
+        }
+        match self.weights {
+            Some(weights) if weights.len() != rows => {
+                Err(Error::invalid(place, format!("{rows} weights, one a row"), weights.len()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The position of the greatest number, the first one of equals; NaN has been ruled out.
+fn first_greatest(numbers: &[f32]) -> usize {
+    let mut best = 0;
+    for (i, &x) in numbers.iter().enumerate() {
+        if x > numbers[best] {
+            best = i;
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decisions(scores: Scores<'_>, threshold: f32) -> Result<Vec<(usize, usize, f64)>> {
+        let mut all = Vec::new();
+        scores.decide("test", threshold, |target, predicted, weight| all.push((target, predicted, weight)))?;
+        Ok(all)
+    }
+
+    #[test]
+    fn one_output_is_compared_with_the_threshold() {
+        let predictions = [0.5, 0.6, -0.1, 2.0];
+        let zero_one = Scores::new(&predictions, 1, TargetsRef::Values(&[0.0, 1.0, 1.0, 0.5]));
+        assert_eq!(decisions(zero_one, 0.5).unwrap(), [(0, 0, 1.0), (1, 1, 1.0), (1, 0, 1.0), (0, 1, 1.0)]);
+        let signs = Scores::new(&predictions, 1, TargetsRef::Values(&[1.0, 1.0, -1.0, -1.0]));
+        assert_eq!(decisions(signs, 0.0).unwrap(), [(1, 1, 1.0), (1, 1, 1.0), (0, 0, 1.0), (0, 1, 1.0)]);
+    }
+
+    #[test]
+    fn of_equal_outputs_the_first_is_taken() {
+        let predictions = [1.0, 3.0, 3.0, f32::NEG_INFINITY, f32::NEG_INFINITY, f32::NEG_INFINITY];
+        let sparse = Scores::new(&predictions, 3, TargetsRef::Classes(&[2, 1]));
+        assert_eq!(decisions(sparse, 0.5).unwrap(), [(2, 1, 1.0), (1, 0, 1.0)]);
+        let one_hot = Scores::new(&predictions, 3, TargetsRef::Values(&[0., 0., 1., 0., 1., 0.]));
+        assert_eq!(decisions(one_hot, 0.5).unwrap(), decisions(sparse, 0.5).unwrap());
+    }
+
+    #[test]
+    fn rows_that_do_not_count_are_passed_over() {
+        let predictions = [0.1, 0.9, f32::NAN, 0.2];
+        let scores = Scores {
+            weights: Some(&[2.0, 1.0, 0.0, 0.5]),
+            ignore: Some(9),
+            ..Scores::new(&predictions, 1, TargetsRef::Classes(&[0, 9, 5, 1]))
+        };
+        assert_eq!(decisions(scores, 0.5).unwrap(), [(0, 0, 2.0), (1, 0, 0.5)]);
+    }
+
+    #[test]
+    fn errors_name_the_row() {
+        let message = |scores| decisions(scores, 0.5).unwrap_err().to_string();
+        let nan = Scores::new(&[0.0, 1.0, 2.0, f32::NAN], 2, TargetsRef::Classes(&[0, 0]));
+        assert_eq!(message(nan), "test, row 1, output 1: expected a number, found NaN");
+        let label = Scores::new(&[0.0; 4], 2, TargetsRef::Classes(&[0, 2]));
+        assert_eq!(message(label), "test, row 1: expected a label below 2, found 2");
+        let three = Scores::new(&[0.0; 2], 1, TargetsRef::Values(&[1.0, 3.0]));
+        assert_eq!(message(three), "test, row 1: expected a target of -1 or from 0 to 1, found 3");
+        let targets = Scores::new(&[0.0; 4], 2, TargetsRef::Values(&[0.0; 2]));
+        assert_eq!(message(targets), "test: expected 4 targets for 2 rows of 2 outputs, found 2");
+        let uneven = Scores::new(&[0.0; 5], 2, TargetsRef::Classes(&[0, 0]));
+        assert_eq!(message(uneven), "test: expected whole rows of 2 outputs, at least 1, found 5 predictions");
+        assert!(message(Scores::new(&[], 0, TargetsRef::Classes(&[]))).contains("at least 1"));
+        let few = Scores { weights: Some(&[1.0]), ..Scores::new(&[0.0; 2], 1, TargetsRef::Classes(&[0, 0])) };
+        assert_eq!(message(few), "test: expected 2 weights, one a row, found 1");
+        let negative = Scores { weights: Some(&[1.0, -1.0]), ..few };
+        assert_eq!(message(negative), "test, row 1: expected a finite weight of at least 0, found -1");
+    }
+}

@@ -1,0 +1,61 @@
+//! [`Batch`]: a part of a data set on the device.
+
+use crate::backend::Backend;
+use crate::data::{Dataset, Inputs, Targets};
+use crate::element::Element;
+use crate::error::Result;
+use crate::layers::Value;
+use crate::loss::Target;
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+use std::sync::Arc;
+
+/// Some samples with their targets on the device.
+#[derive(Clone, Debug)]
+pub struct Batch<B: Backend> {
+    /// What goes into the model.
+    pub input: Value<B>,
+    /// What should come out of it.
+    pub target: Target<B>,
+    /// How much each sample counts; `None`: 1 each. The loss is still divided by the number of samples, as in Keras.
+    pub weights: Option<Vec<f32>>,
+    /// The number of samples.
+    pub len: usize,
+}
+
+impl<B: Backend> Batch<B> {
+    /// Brings samples to the device.
+    pub fn new(backend: &B, data: Dataset) -> Result<Self> {
+        let len = data.len();
+        let (inputs, targets, weights) = data.into_parts();
+        let target = match targets {
+            Targets::Classes { labels, per_sample } => {
+                let shape = if per_sample == 1 { [len].into() } else { [len, per_sample].into() };
+                Target::Classes { labels: labels.into(), shape }
+            }
+            Targets::Values { data, shape } => Target::Values(upload(backend, data, len, &shape)?),
+        };
+        Ok(Batch { input: input(backend, inputs)?, target, weights, len })
+    }
+
+    /// Whether there are no samples.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// Brings inputs to the device.
+pub(super) fn input<B: Backend>(backend: &B, inputs: Inputs) -> Result<Value<B>> {
+    let len = inputs.len();
+    Ok(match inputs {
+        Inputs::Dense { data, shape } => upload(backend, data, len, &shape)?.into(),
+        Inputs::Indices { data, steps } => Value::Indices(backend.upload_indices(data, [len, steps].into())?),
+        Inputs::Bags(bags) => Value::Bags(Arc::new(bags)),
+    })
+}
+
+fn upload<B: Backend>(backend: &B, data: Vec<f32>, len: usize, sample: &[usize]) -> Result<Tensor<B>> {
+    let data = data.into_iter().map(|x| B::Elem::from_f64(f64::from(x))).collect();
+    let shape = Shape::new(&[&[len], sample].concat())?;
+    Ok(Tensor::constant(backend, backend.upload(data, shape)?))
+}

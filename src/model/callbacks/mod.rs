@@ -1,0 +1,110 @@
+//! Callbacks: what happens beside training, ours and one's own.
+
+mod best_weights;
+#[cfg(feature = "csv")]
+mod csv_log;
+mod early_stopping;
+mod plateau;
+mod stop_on_nan;
+mod watch;
+
+pub use best_weights::BestWeights;
+#[cfg(feature = "csv")]
+pub use csv_log::CsvLog;
+pub use early_stopping::EarlyStopping;
+pub use plateau::ReduceOnPlateau;
+pub use stop_on_nan::StopOnNan;
+pub use watch::Direction;
+
+pub(super) use watch::unknown_value;
+
+use super::{EpochLog, History, Model};
+use crate::backend::Backend;
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+/// Whether training goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// It does.
+    Continue,
+    /// It stops, for this reason.
+    Stop(String),
+}
+
+/// What is called in the course of `fit`. Every method has a default that does nothing. An error ends training.
+///
+/// ```
+/// use elman::model::{EpochLog, Model, callbacks::{Callback, Flow}};
+/// use elman::{Backend, Result};
+///
+/// /// Stops once the accuracy is good enough.
+/// struct GoodEnough(f64);
+///
+/// impl<B: Backend> Callback<B> for GoodEnough {
+///     fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model<B>) -> Result<Flow> {
+///         Ok(match log.get("val_accuracy") {
+///             Some(accuracy) if accuracy >= self.0 => Flow::Stop(format!("accuracy {accuracy:.3}")),
+///             _ => Flow::Continue,
+///         })
+///     }
+/// }
+/// ```
+pub trait Callback<B: Backend> {
+    /// The value of the epochs that it needs, such as `val_loss`: training does not begin where there is none of this
+    /// name.
+    fn watches(&self) -> Option<&str> {
+        None
+    }
+
+    /// Before the first epoch.
+    fn on_train_begin(&mut self, _model: &mut Model<B>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Before an epoch, counted from 1.
+    fn on_epoch_begin(&mut self, _epoch: u64, _model: &mut Model<B>) -> Result<()> {
+        Ok(())
+    }
+
+    /// After a training step; `batch` counts from 0 in each epoch. The loss is still on the device: reading it waits.
+    fn on_batch_end(&mut self, _epoch: u64, _batch: usize, _loss: &Tensor<B>, _model: &mut Model<B>) -> Result<Flow> {
+        Ok(Flow::Continue)
+    }
+
+    /// After an epoch and its validation.
+    fn on_epoch_end(&mut self, _log: &EpochLog, _model: &mut Model<B>) -> Result<Flow> {
+        Ok(Flow::Continue)
+    }
+
+    /// After the last epoch, not after an error.
+    fn on_train_end(&mut self, _history: &History, _model: &mut Model<B>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl<B: Backend, C: Callback<B> + ?Sized> Callback<B> for &mut C {
+    fn watches(&self) -> Option<&str> {
+        (**self).watches()
+    }
+
+    fn on_train_begin(&mut self, model: &mut Model<B>) -> Result<()> {
+        (**self).on_train_begin(model)
+    }
+
+    fn on_epoch_begin(&mut self, epoch: u64, model: &mut Model<B>) -> Result<()> {
+        (**self).on_epoch_begin(epoch, model)
+    }
+
+    fn on_batch_end(&mut self, epoch: u64, batch: usize, loss: &Tensor<B>, model: &mut Model<B>) -> Result<Flow> {
+        (**self).on_batch_end(epoch, batch, loss, model)
+    }
+
+    fn on_epoch_end(&mut self, log: &EpochLog, model: &mut Model<B>) -> Result<Flow> {
+        (**self).on_epoch_end(log, model)
+    }
+
+    fn on_train_end(&mut self, history: &History, model: &mut Model<B>) -> Result<()> {
+        (**self).on_train_end(history, model)
+    }
+}

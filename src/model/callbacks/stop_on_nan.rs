@@ -1,0 +1,51 @@
+//! [`StopOnNan`]: ends training that has gone astray.
+
+use super::{Callback, Flow};
+use crate::backend::Backend;
+use crate::error::Result;
+use crate::model::{EpochLog, Model};
+use crate::tensor::Tensor;
+
+/// Stops when the loss is infinite or not a number: after each epoch, and within it after every so many batches (each
+/// look waits for the device).
+#[derive(Clone, Debug)]
+pub struct StopOnNan {
+    every: usize,
+}
+
+impl StopOnNan {
+    /// Looks after every hundredth batch and after each epoch.
+    pub fn new() -> Self {
+        StopOnNan { every: 100 }
+    }
+
+    /// Looks after every `batches`-th batch and after each epoch; 0: after each epoch only.
+    pub fn every(batches: usize) -> Self {
+        StopOnNan { every: batches }
+    }
+}
+
+impl Default for StopOnNan {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<B: Backend> Callback<B> for StopOnNan {
+    fn on_batch_end(&mut self, epoch: u64, batch: usize, loss: &Tensor<B>, _: &mut Model<B>) -> Result<Flow> {
+        if !(batch + 1).is_multiple_of(self.every) {
+            return Ok(Flow::Continue);
+        }
+        let loss = loss.to_scalar()?;
+        Ok(verdict(loss, || format!("the loss is {loss} after batch {} of epoch {epoch}", batch + 1)))
+    }
+
+    fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model<B>) -> Result<Flow> {
+        let loss = log.get("loss").unwrap_or(f64::NAN);
+        Ok(verdict(loss, || format!("the loss is {loss} after epoch {}", log.epoch)))
+    }
+}
+
+fn verdict(loss: f64, reason: impl FnOnce() -> String) -> Flow {
+    if loss.is_finite() { Flow::Continue } else { Flow::Stop(reason()) }
+}

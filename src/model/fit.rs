@@ -1,0 +1,254 @@
+//! [`Fit`] and the training loop: epochs of shuffled mini-batches (L9).
+
+use super::callbacks::{Callback, Flow, unknown_value};
+use super::progress::Progress;
+use super::tally::Tally;
+use super::{Batch, EpochLog, Evaluation, History, Model};
+use crate::backend::Backend;
+use crate::data::{Batches, ClassWeights, Dataset, Targets};
+use crate::error::{Error, Result};
+use crate::layers::Mode;
+use crate::param::Param;
+use crate::random::Key;
+use std::time::Instant;
+
+/// How [`Model::fit`] trains. Defaults as in Keras: one epoch, batches of 32, shuffled, no validation; a progress bar
+/// where standard error is a terminal.
+///
+/// ```no_run
+/// # type Cpu = elman_reference::Reference<f32>;
+/// # fn run(model: &mut elman::Model<Cpu>, data: &elman::data::Dataset) -> elman::Result<()> {
+/// use elman::model::{Fit, callbacks::EarlyStopping};
+/// let history = model.fit(
+///     data,
+///     Fit::new().epochs(20).batch_size(64).validation_split(0.1)
+///         .callback(EarlyStopping::new("val_loss").patience(3).restore_best()),
+/// )?;
+/// println!("{history}");
+/// # Ok(())
+/// # }
+/// ```
+pub struct Fit<'a, B: Backend> {
+    epochs: u64,
+    batch_size: usize,
+    shuffle: bool,
+    validation_split: Option<f64>,
+    validation_data: Option<&'a Dataset>,
+    class_weights: Option<ClassWeights>,
+    callbacks: Vec<Box<dyn Callback<B> + 'a>>,
+    quiet: bool,
+}
+
+impl<B: Backend> Default for Fit<'_, B> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a, B: Backend> Fit<'a, B> {
+    /// The defaults.
+    pub fn new() -> Self {
+        Fit {
+            epochs: 1,
+            batch_size: 32,
+            shuffle: true,
+            validation_split: None,
+            validation_data: None,
+            class_weights: None,
+            callbacks: Vec::new(),
+            quiet: false,
+        }
+    }
+
+    /// How often to go through the training data.
+    pub fn epochs(self, epochs: u64) -> Self {
+        Fit { epochs, ..self }
+    }
+
+    /// Samples a mini-batch; the last of an epoch may be smaller.
+    pub fn batch_size(self, batch_size: usize) -> Self {
+        Fit { batch_size, ..self }
+    }
+
+    /// Whether each epoch takes the samples in another random order.
+    pub fn shuffle(self, shuffle: bool) -> Self {
+        Fit { shuffle, ..self }
+    }
+
+    /// Keeps the last part of the data for validation after each epoch.
+    pub fn validation_split(self, fraction: f64) -> Self {
+        Fit { validation_split: Some(fraction), ..self }
+    }
+
+    /// Data for validation after each epoch; takes precedence over a split.
+    pub fn validation_data(self, data: &'a Dataset) -> Self {
+        Fit { validation_data: Some(data), ..self }
+    }
+
+    /// Lets the samples of a class count more or less, for unbalanced classes (L14).
+    pub fn class_weights(self, weights: ClassWeights) -> Self {
+        Fit { class_weights: Some(weights), ..self }
+    }
+
+    /// Adds a callback; they are called in the order in which they were added. Pass `&mut callback` to look at it
+    /// afterwards.
+    pub fn callback(mut self, callback: impl Callback<B> + 'a) -> Self {
+        self.callbacks.push(Box::new(callback));
+        self
+    }
+
+    /// No progress bar.
+    pub fn quiet(self) -> Self {
+        Fit { quiet: true, ..self }
+    }
+}
+
+/// What an epoch goes through.
+struct Rows<'a> {
+    data: &'a Dataset,
+    /// A weight for each sample, in place of the data's own.
+    weights: Option<Vec<f32>>,
+    /// How many of the data's first samples are trained on.
+    count: usize,
+    batch_size: usize,
+}
+
+impl Rows<'_> {
+    /// The samples of a batch.
+    fn select(&self, rows: &[usize]) -> Result<Dataset> {
+        let part = self.data.select(rows)?;
+        match &self.weights {
+            Some(weights) => part.with_weights(rows.iter().map(|&row| weights[row]).collect()),
+            None => Ok(part),
+        }
+    }
+}
+
+impl<B: Backend> Model<B> {
+    /// Trains the model. Errors when it is not compiled, when the data does not fit, when a callback watches a value
+    /// that there is not, when a trainable parameter gets no gradient; the model is then as it was after its last
+    /// complete step.
+    ///
+    /// With 0 epochs nothing is trained and the history is empty, as in Keras. A loss that is no longer a finite number
+    /// does not end training by itself: see [`StopOnNan`](super::callbacks::StopOnNan).
+    pub fn fit(&mut self, data: &Dataset, fit: Fit<'_, B>) -> Result<History> {
+        let Fit { epochs, batch_size, shuffle, quiet, .. } = fit;
+        let mut callbacks = fit.callbacks;
+        // All that can be found wrong is found before the first callback opens a file and the first epoch takes its
+        // hour.
+        self.check_data("training data", data)?;
+        if !self.params.iter().any(Param::is_trainable) {
+            return Err(Error::invalid("fit", "a parameter to train", "none that is not frozen"));
+        }
+        // Index arithmetic only; rows are gathered batch by batch.
+        let (count, held_out) = match (fit.validation_data, fit.validation_split) {
+            (None, Some(fraction)) => {
+                let at = data.split_index(fraction)?;
+                (at, Some(data.slice(at..data.len())?))
+            }
+            _ => (data.len(), None),
+        };
+        Batches::new(count, batch_size, None)?;
+        let validation = fit.validation_data.or(held_out.as_ref());
+        if let Some(validation) = validation {
+            self.check_data("validation data", validation)?;
+            self.rehearse(validation, batch_size).map_err(|e| e.at("validation data"))?;
+        }
+        self.check_watched(&callbacks, validation.is_some())?;
+        let weights = fit.class_weights.map(|weights| self.sample_weights(data, &weights)).transpose()?;
+        let rows = Rows { data, weights, count, batch_size };
+
+        let mut history = History::default();
+        let last = self.epochs.saturating_add(epochs);
+        callbacks.iter_mut().try_for_each(|callback| callback.on_train_begin(self))?;
+        while self.epochs < last && history.stopped.is_none() {
+            let epoch = self.epochs + 1;
+            callbacks.iter_mut().try_for_each(|callback| callback.on_epoch_begin(epoch, self))?;
+            let key = shuffle.then(|| Key::new(self.seed).named("shuffle").fold(self.epochs));
+            let mut progress = Progress::start(quiet, epoch, last, count);
+            let start = Instant::now();
+            let (tally, stopped) = self.train_epoch(&rows, key, &mut progress, &mut callbacks, epoch)?;
+            let samples = tally.samples();
+            let mut values = tally.close()?.values;
+            let training_time = start.elapsed();
+            if let Some(validation) = validation {
+                let scores = self.evaluate(validation, batch_size).map_err(|e| e.at("validation"))?;
+                values.extend(scores.values.into_iter().map(|(name, value)| (format!("val_{name}"), value)));
+            }
+            self.epochs = epoch;
+            history.stopped = stopped;
+            let learning_rate = self.compiled()?.optimizer.learning_rate();
+            let log = EpochLog { epoch, values, learning_rate, training_time, samples };
+            progress.finish(&Evaluation { values: log.values.clone() }.to_string());
+            for callback in &mut callbacks {
+                if let Flow::Stop(reason) = callback.on_epoch_end(&log, self)? {
+                    history.stopped.get_or_insert(reason);
+                }
+            }
+            history.epochs.push(log);
+        }
+        callbacks.iter_mut().try_for_each(|callback| callback.on_train_end(&history, self))?;
+        Ok(history)
+    }
+
+    /// One epoch: the tally of its batches, and why a callback stopped it, if one did.
+    fn train_epoch(
+        &mut self,
+        rows: &Rows<'_>,
+        shuffle: Option<Key>,
+        progress: &mut Progress,
+        callbacks: &mut [Box<dyn Callback<B> + '_>],
+        epoch: u64,
+    ) -> Result<(Tally<B>, Option<String>)> {
+        let mut tally = self.tally()?;
+        let mut stopped = None;
+        for (number, batch) in Batches::new(rows.count, rows.batch_size, shuffle)?.iter().enumerate() {
+            let part = rows.select(batch)?;
+            let targets = tally.targets(part.targets());
+            let (loss, predictions) = self.train_step(&Batch::new(&self.backend, part)?)?;
+            for callback in callbacks.iter_mut() {
+                if let Flow::Stop(reason) = callback.on_batch_end(epoch, number, &loss, self)? {
+                    stopped.get_or_insert(reason);
+                }
+            }
+            tally.add(batch.len(), &loss, &predictions, targets)?;
+            if progress.advance(batch.len()) {
+                tally.flush()?;
+                progress.show(&tally.values().to_string());
+            }
+            if stopped.is_some() {
+                break;
+            }
+        }
+        Ok((tally, stopped))
+    }
+
+    /// One batch through model and loss, so that an epoch of training is not lost to data that does not fit.
+    fn rehearse(&self, data: &Dataset, batch_size: usize) -> Result<()> {
+        let first = data.slice(0..batch_size.min(data.len()))?;
+        self.loss(&Batch::new(&self.backend, first)?, Mode::Evaluation).map(drop)
+    }
+
+    /// Checks that there will be the values which callbacks watch.
+    fn check_watched(&self, callbacks: &[Box<dyn Callback<B> + '_>], validated: bool) -> Result<()> {
+        let names: Vec<&str> = self.compiled()?.names().collect();
+        let val_names: Vec<String> = names.iter().filter(|_| validated).map(|name| format!("val_{name}")).collect();
+        let names: Vec<&str> = names.into_iter().chain(val_names.iter().map(String::as_str)).collect();
+        match callbacks.iter().filter_map(|callback| callback.watches()).find(|name| !names.contains(name)) {
+            None => Ok(()),
+            Some(name) => Err(unknown_value(name, &names)),
+        }
+    }
+
+    /// Each sample's weight multiplied by its class's.
+    fn sample_weights(&self, data: &Dataset, weights: &ClassWeights) -> Result<Vec<f32>> {
+        let Targets::Classes { labels, per_sample: 1 } = data.targets() else {
+            return Err(Error::invalid("class weights", "targets that are one class a sample", "other targets"));
+        };
+        let mut each = weights.weights_for(labels, self.output.features()?.max(2))?;
+        if let Some(given) = data.weights() {
+            each.iter_mut().zip(given).for_each(|(weight, given)| *weight *= given);
+        }
+        Ok(each)
+    }
+}

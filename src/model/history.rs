@@ -1,0 +1,82 @@
+//! [`History`]: what `fit` saw, epoch by epoch.
+
+use std::fmt;
+use std::time::Duration;
+
+/// One epoch of training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EpochLog {
+    /// Number of the epoch, from 1, counted over all calls of `fit`.
+    pub epoch: u64,
+    /// Loss and metrics by name; those of the validation data begin with `val_`.
+    pub values: Vec<(String, f64)>,
+    /// The learning rate after the epoch.
+    pub learning_rate: f64,
+    /// Time spent on training, without validation.
+    pub training_time: Duration,
+    /// Number of samples trained on.
+    pub samples: usize,
+}
+
+impl EpochLog {
+    /// A value by name.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.values.iter().find(|(n, _)| n == name).map(|(_, value)| *value)
+    }
+
+    /// Samples per second of training.
+    pub fn samples_per_second(&self) -> f64 {
+        self.samples as f64 / self.training_time.as_secs_f64().max(1e-9)
+    }
+}
+
+/// What `fit` saw. Prints as a table.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    /// The epochs in order.
+    pub epochs: Vec<EpochLog>,
+    /// Why a callback stopped training, if one did.
+    pub stopped: Option<String>,
+}
+
+impl History {
+    /// The last epoch, `None` before the first.
+    pub fn last(&self) -> Option<&EpochLog> {
+        self.epochs.last()
+    }
+
+    /// A value over the epochs that have it.
+    pub fn series(&self, name: &str) -> Vec<f64> {
+        self.epochs.iter().filter_map(|epoch| epoch.get(name)).collect()
+    }
+}
+
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(first) = self.epochs.first() else {
+            return f.write_str("no epochs");
+        };
+        let names: Vec<&str> = first.values.iter().map(|(name, _)| name.as_str()).collect();
+        let widths: Vec<usize> = names.iter().map(|name| name.len().max(8)).collect();
+        write!(f, "epoch")?;
+        for (name, &width) in names.iter().zip(&widths) {
+            write!(f, "  {name:>width$}")?;
+        }
+        write!(f, "  {:>10}  {:>7}  {:>9}", "rate", "seconds", "samples/s")?;
+        for epoch in &self.epochs {
+            write!(f, "\n{:>5}", epoch.epoch)?;
+            for (name, &width) in names.iter().zip(&widths) {
+                match epoch.get(name) {
+                    Some(value) => write!(f, "  {value:>width$.4}")?,
+                    None => write!(f, "  {:>width$}", "-")?,
+                }
+            }
+            let seconds = epoch.training_time.as_secs_f64();
+            write!(f, "  {:>10.3e}  {seconds:>7.2}  {:>9.0}", epoch.learning_rate, epoch.samples_per_second())?;
+        }
+        match &self.stopped {
+            Some(reason) => write!(f, "\nstopped: {reason}"),
+            None => Ok(()),
+        }
+    }
+}

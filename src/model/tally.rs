@@ -1,0 +1,138 @@
+//! Collects losses and predictions of batches without waiting for the device at each of them.
+
+use super::Evaluation;
+use crate::backend::Backend;
+use crate::data::Targets;
+use crate::element::Element;
+use crate::error::Result;
+use crate::metrics::{Metric, Scores};
+use crate::tensor::Tensor;
+
+/// What is pending is read back when so many predicted numbers, or so many batches, have piled up: often enough to keep
+/// memory small, seldom enough that a GPU does not wait.
+pub(super) const NUMBERS: usize = 1 << 18;
+const BATCHES: usize = 1 << 12;
+
+/// The running loss and metrics of an epoch.
+pub(super) struct Tally<B: Backend> {
+    backend: B,
+    metrics: Vec<Box<dyn Metric>>,
+    /// The class that the loss leaves out.
+    ignored: Option<u32>,
+    pending: Vec<Pending<B>>,
+    /// Predicted numbers among them.
+    numbers: usize,
+    loss_sum: f64,
+    samples: usize,
+    /// A loss was not finite, so that its predictions could not be scored.
+    astray: bool,
+}
+
+/// A batch whose numbers are still on the device.
+struct Pending<B: Backend> {
+    loss: B::Array,
+    samples: usize,
+    /// With their targets, which never left the host; `None` where no metric asks for them.
+    predictions: Option<(B::Array, Targets)>,
+}
+
+impl<B: Backend> Tally<B> {
+    /// A new tally, with metrics of its own. `ignored` is the class that the loss leaves out.
+    pub(super) fn new(backend: &B, mut metrics: Vec<Box<dyn Metric>>, ignored: Option<u32>) -> Self {
+        metrics.iter_mut().for_each(|metric| metric.reset());
+        Tally {
+            backend: backend.clone(),
+            metrics,
+            ignored,
+            pending: Vec::new(),
+            numbers: 0,
+            loss_sum: 0.0,
+            samples: 0,
+            astray: false,
+        }
+    }
+
+    /// The targets that [`Tally::add`] is to be given with a batch's predictions.
+    pub(super) fn targets(&self, targets: &Targets) -> Option<Targets> {
+        (!self.metrics.is_empty()).then(|| targets.clone())
+    }
+
+    /// The number of samples added.
+    pub(super) fn samples(&self) -> usize {
+        self.samples + self.pending.iter().map(|batch| batch.samples).sum::<usize>()
+    }
+
+    /// Adds a batch; reads back only when much has piled up.
+    pub(super) fn add(
+        &mut self,
+        samples: usize,
+        loss: &Tensor<B>,
+        predictions: &Tensor<B>,
+        targets: Option<Targets>,
+    ) -> Result<()> {
+        let predictions = targets.map(|targets| {
+            self.numbers += predictions.shape().elements();
+            (predictions.value().clone(), targets)
+        });
+        self.pending.push(Pending { loss: loss.value().clone(), samples, predictions });
+        if self.numbers > NUMBERS || self.pending.len() >= BATCHES { self.flush() } else { Ok(()) }
+    }
+
+    /// Reads back what is still on the device: all losses in one transfer, all predictions in another.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        let b = &self.backend;
+        let pending = std::mem::take(&mut self.pending);
+        self.numbers = 0;
+        let losses = together(b, pending.iter().map(|batch| &batch.loss))?;
+        let numbers =
+            to_f32(together(b, pending.iter().filter_map(|batch| batch.predictions.as_ref().map(|(array, _)| array)))?);
+        let mut rest = &numbers[..];
+        for (batch, loss) in pending.iter().zip(losses) {
+            let loss = loss.to_f64();
+            self.loss_sum += loss * batch.samples as f64;
+            self.samples += batch.samples;
+            let Some((array, targets)) = &batch.predictions else { continue };
+            let shape = b.shape(array);
+            let predictions;
+            (predictions, rest) = rest.split_at(shape.elements());
+            if !loss.is_finite() {
+                // The run is lost; what its callbacks and its user make of that is their business.
+                self.astray = true;
+                continue;
+            }
+            // As in Keras, sample and class weights weigh the loss and not the metrics.
+            let scores = Scores { ignore: self.ignored, ..Scores::new(predictions, shape.last(), targets) };
+            self.metrics.iter_mut().try_for_each(|metric| metric.update(&scores))?;
+        }
+        Ok(())
+    }
+
+    /// Loss and metrics of the samples read back so far; the metrics are NaN once a loss was not finite.
+    pub(super) fn values(&self) -> Evaluation {
+        let value = |metric: &dyn Metric| if self.astray { f64::NAN } else { metric.value() };
+        let mut values = vec![("loss".to_string(), self.loss_sum / self.samples.max(1) as f64)];
+        values.extend(self.metrics.iter().map(|metric| (metric.name().to_string(), value(&**metric))));
+        Evaluation { values }
+    }
+
+    /// Loss and metrics of all samples.
+    pub(super) fn close(mut self) -> Result<Evaluation> {
+        self.flush()?;
+        Ok(self.values())
+    }
+}
+
+/// The numbers of several arrays, one after the other, in one transfer.
+pub(super) fn together<'a, B: Backend>(b: &B, arrays: impl Iterator<Item = &'a B::Array>) -> Result<Vec<B::Elem>> {
+    let flat = arrays.map(|array| b.reshape(array, [b.shape(array).elements()].into()));
+    let flat: Vec<B::Array> = flat.collect::<Result<_>>()?;
+    match &flat[..] {
+        [] => Ok(Vec::new()),
+        [one] => b.download(one),
+        several => b.download(&b.concat(&several.iter().collect::<Vec<_>>(), 0)?),
+    }
+}
+
+pub(super) fn to_f32<E: Element>(data: Vec<E>) -> Vec<f32> {
+    data.into_iter().map(|x| x.to_f64() as f32).collect()
+}

@@ -1,0 +1,280 @@
+//! [`Optimizer`]: the one walk over a model's parameters, and what happens around it.
+
+use super::{Clip, Rule, Schedule, Step, from_zero};
+use crate::backend::{Backend, Map};
+use crate::error::{Error, Result};
+use crate::param::Param;
+use crate::shape::Shape;
+use crate::tensor::Gradients;
+
+/// A [`Rule`] with its schedule, clipping, gradient accumulation and state.
+///
+/// State is made when a parameter has its first update; a frozen parameter costs nothing. Everything happens on the
+/// device, in place, and nothing is read back.
+///
+/// ```
+/// use elman::optim::{Adam, Optimizer, Schedule};
+/// use elman::{Param, Tensor};
+/// use elman_reference::Reference;
+///
+/// let b = Reference::<f64>::new();
+/// let mut params = [Param::new("w", Tensor::new(&b, vec![3.0, -4.0], &[2])?, true)];
+/// let mut optimizer = Optimizer::new(Adam::new(0.1)).schedule(Schedule::cosine(200, 0.0)).clip_global_norm(1.0);
+/// for _ in 0..200 {
+///     let loss = params[0].tensor().square()?.sum()?;
+///     optimizer.step(&mut params, loss.backward()?)?;
+/// }
+/// assert!(params[0].tensor().square()?.sum()?.to_scalar()? < 1e-3);
+/// # Ok::<(), elman::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Optimizer<B: Backend> {
+    pub(super) rule: Box<dyn Rule<B>>,
+    schedule: Schedule,
+    clips: Vec<Clip>,
+    every: usize,
+    /// The base rate.
+    pub(super) learning_rate: f64,
+    /// Calls of `step` made.
+    pub(super) calls: u64,
+    /// Updates made.
+    pub(super) iteration: u64,
+    /// Calls since the last update.
+    pub(super) accumulated: usize,
+    /// One a parameter, in the model's order once enrolled; before that, what was restored.
+    pub(super) entries: Vec<Entry<B>>,
+    pub(super) enrolled: bool,
+}
+
+/// What the optimiser knows of one parameter.
+#[derive(Debug)]
+pub(super) struct Entry<B: Backend> {
+    pub(super) name: String,
+    shape: Shape,
+    pub(super) updates: u64,
+    /// The rule's arrays, none before the first update.
+    pub(super) slots: Vec<B::Array>,
+    /// The sum of gradients that are being accumulated.
+    pub(super) sum: Option<B::Array>,
+}
+
+impl<B: Backend> Entry<B> {
+    pub(super) fn new(name: &str, updates: u64) -> Self {
+        Entry { name: name.to_string(), shape: Shape::SCALAR, updates, slots: Vec::new(), sum: None }
+    }
+}
+
+impl<B: Backend> Optimizer<B> {
+    /// An optimiser with a constant learning rate, no clipping and no accumulation.
+    pub fn new(rule: impl Rule<B> + 'static) -> Self {
+        Optimizer {
+            learning_rate: rule.learning_rate(),
+            rule: Box::new(rule),
+            schedule: Schedule::Constant,
+            clips: Vec::new(),
+            every: 1,
+            calls: 0,
+            iteration: 0,
+            accumulated: 0,
+            entries: Vec::new(),
+            enrolled: false,
+        }
+    }
+
+    /// With a course for the learning rate.
+    pub fn schedule(self, schedule: Schedule) -> Self {
+        Optimizer { schedule, ..self }
+    }
+
+    /// With every gradient's elements held within `±bound`. Several clips are applied in the order given (Keras allows
+    /// one).
+    pub fn clip_value(self, bound: f64) -> Self {
+        self.clip(Clip::Value(bound))
+    }
+
+    /// With each parameter's gradient shortened to a norm.
+    pub fn clip_norm(self, bound: f64) -> Self {
+        self.clip(Clip::Norm(bound))
+    }
+
+    /// With all gradients shortened together to a common norm: the usual cure for recurrent networks (L20).
+    pub fn clip_global_norm(self, bound: f64) -> Self {
+        self.clip(Clip::GlobalNorm(bound))
+    }
+
+    fn clip(mut self, clip: Clip) -> Self {
+        self.clips.push(clip);
+        self
+    }
+
+    /// With one update for every `calls` calls of [`Optimizer::step`], from the mean of their gradients: a batch of
+    /// `calls` times the size in the memory of one. Clipping sees the mean, as in Keras.
+    pub fn accumulate(self, calls: usize) -> Self {
+        Optimizer { every: calls, ..self }
+    }
+
+    /// The rule.
+    pub fn rule(&self) -> &dyn Rule<B> {
+        &*self.rule
+    }
+
+    /// Updates made so far.
+    pub fn iteration(&self) -> u64 {
+        self.iteration
+    }
+
+    /// The learning rate of the next call of [`Optimizer::step`]: the base rate times the schedule's factor.
+    pub fn learning_rate(&self) -> f64 {
+        self.learning_rate * self.schedule.at(self.calls)
+    }
+
+    /// The learning rate without the schedule's factor: the rule's, unless it was set.
+    pub fn base_learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    /// Sets the *base* learning rate, which the schedule goes on multiplying. A callback that halves the rate says
+    /// `set_learning_rate(base_learning_rate() / 2.0)`. Errors when it is negative or not finite.
+    pub fn set_learning_rate(&mut self, learning_rate: f64) -> Result<()> {
+        from_zero("optimizer", "learning rate", learning_rate)?;
+        self.learning_rate = learning_rate;
+        Ok(())
+    }
+
+    /// Errors when a hyper-parameter of the rule, the schedule or the clips is out of range. The first step does it by
+    /// itself.
+    pub fn check(&self) -> Result<()> {
+        self.rule.check()?;
+        self.schedule.check()?;
+        self.clips.iter().try_for_each(Clip::check)?;
+        if self.every == 0 {
+            return Err(Error::invalid("optimizer: accumulate", "at least 1 call", 0));
+        }
+        Ok(())
+    }
+
+    /// Moves all trainable parameters by their gradients, then projects them onto their constraints. `false` while
+    /// gradients are only being accumulated.
+    ///
+    /// Errors before anything has changed: hyper-parameters out of range, other parameters than those of the first
+    /// step, and [`Error::MissingGradient`] with the names of all trainable parameters that no gradient reached.
+    pub fn step(&mut self, params: &mut [Param<B>], mut gradients: Gradients<B>) -> Result<bool> {
+        self.enrol(params)?;
+        let learning_rate = self.learning_rate();
+        from_zero("optimizer", &format!("learning rate by the schedule {:?}", self.schedule), learning_rate)?;
+        let taken: Vec<Option<B::Array>> = params.iter().map(|p| gradients.take(p.tensor())).collect();
+        let without = params.iter().zip(&taken).filter(|(param, gradient)| param.is_trainable() && gradient.is_none());
+        let names: Vec<String> = without.map(|(param, _)| param.name().to_string()).collect();
+        if !names.is_empty() {
+            return Err(Error::MissingGradient { names });
+        }
+        for ((entry, param), gradient) in self.entries.iter_mut().zip(&*params).zip(taken) {
+            entry.sum = match (entry.sum.take(), gradient) {
+                (Some(mut sum), Some(gradient)) => {
+                    param.tensor().backend().add_assign(&mut sum, &gradient)?;
+                    Some(sum)
+                }
+                (None, gradient) => gradient,
+                // Frozen in the midst of an accumulation.
+                (Some(_), None) => None,
+            };
+        }
+        self.calls += 1;
+        self.accumulated += 1;
+        if self.accumulated < self.every {
+            return Ok(false);
+        }
+        self.accumulated = 0;
+        self.update(params, learning_rate)?;
+        Ok(true)
+    }
+
+    /// The update itself, from the gradients in the entries.
+    fn update(&mut self, params: &mut [Param<B>], learning_rate: f64) -> Result<()> {
+        let pairs = params.iter_mut().zip(&mut self.entries);
+        let (mut moved, mut gradients): (Vec<_>, Vec<B::Array>) =
+            pairs.filter_map(|(param, entry)| entry.sum.take().map(|sum| ((param, entry), sum))).unzip();
+        let Some(b) = moved.first().map(|(param, _)| param.tensor().backend().clone()) else {
+            return Ok(());
+        };
+        if self.every > 1 {
+            for gradient in &mut gradients {
+                *gradient = b.map(Map::Affine(1.0 / self.every as f64, 0.0), gradient)?;
+            }
+        }
+        for clip in &self.clips {
+            clip.apply(&b, &mut gradients)?;
+        }
+        self.iteration += 1;
+        self.rule.begin(Step { iteration: self.iteration, learning_rate })?;
+        let slots = self.rule.slots();
+        for ((param, entry), gradient) in moved.iter_mut().zip(&gradients) {
+            if entry.updates == 0 {
+                let made = slots.iter().map(|&(_, value)| b.fill(entry.shape, value));
+                entry.slots = made.collect::<Result<_>>()?;
+            }
+            entry.updates += 1;
+            let at = Step { iteration: entry.updates, learning_rate };
+            let constraint = param.constraint();
+            let w = param.value_mut();
+            self.rule.update(at, &b, w, gradient, &mut entry.slots)?;
+            if let Some(constraint) = constraint {
+                *w = constraint.project(&b, w)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks, and at first makes, the entries: state belongs to a parameter by name and must not end up at another's.
+    fn enrol(&mut self, params: &[Param<B>]) -> Result<()> {
+        if self.enrolled {
+            let known = |(entry, param): (&Entry<B>, &Param<B>)| entry.name == param.name();
+            if self.entries.len() != params.len() || !self.entries.iter().zip(params).all(known) {
+                let expected = format!("the {} parameters of its first step", self.entries.len());
+                let names: Vec<&str> = params.iter().map(Param::name).collect();
+                return Err(Error::invalid("optimizer", expected, format!("{}: {}", names.len(), names.join(", "))));
+            }
+        } else {
+            self.check()?;
+            self.enrol_anew(params)?;
+        }
+        match self.entries.iter().zip(params).find(|(entry, param)| entry.shape != param.shape()) {
+            None => Ok(()),
+            Some((entry, param)) => {
+                let place = format!("optimizer: {}", entry.name);
+                Err(Error::invalid(place, format!("the shape of its first step, {}", entry.shape), param.shape()))
+            }
+        }
+    }
+
+    fn enrol_anew(&mut self, params: &[Param<B>]) -> Result<()> {
+        let mut names: Vec<&str> = params.iter().map(Param::name).collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Error::invalid("optimizer", "parameters of different names", format!("{} twice", twice[0])));
+        }
+        // What was restored is checked as a whole before any of it is taken.
+        let restored = |name: &str| self.entries.iter().find(|entry| entry.name == name);
+        let gone = self.entries.iter().filter(|entry| names.binary_search(&&*entry.name).is_err());
+        let superfluous: Vec<String> = gone.map(|entry| entry.name.clone()).collect();
+        let mut mismatched = Vec::new();
+        for param in params {
+            let b = param.tensor().backend();
+            let arrays = restored(param.name()).into_iter().flat_map(|entry| entry.slots.iter().chain(&entry.sum));
+            if let Some(wrong) = arrays.map(|array| b.shape(array)).find(|&shape| shape != param.shape()) {
+                mismatched.push(format!("{} {} (its state {wrong})", param.name(), param.shape()));
+            }
+        }
+        if !(superfluous.is_empty() && mismatched.is_empty()) {
+            return Err(Error::Weights { missing: Vec::new(), superfluous, mismatched });
+        }
+        let mut restored = std::mem::take(&mut self.entries);
+        for param in params {
+            let at = restored.iter().position(|entry| entry.name == param.name());
+            let entry = at.map_or_else(|| Entry::new(param.name(), 0), |at| restored.swap_remove(at));
+            self.entries.push(Entry { shape: param.shape(), ..entry });
+        }
+        self.enrolled = true;
+        Ok(())
+    }
+}

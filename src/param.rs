@@ -1,0 +1,121 @@
+//! [`Param`]: a weight of a model, with its name, whether it is trained, its penalty and its constraint.
+
+use crate::backend::{Backend, check};
+use crate::constraint::Constraint;
+use crate::error::Result;
+use crate::regularizer::Regularizer;
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+
+/// A model's parameter. The model owns all of them in one vector in the order of building; saving, freezing, counting
+/// and the optimiser's walk are loops over it.
+///
+/// The tensor is a *variable* while the parameter is trainable and a *constant* while it is frozen, so that no gradient
+/// is ever computed for a frozen one.
+///
+/// ```
+/// use elman::{Tensor, param::Param, regularizer::Regularizer};
+/// use elman_reference::Reference;
+///
+/// let b = Reference::<f32>::new();
+/// let kernel = Tensor::full(&b, &[3, 2], 0.1)?;
+/// let mut kernel = Param::new("dense.kernel", kernel, true).with_regularizer(Regularizer::l2(1e-4));
+/// assert!(kernel.tensor().is_tracked());
+/// kernel.set_trainable(false);
+/// assert!(!kernel.tensor().is_tracked());
+/// # Ok::<(), elman::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Param<B: Backend> {
+    name: String,
+    tensor: Tensor<B>,
+    trainable: bool,
+    regularizer: Option<Regularizer>,
+    constraint: Option<Constraint>,
+}
+
+impl<B: Backend> Param<B> {
+    /// A parameter from its path in the model (`lstm.recurrent_kernel`) and its first value, cut off from what computed
+    /// it.
+    pub fn new(name: impl Into<String>, tensor: Tensor<B>, trainable: bool) -> Self {
+        let tensor = if trainable { tensor.into_variable() } else { tensor.detach() };
+        Param { name: name.into(), tensor, trainable, regularizer: None, constraint: None }
+    }
+
+    /// The same parameter with a penalty that the model adds to its loss.
+    pub fn with_regularizer(self, regularizer: impl Into<Option<Regularizer>>) -> Self {
+        Param { regularizer: regularizer.into(), ..self }
+    }
+
+    /// The same parameter with a constraint that it is projected onto after every update. The first value is not.
+    pub fn with_constraint(self, constraint: impl Into<Option<Constraint>>) -> Self {
+        Param { constraint: constraint.into(), ..self }
+    }
+
+    /// The path in the model, unique there.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The value: a variable if trainable, else a constant.
+    pub fn tensor(&self) -> &Tensor<B> {
+        &self.tensor
+    }
+
+    /// The shape, which never changes.
+    pub fn shape(&self) -> Shape {
+        self.tensor.shape()
+    }
+
+    /// Whether the optimiser moves it.
+    pub fn is_trainable(&self) -> bool {
+        self.trainable
+    }
+
+    /// The penalty on its size.
+    pub fn regularizer(&self) -> Option<Regularizer> {
+        self.regularizer
+    }
+
+    /// What it is projected onto after every update.
+    pub fn constraint(&self) -> Option<Constraint> {
+        self.constraint
+    }
+
+    /// Freezes or thaws it; between two steps, as gradients that are under way no longer find it.
+    pub fn set_trainable(&mut self, trainable: bool) {
+        if trainable != self.trainable {
+            self.trainable = trainable;
+            let constant = self.tensor.detach();
+            self.tensor = if trainable { constant.into_variable() } else { constant };
+        }
+    }
+
+    /// Replaces the value. Errors when the shape differs.
+    pub fn set_value(&mut self, value: B::Array) -> Result<()> {
+        check::same_shape("set_value", self.shape(), self.tensor.backend().shape(&value))?;
+        *self.tensor.value_mut() = value;
+        Ok(())
+    }
+
+    /// The array for an update in place; see [`Tensor::value_mut`]. It must keep its shape.
+    pub fn value_mut(&mut self) -> &mut B::Array {
+        self.tensor.value_mut()
+    }
+}
+
+/// The place of a [`Param`] in its model's vector: what a built layer holds instead of the parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ParamId(usize);
+
+impl ParamId {
+    /// The parameter at `index`.
+    pub fn new(index: usize) -> Self {
+        ParamId(index)
+    }
+
+    /// The index.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}

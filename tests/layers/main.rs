@@ -1,0 +1,157 @@
+//! One harness for all layers: shapes, parameters, gradients, the same numbers on all backends, evaluation, training.
+//!
+//! A layer is added by a [`Network`] to build it and a row in [`cases`].
+
+#[path = "../common/mod.rs"]
+mod common;
+mod dropout;
+mod harness;
+mod refused;
+
+use elman::layers::{Dense, Dropout, Flatten, Reshape, Sequential};
+use elman::{Activation, Backend, Spec};
+use harness::{Case, Input, check};
+
+/// What stands under test, on any backend.
+#[derive(Clone, Debug)]
+enum Network {
+    Dense(Dense),
+    Activation(Activation),
+    Dropout(Dropout),
+    Flatten,
+    Reshape(Reshape),
+    /// A network within a network, and names of one's own beside numbered ones.
+    Nested,
+}
+
+impl Network {
+    fn layers<B: Backend>(&self) -> Sequential<B> {
+        let network = Sequential::new();
+        match self.clone() {
+            Network::Dense(layer) => network.add(layer),
+            Network::Activation(layer) => network.add(layer),
+            Network::Dropout(layer) => network.add(layer),
+            Network::Flatten => network.add(Flatten),
+            Network::Reshape(layer) => network.add(layer),
+            Network::Nested => {
+                let encoder = Sequential::new()
+                    .add(Dense::new(4).activation(Activation::Tanh))
+                    .add(Dropout::new(0.4))
+                    .add(Dense::new(3))
+                    .add_named("squash", Activation::Sigmoid);
+                network
+                    .add_named("encoder", encoder)
+                    .add(Flatten)
+                    .add(Dropout::new(0.3))
+                    .add(Dense::new(2).without_bias())
+                    .add_named("dense_2", Dense::new(3))
+                    .add(Dense::new(3).activation(Activation::Softmax))
+            }
+        }
+    }
+}
+
+const ACTIVATIONS: [Activation; 15] = [
+    Activation::Linear,
+    Activation::Sigmoid,
+    Activation::HardSigmoid,
+    Activation::HardSigmoidKeras1,
+    Activation::Tanh,
+    Activation::Relu,
+    Activation::LeakyRelu(0.2),
+    Activation::Elu(1.0),
+    Activation::Elu(0.5),
+    Activation::Gelu,
+    Activation::GeluTanh,
+    Activation::Silu,
+    Activation::Softplus,
+    Activation::Softmax,
+    Activation::LogSoftmax,
+];
+
+/// Samples of known sizes, `[3, sizes..]`.
+fn known(sizes: &[usize]) -> Input {
+    Input::Numbers { spec: Spec::dense(sizes), shape: [&[3], sizes].concat() }
+}
+
+/// Samples `[2, steps, features]` to a layer that does not know the number of steps.
+fn unknown_steps(steps: usize, features: usize) -> Input {
+    Input::Numbers { spec: Spec::Dense(vec![None, Some(features)]), shape: vec![2, steps, features] }
+}
+
+fn steps_of(features: usize) -> Spec {
+    Spec::Dense(vec![None, Some(features)])
+}
+
+fn case(network: Network, inputs: Vec<(Input, Spec)>, params: &[(&str, &[usize])]) -> Case {
+    let params = params.iter().map(|(name, shape)| (name.to_string(), shape.to_vec())).collect();
+    Case { network, inputs, params }
+}
+
+/// All layers in all their forms, with the inputs that they are built for, what comes out, and their parameters.
+fn cases() -> Vec<Case> {
+    let with_bias: &[(&str, &[usize])] = &[("dense.kernel", &[4, 3]), ("dense.bias", &[3])];
+    let inputs_of_dense = |units: usize| {
+        vec![
+            (known(&[4]), Spec::dense(&[units])),
+            (known(&[2, 4]), Spec::dense(&[2, units])),
+            (unknown_steps(5, 4), steps_of(units)),
+            (unknown_steps(1, 4), steps_of(units)),
+            (Input::Bags { width: 4 }, Spec::dense(&[units])),
+        ]
+    };
+    let inputs_of_elementwise = || {
+        vec![
+            (known(&[7]), Spec::dense(&[7])),
+            (known(&[2, 4]), Spec::dense(&[2, 4])),
+            (unknown_steps(5, 4), steps_of(4)),
+            (Input::Bags { width: 4 }, Spec::dense(&[4])),
+        ]
+    };
+    let mut cases = Vec::new();
+    for f in ACTIVATIONS {
+        cases.push(case(Network::Dense(Dense::new(3).activation(f)), inputs_of_dense(3), with_bias));
+        cases.push(case(Network::Activation(f), inputs_of_elementwise(), &[]));
+    }
+    for f in [Activation::Linear, Activation::Relu, Activation::Softmax] {
+        let layer = Dense::new(1).activation(f).without_bias();
+        cases.push(case(Network::Dense(layer), inputs_of_dense(1), &[("dense.kernel", &[4, 1])]));
+    }
+    for rate in [0.0, 0.4, 0.9] {
+        cases.push(case(Network::Dropout(Dropout::new(rate)), inputs_of_elementwise(), &[]));
+    }
+    let flattened = vec![
+        (known(&[2, 4]), Spec::dense(&[8])),
+        (known(&[2, 1, 3, 2]), Spec::dense(&[12])),
+        (known(&[5]), Spec::dense(&[5])),
+        (known(&[]), Spec::dense(&[1])),
+        (Input::Bags { width: 4 }, Spec::dense(&[4])),
+    ];
+    cases.push(case(Network::Flatten, flattened, &[]));
+    let reshaped = vec![
+        (known(&[6]), Spec::dense(&[3, 2])),
+        (known(&[2, 3]), Spec::dense(&[3, 2])),
+        (known(&[1, 6, 1]), Spec::dense(&[3, 2])),
+        (Input::Bags { width: 6 }, Spec::dense(&[3, 2])),
+    ];
+    cases.push(case(Network::Reshape(Reshape::new(&[3, 2])), reshaped, &[]));
+    cases.push(case(Network::Reshape(Reshape::new(&[])), vec![(known(&[1]), Spec::dense(&[]))], &[]));
+    let nested: &[(&str, &[usize])] = &[
+        ("encoder.dense.kernel", &[5, 4]),
+        ("encoder.dense.bias", &[4]),
+        ("encoder.dense_1.kernel", &[4, 3]),
+        ("encoder.dense_1.bias", &[3]),
+        ("dense.kernel", &[6, 2]),
+        ("dense_2.kernel", &[2, 3]),
+        ("dense_2.bias", &[3]),
+        ("dense_1.kernel", &[3, 3]),
+        ("dense_1.bias", &[3]),
+    ];
+    cases.push(case(Network::Nested, vec![(known(&[2, 5]), Spec::dense(&[3]))], nested));
+    cases
+}
+
+#[test]
+fn layers_keep_their_word() {
+    cases().iter().for_each(check);
+}
