@@ -1,5 +1,5 @@
-//! Times a training step of the lecture's text classifier: a batch of 32 bags of 60 to 80 words out of 1,000, a layer of 512
-//! with ReLU and dropout, 46 classes, cross-entropy, backward, Adam.
+//! Times a training step of the lecture's text classifier: a batch of 32 bags of 60 to 80 words out of 1,000, a layer
+//! of 512 with ReLU and dropout, 46 classes, cross-entropy, backward, Adam.
 //!
 //! `cargo run --release -p elman-candle --example reuters_step [threads]`
 

@@ -1,8 +1,8 @@
 //! [`Array`] and [`Indices`]: candle tensors, with what candle does not tell: whether their memory is shared.
 //!
-//! A candle tensor is a view (shape, strides, offset) of reference-counted storage, and nothing public says how many views
-//! of one storage there are. So every array carries an *owner token*: a clone and a view share it, a fresh array has
-//! its own. Only an array whose token is alone may be changed in place. Tensors that a user has seen, going out or
+//! A candle tensor is a view (shape, strides, offset) of reference-counted storage, and nothing public says how many
+//! views of one storage there are. So every array carries an *owner token*: a clone and a view share it, a fresh array
+//! has its own. Only an array whose token is alone may be changed in place. Tensors that a user has seen, going out or
 //! coming in, can have views that no token knows of; their tokens say so for ever, and an update in place copies first.
 
 use crate::cpu::nest;
@@ -82,6 +82,11 @@ impl Array {
         Ok(Numbers::Copied(copy))
     }
 
+    /// Errors when the numbers are not in host memory, or of another type: what [`Array::take`] can fail for.
+    pub(crate) fn check_host(&self) -> Result<()> {
+        host_slice::<f32>(&self.tensor.storage_and_layout().0).map(|_| ())
+    }
+
     /// Takes the numbers of an array in host memory out, to be changed: without a copy when no one else can see them.
     /// The array is empty then, whatever its shape says, and waits for [`Array::put`].
     pub(crate) fn take(&mut self) -> Result<Vec<f32>> {
@@ -101,8 +106,8 @@ impl Array {
         Ok(())
     }
 
-    /// Whether no other array, and no tensor of a user's, shares the storage. Exclusive access to the token is what makes
-    /// the answer last: nobody can clone an array that is borrowed mutably.
+    /// Whether no other array, and no tensor of a user's, shares the storage. Exclusive access to the token is what
+    /// makes the answer last: nobody can clone an array that is borrowed mutably.
     fn is_alone(&mut self) -> bool {
         Arc::get_mut(&mut self.owner).is_some_and(|owner| !*owner.exported.get_mut())
     }

@@ -32,9 +32,9 @@ impl Candle {
         a.export()
     }
 
-    /// Candle's tensor as an array, over the same memory where it is of type `f32` and on this device; other floating types
-    /// are converted, tensors elsewhere are moved. It is cut off from candle's backpropagation. Do not change the tensor
-    /// in place afterwards: arrays are values.
+    /// Candle's tensor as an array, over the same memory where it is of type `f32` and on this device; other floating
+    /// types are converted, tensors elsewhere are moved. It is cut off from candle's backpropagation. Do not change the
+    /// tensor in place afterwards: arrays are values.
     ///
     /// Errors: a type that is not of floating point (for whole numbers see [`Candle::indices_from_candle`]), or more
     /// axes than elman has.
@@ -54,8 +54,8 @@ impl Candle {
         a.tensor().clone()
     }
 
-    /// Candle's tensor of `u32`, `u8` or `i64` as indices, copied through the host. Errors: another type; a negative index,
-    /// or one beyond `u32`.
+    /// Candle's tensor of `u32`, `u8` or `i64` as indices, copied through the host. Errors: another type; a negative
+    /// index, or one beyond `u32`.
     pub fn indices_from_candle(&self, tensor: &Tensor) -> Result<Indices> {
         let place = "indices_from_candle";
         let shape = Shape::new(tensor.dims())?;
@@ -115,7 +115,7 @@ mod tests {
         let out = device.to_candle(&turned);
         assert_eq!(out.to_vec2::<f32>().unwrap(), [[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]]);
         let back = device.from_candle(out).unwrap();
-        assert_eq!(device.download(&back).unwrap(), device.download(&turned).unwrap());
+        assert_eq!(device.download(&back).unwrap(), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
         assert_eq!(back.shape(), turned.shape());
     }
 

@@ -46,8 +46,8 @@ impl Candle {
         Candle { device: Device::Cpu, cpu: Some(Cpu::new(Threads::global())) }
     }
 
-    /// The CPU with a number of threads of its own; the calling thread is one of them. Small arrays are worked on by one
-    /// thread whatever the number. Errors when `threads` is 0 or the system gives no more.
+    /// The CPU with a number of threads of its own; the calling thread is one of them. Small arrays are worked on by
+    /// one thread whatever the number. Errors when `threads` is 0 or the system gives no more.
     pub fn cpu_with_threads(threads: usize) -> Result<Self> {
         Ok(Candle { device: Device::Cpu, cpu: Some(Cpu::new(Threads::new(threads)?)) })
     }
@@ -61,8 +61,8 @@ impl Candle {
         Ok(Candle::new(Device::new_cuda(ordinal).map_err(error("cuda"))?))
     }
 
-    /// The Metal device `ordinal`. Errors when the crate was built without its feature `metal`, and when there is no such
-    /// device.
+    /// The Metal device `ordinal`. Errors when the crate was built without its feature `metal`, and when there is no
+    /// such device.
     pub fn metal(ordinal: usize) -> Result<Self> {
         if !candle_core::utils::metal_is_available() {
             return Err(missing("metal"));

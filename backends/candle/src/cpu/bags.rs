@@ -32,8 +32,8 @@ impl Cpu {
         self.array(out, shape)
     }
 
-    /// Row `j` of `dw` is the sum of the rows of `dy` whose bags have word `j`. The bags are turned around first, so that
-    /// every row of `dw` is written once, and by one thread.
+    /// Row `j` of `dw` is the sum of the rows of `dy` whose bags have word `j`. The bags are turned around first, so
+    /// that every row of `dw` is written once, and by one thread.
     pub(crate) fn bag_linear_grad(&self, x: &Bags, dy: &Array) -> Result<Array> {
         let outputs = dy.shape().last();
         let shape = Shape::new(&[x.width(), outputs])?;

@@ -1,9 +1,9 @@
 //! [`Fast`]: an `f32` whose elementary functions a compiler can vectorise, for the core's own definitions to run on.
 //!
 //! The system's `exp` and `tanh` are calls, one element at a time. These are the polynomials of Cephes (S. L. Moshier,
-//! *Methods and Programs for Mathematical Functions*, 1989), without a branch, within two units (`exp_m1`: three) in the last
-//! place of the exact value; there are no fused multiplications, so that every instruction set gives the same bits. As `Fast` is an
-//! [`Element`], `Activation::value` and `Map::apply` need not be written again.
+//! *Methods and Programs for Mathematical Functions*, 1989), without a branch, within two units (`exp_m1`: three) in
+//! the last place of the exact value; there are no fused multiplications, so that every instruction set gives the same
+//! bits. As `Fast` is an [`Element`], `Activation::value` and `Map::apply` need not be written again.
 
 use elman::Element;
 use std::fmt;

@@ -1,8 +1,8 @@
 //! Kernels on slices of host memory: the required operations, and the fused ones that are hot.
 //!
-//! A kernel reads its operands as slices ([`Array::numbers`]), writes into a buffer of [`Memory`] that an earlier array left
-//! behind, and makes an array of it. Work is cut by outputs, never by what is summed over, so that results do not depend on
-//! the number of threads.
+//! A kernel reads its operands as slices ([`Array::numbers`]), writes into a buffer of [`Memory`] that an earlier array
+//! left behind, and makes an array of it. Work is cut by outputs, never by what is summed over, so that results do not
+//! depend on the number of threads.
 
 mod bags;
 mod dropout;

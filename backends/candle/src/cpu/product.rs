@@ -6,7 +6,8 @@ use crate::array::Array;
 use elman::backend::check::{self, Product};
 use elman::{Result, Shape};
 
-/// A matrix of numbers in memory: element `(i, j)` lies at `i * row + j * column`. A transpose is an exchange of the two.
+/// A matrix of numbers in memory: element `(i, j)` lies at `i * row + j * column`. A transpose is an exchange of the
+/// two.
 #[derive(Clone, Copy)]
 pub(super) struct Matrix<'a> {
     data: &'a [f32],

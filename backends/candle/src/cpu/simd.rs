@@ -1,7 +1,8 @@
-//! [`vectorised!`]: functions compiled once for each set of vector instructions, the best of which is chosen at run time.
+//! [`vectorised!`]: functions compiled once for each set of vector instructions, the best of which is chosen at run
+//! time.
 
-/// Defines functions whose bodies are compiled for every instruction set that `pulp` knows, and which call the best one that
-/// the machine has. What a body calls must be `#[inline(always)]`, or a closure handed to it; otherwise it stays
+/// Defines functions whose bodies are compiled for every instruction set that `pulp` knows, and which call the best one
+/// that the machine has. What a body calls must be `#[inline(always)]`, or a closure handed to it; otherwise it stays
 /// compiled for the least of machines. (For the same reason a body is no closure itself: a large one is not inlined.)
 macro_rules! vectorised {
     ($($(#[$meta:meta])* $vis:vis fn $name:ident $(<$g:ident: $bound:path>)? ($($arg:ident: $type:ty),* $(,)?)

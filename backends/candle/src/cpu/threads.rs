@@ -57,8 +57,8 @@ impl Threads {
         }
     }
 
-    /// Cuts `out` into parts of whole rows of `width` and calls `work` with each part and the rows that it has. `cost` is that
-    /// of a row in nanoseconds or so.
+    /// Cuts `out` into parts of whole rows of `width` and calls `work` with each part and the rows that it has. `cost`
+    /// is that of a row in nanoseconds or so.
     pub(crate) fn rows<T: Send>(
         &self,
         out: &mut [T],

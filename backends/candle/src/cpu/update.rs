@@ -17,6 +17,8 @@ type Part<'a> = (&'a mut [f32], &'a [f32], Vec<&'a mut [f32]>);
 impl Cpu {
     /// The caller has checked the shapes and the number of arrays in the state.
     pub(crate) fn update(&self, rule: &Update, w: &mut Array, g: &Array, state: &mut [Array]) -> Result<()> {
+        // Before the first is taken, for an error between would leave that one empty.
+        std::iter::once(&*w).chain(&*state).try_for_each(Array::check_host)?;
         let gradient = g.numbers()?;
         let mut weight = w.take()?;
         let mut slots: Vec<Vec<f32>> = state.iter_mut().map(Array::take).collect::<Result<_>>()?;
@@ -45,8 +47,9 @@ fn cut((w, g, slots): Part<'_>, each: usize) -> Vec<Part<'_>> {
 }
 
 vectorised! {
-    /// Makes numbers below the normal range 0. The averages of a weight that gets no gradient for some hundred steps (that
-    /// of a rare word) fade into that range and stay there, and processors take a hundred times longer over such numbers.
+    /// Makes numbers below the normal range 0. The averages of a weight that gets no gradient for some hundred steps
+    /// (that of a rare word) fade into that range and stay there, and processors take a hundred times longer over such
+    /// numbers.
     fn flush(x: &mut [f32]) {
         x.iter_mut().for_each(|x| *x = if x.abs() < f32::MIN_POSITIVE { 0.0 } else { *x });
     }
