@@ -25,7 +25,7 @@ struct Xor {
     /// Units of the hidden layer
     #[arg(long, default_value_t = 8)]
     hidden: usize,
-    /// How many seeds to try, from --seed on
+    /// How many seeds to try, from --seed on; at least 1
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
 }

@@ -5,7 +5,6 @@
 
 mod common;
 
-use anyhow::Context;
 use clap::Parser;
 use common::{Options, Program, newswire};
 use elman::data::{Dataset, Inputs, Targets, WordIndex, read_labelled, read_lines};
@@ -81,7 +80,9 @@ fn dataset(index: &WordIndex, texts: &[(u32, String)]) -> elman::Result<Dataset>
 
 impl Program for Reuters {
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {
-        let temporary = || std::env::temp_dir().join("elman_reuters_mlp.safetensors");
+        // A name of its own for each run, as several may run side by side.
+        let name = format!("elman_reuters_mlp_{}.safetensors", std::process::id());
+        let temporary = || std::env::temp_dir().join(name);
         let file = self.weights.clone().unwrap_or_else(temporary);
         common::check_file("--weights", &file)?;
         let Corpus { train, test, topics } = self.corpus()?;
@@ -116,8 +117,8 @@ impl Program for Reuters {
         anyhow::ensure!(same, "the model read back from {} predicts otherwise", file.display());
         println!("weights saved to {}, read back, same predictions\n", file.display());
 
-        for ((label, text), row) in test.iter().zip(predictions.rows()).take(5) {
-            let best = (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).context("no topics")?;
+        let classes = predictions.classes();
+        for (((label, text), row), &best) in test.iter().zip(predictions.rows()).zip(&classes).take(5) {
             let start: String = text.chars().take(60).collect();
             let (truth, guess) = (&topics[*label as usize], &topics[best]);
             println!("{guess:>14} ({:3.0} %)  true: {truth:<14}  {start}...", 100.0 * row[best]);

@@ -21,6 +21,10 @@ need() {
   command -v "$1" >/dev/null || cargo install --locked --debug --quiet "$2"
 }
 
+for component in rustfmt clippy; do
+  cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || rustup component add "$component"
+done
+
 step formatting
 cargo fmt --all --check
 
@@ -48,10 +52,13 @@ done
 cargo check --quiet --package elman-reference
 cargo check --quiet --package elman-candle
 if command -v nvcc >/dev/null; then
-  cargo check --quiet --package elman-candle --features cuda
+  for feature in cuda cudnn nccl; do
+    cargo check --quiet --package elman-candle --features "$feature"
+  done
 else
-  echo "no nvcc: feature cuda is not checked"
+  echo "no nvcc: features cuda, cudnn and nccl are not checked"
 fi
+echo "feature mkl fetches a library from outside crates.io: not checked"
 if [ "$(uname)" = Darwin ]; then
   for feature in metal accelerate; do
     cargo check --quiet --package elman-candle --features "$feature"
@@ -67,7 +74,8 @@ if cargo tree --quiet --package elman-reference --edges normal,build | grep -q c
   exit 1
 fi
 need cargo-deny cargo-deny
-# Advisories need a copy of a database from outside crates.io; they are for a scheduled job, not for every change.
+# Not `advisories`: their database comes from outside crates.io, and a new entry would fail a change that it has nothing
+# to do with.
 cargo deny --log-level error check bans licenses sources
 
 step the main job

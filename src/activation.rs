@@ -1,6 +1,6 @@
 //! Activation functions (L2, L4): what they are, and their values and gradients over a backend's operations.
 
-use crate::backend::{Backend, Map, Zip, op};
+use crate::backend::{Backend, Map, Zip, check, op};
 use crate::element::Element;
 use crate::error::Result;
 use std::fmt;
@@ -190,6 +190,8 @@ pub fn activate<B: Backend>(b: &B, f: Activation, x: &B::Array) -> Result<B::Arr
 
 /// `dx = f'(x) ⊙ dy` (for the softmaxes the product with their Jacobian), from the input `x` and the value `y`.
 pub fn activate_grad<B: Backend>(b: &B, f: Activation, x: &B::Array, y: &B::Array, dy: &B::Array) -> Result<B::Array> {
+    check::same_shape("activate_grad", b.shape(x), b.shape(dy))?;
+    check::same_shape("activate_grad", b.shape(x), b.shape(y))?;
     let one_minus = |a: &B::Array| b.map(Map::Affine(-1.0, 1.0), a);
     let step = || b.map(Map::Step, x);
     let hard = |slope| {

@@ -24,17 +24,27 @@ pub enum Constraint {
 const EPSILON: f64 = 1e-7;
 
 impl Constraint {
+    /// Errors when the greatest norm allowed is negative or NaN.
+    pub fn check(&self) -> Result<()> {
+        match *self {
+            Constraint::MaxNorm(max) if max.is_nan() || max < 0.0 => {
+                Err(Error::invalid("constraint: max norm", "a number from 0 on", max))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The nearest weight (for the norms: the one in the same direction) that satisfies the constraint. On the device
     /// throughout. Errors when the greatest norm allowed is negative or NaN.
     pub fn project<B: Backend>(&self, b: &B, w: &B::Array) -> Result<B::Array> {
+        self.check()?;
         match *self {
             Constraint::NonNegative => b.map(Map::Clamp(0.0, f64::INFINITY), w),
-            Constraint::MaxNorm(max) if max >= 0.0 => {
+            Constraint::MaxNorm(max) => {
                 let norm = norms(b, w)?;
                 let shorter = b.map(Map::Clamp(0.0, max), &norm)?;
                 b.zip(Zip::Mul, w, &b.zip(Zip::Div, &shorter, &b.map(Map::Affine(1.0, EPSILON), &norm)?)?)
             }
-            Constraint::MaxNorm(max) => Err(Error::invalid("constraint: max norm", "a number from 0 on", max)),
             Constraint::UnitNorm => b.zip(Zip::Div, w, &b.map(Map::Affine(1.0, EPSILON), &norms(b, w)?)?),
         }
     }

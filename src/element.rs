@@ -58,6 +58,13 @@ pub trait Element:
     fn minimum(self, other: Self) -> Self;
     /// Neither infinite nor NaN.
     fn is_finite(self) -> bool;
+    /// Not a number.
+    fn is_nan(self) -> bool;
+    /// Whether this is greater in the order in which NaN is above all numbers: what decides an argmax.
+    #[inline(always)]
+    fn is_above(self, other: Self) -> bool {
+        self > other || (self.is_nan() && !other.is_nan())
+    }
 }
 
 macro_rules! element {
@@ -118,6 +125,10 @@ macro_rules! element {
             #[inline(always)]
             fn is_finite(self) -> bool {
                 $t::is_finite(self)
+            }
+            #[inline(always)]
+            fn is_nan(self) -> bool {
+                $t::is_nan(self)
             }
         }
     };

@@ -45,13 +45,19 @@ impl Regularizer {
         Regularizer { l1, l2 }
     }
 
-    /// The penalty of a weight, a scalar through which gradients flow. Errors when a factor is negative or not finite.
-    pub fn penalty<B: Backend>(&self, w: &Tensor<B>) -> Result<Tensor<B>> {
+    /// Errors when a factor is negative or not finite.
+    pub fn check(&self) -> Result<()> {
         for (name, factor) in [("l1", self.l1), ("l2", self.l2)] {
             if !(factor.is_finite() && factor >= 0.0) {
                 return Err(Error::invalid(format!("regularizer: {name}"), "a finite number from 0 on", factor));
             }
         }
+        Ok(())
+    }
+
+    /// The penalty of a weight, a scalar through which gradients flow. Errors when a factor is negative or not finite.
+    pub fn penalty<B: Backend>(&self, w: &Tensor<B>) -> Result<Tensor<B>> {
+        self.check()?;
         let absolute = (self.l1 > 0.0).then(|| w.abs()?.sum()?.affine(self.l1, 0.0)).transpose()?;
         let squares = (self.l2 > 0.0).then(|| w.square()?.sum()?.affine(self.l2, 0.0)).transpose()?;
         match (absolute, squares) {

@@ -162,9 +162,10 @@ impl fmt::Debug for Shape {
     }
 }
 
-/// Shapes of up to six axes are written as arrays: `[2, 3].into()`.
+// Shapes of up to six axes are written as arrays: `[2, 3].into()`.
 macro_rules! from_array {
     ($($n:literal)*) => {$(
+        /// Unlike [`Shape::new`] this does not check that so many elements fit memory.
         impl From<[usize; $n]> for Shape {
             fn from(sizes: [usize; $n]) -> Self {
                 let mut shape = Shape { sizes: [0; MAX_RANK], rank: $n };

@@ -69,7 +69,8 @@ pub fn launch(name: &str, options: &Options, program: &impl Program) -> anyhow::
     let Some(path) = &options.json else { return Ok(()) };
     let mut object = Map::from_iter([
         ("example".to_string(), json!(name)),
-        ("backend".to_string(), json!(backend)),
+        ("backend".to_string(), json!(options.backend.to_possible_value().map(|value| value.get_name().to_string()))),
+        ("backend_name".to_string(), json!(backend)),
         ("device".to_string(), json!(options.device)),
         ("threads".to_string(), json!(threads)),
         ("seed".to_string(), json!(options.seed)),

@@ -58,6 +58,7 @@ pub fn binary_cross_entropy_grad<B: Backend>(
     d: &B::Array,
 ) -> Result<B::Array> {
     check::same_shape("binary_cross_entropy", b.shape(logits), b.shape(targets))?;
+    check::same_shape("binary_cross_entropy", b.shape(logits), b.shape(d))?;
     b.zip(Zip::Mul, &b.zip(Zip::Sub, &b.map(Map::Sigmoid, logits)?, targets)?, d)
 }
 

@@ -84,7 +84,7 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
     fn sum_to(&self, a: &Self::Array, shape: Shape) -> Result<Self::Array>;
     /// The greatest element along `axis`, which stays with size 1. Errors when the axis is empty.
     fn max(&self, a: &Self::Array, axis: usize) -> Result<Self::Array>;
-    /// The index of the greatest element along `axis` (the first of equals), without that axis.
+    /// The index of the greatest element along `axis` (the first of equals), without that axis. NaN is above all numbers.
     fn argmax(&self, a: &Self::Array, axis: usize) -> Result<Self::Indices>;
 
     // ---- required: products -----------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 //! Default bodies of softmax, its logarithm, and dropout.
 
-use super::{Backend, Map, Zip};
+use super::{Backend, Map, Zip, check};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::random::Key;
@@ -16,6 +16,7 @@ pub fn softmax<B: Backend>(b: &B, x: &B::Array) -> Result<B::Array> {
 
 /// `dx = y ⊙ (dy - Σ dy ⊙ y)`: the product with softmax's Jacobian `diag(y) - y yᵀ`, which is never formed.
 pub fn softmax_grad<B: Backend>(b: &B, y: &B::Array, dy: &B::Array) -> Result<B::Array> {
+    check::same_shape("softmax_grad", b.shape(y), b.shape(dy))?;
     let inner = sum_last(b, &b.zip(Zip::Mul, dy, y)?)?;
     b.zip(Zip::Mul, y, &b.zip(Zip::Sub, dy, &inner)?)
 }
@@ -30,6 +31,7 @@ pub fn log_softmax<B: Backend>(b: &B, x: &B::Array) -> Result<B::Array> {
 
 /// `dx = dy - e^y Σ dy`.
 pub fn log_softmax_grad<B: Backend>(b: &B, y: &B::Array, dy: &B::Array) -> Result<B::Array> {
+    check::same_shape("log_softmax_grad", b.shape(y), b.shape(dy))?;
     let spread = b.zip(Zip::Mul, &b.map(Map::Exp, y)?, &sum_last(b, dy)?)?;
     b.zip(Zip::Sub, dy, &spread)
 }

@@ -6,6 +6,7 @@ use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::init::Init;
 use crate::param::ParamId;
+use crate::shape::Shape;
 use crate::tensor::Tensor;
 
 /// `y = f(x W + b)` (L1, L3): every output depends on every input.
@@ -64,7 +65,7 @@ impl<B: Backend> Layer<B> for Dense {
             return Err(Error::invalid("units", "at least 1", 0));
         }
         let inputs = input.features()?;
-        let kernel = scope.param("kernel", [inputs, self.units].into(), &self.kernel)?;
+        let kernel = scope.param("kernel", Shape::new(&[inputs, self.units])?, &self.kernel)?;
         let bias = self.bias.as_ref().map(|bias| scope.param("bias", [self.units].into(), bias)).transpose()?;
         let module = DenseModule { kernel, bias, activation: self.activation };
         Ok(Built::new(module, input.with_features(self.units)))

@@ -3,6 +3,7 @@
 use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
+use crate::shape::Shape;
 
 /// All numbers of a sample in one axis: `[batch, a, b]` becomes `[batch, a b]`.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +28,7 @@ impl<B: Backend> Layer<B> for Flatten {
     }
 
     fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {
-        Reshape::new(&[input.sizes()?.iter().product()]).build(input, scope)
+        Reshape::new(&[Shape::new(&input.sizes()?)?.elements()]).build(input, scope)
     }
 }
 
@@ -38,7 +39,7 @@ impl<B: Backend> Layer<B> for Reshape {
 
     fn build(&self, input: &Spec, _: &mut Scope<'_, B>) -> Result<Built<B>> {
         let from = input.sizes()?;
-        if from.iter().product::<usize>() != self.sizes.iter().product::<usize>() {
+        if Shape::new(&from)?.elements() != Shape::new(&self.sizes)?.elements() {
             let expected = format!("as many numbers as in {}", Spec::dense(&from));
             return Err(Error::invalid("shape", expected, Spec::dense(&self.sizes)));
         }

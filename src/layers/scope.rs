@@ -44,19 +44,21 @@ impl Weight {
         Weight::new(Init::Ones)
     }
 
-    /// Adds a penalty on the weight to the loss.
+    /// Adds this penalty on the weight to the loss, in the place of any other.
     pub fn regularizer(self, regularizer: Regularizer) -> Self {
         Weight { regularizer: Some(regularizer), ..self }
     }
 
-    /// Adds `λ Σ w²` to the loss.
+    /// Adds `λ Σ w²` to the loss; an L1 penalty asked for stays.
     pub fn l2(self, lambda: f64) -> Self {
-        self.regularizer(Regularizer::l2(lambda))
+        let regularizer = Regularizer { l2: lambda, ..self.regularizer.unwrap_or_default() };
+        self.regularizer(regularizer)
     }
 
-    /// Adds `λ Σ |w|` to the loss.
+    /// Adds `λ Σ |w|` to the loss; an L2 penalty asked for stays.
     pub fn l1(self, lambda: f64) -> Self {
-        self.regularizer(Regularizer::l1(lambda))
+        let regularizer = Regularizer { l1: lambda, ..self.regularizer.unwrap_or_default() };
+        self.regularizer(regularizer)
     }
 
     /// Projects the weight after every update.
@@ -130,6 +132,8 @@ impl<B: Backend> Scope<'_, B> {
         if self.builder.params.iter().any(|param| param.name() == path) {
             return Err(Error::invalid("parameter", "a name that is not taken", path));
         }
+        weight.regularizer.as_ref().map_or(Ok(()), Regularizer::check)?;
+        weight.constraint.as_ref().map_or(Ok(()), Constraint::check)?;
         let tensor: Tensor<B> = weight.init.tensor(self.backend, shape, self.builder.key.named(&path))?;
         let mut param = Param::new(path, tensor, weight.trainable);
         if let Some(regularizer) = weight.regularizer {

@@ -63,6 +63,9 @@ impl<B: Backend> Target<B> {
     /// is a single output.
     pub(super) fn values_for(&self, loss: &'static str, prediction: &Tensor<B>) -> Result<Tensor<B>> {
         let (b, shape) = (prediction.backend(), prediction.shape());
+        if shape.rank() == 0 {
+            return Err(Error::invalid(loss, "predictions of a batch, [batch, ..]", "a single number"));
+        }
         match self {
             Target::Values(values) if values.shape() == shape => Ok(values.detach()),
             // One number a row, where there is one output a row.

@@ -149,6 +149,8 @@ impl<B: Backend> Model<B> {
             _ => (data.len(), None),
         };
         Batches::new(count, batch_size, None)?;
+        self.compiled()?.optimizer.check()?;
+        self.rehearse(data, batch_size).map_err(|e| e.at("training data"))?;
         let validation = fit.validation_data.or(held_out.as_ref());
         if let Some(validation) = validation {
             self.check_data("validation data", validation)?;

@@ -236,7 +236,13 @@ impl<B: Backend> Model<B> {
     pub fn train_step(&mut self, batch: &Batch<B>) -> Result<(Tensor<B>, Tensor<B>)> {
         let key = Key::new(self.seed).named("dropout").fold(self.steps);
         let (loss, predictions) = self.loss(batch, Mode::Training(key))?;
-        let gradients = loss.backward()?;
+        let gradients = loss.backward().map_err(|error| match error {
+            // Nothing that is trained took part at all.
+            Error::Constant => Error::MissingGradient {
+                names: self.params.iter().filter(|p| p.is_trainable()).map(|p| p.name().to_string()).collect(),
+            },
+            other => other,
+        })?;
         let compiled = self.compiled.as_mut().ok_or_else(not_compiled)?;
         compiled.optimizer.step(&mut self.params, gradients)?;
         self.steps += 1;

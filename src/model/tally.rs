@@ -101,7 +101,9 @@ impl<B: Backend> Tally<B> {
                 continue;
             }
             // As in Keras, sample and class weights weigh the loss and not the metrics.
-            let scores = Scores { ignore: self.ignored, ..Scores::new(predictions, shape.last(), targets) };
+            // `[batch]`: a single output a sample.
+            let outputs = if shape.rank() < 2 { 1 } else { shape.last() };
+            let scores = Scores { ignore: self.ignored, ..Scores::new(predictions, outputs, targets) };
             self.metrics.iter_mut().try_for_each(|metric| metric.update(&scores))?;
         }
         Ok(())

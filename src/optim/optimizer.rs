@@ -268,6 +268,9 @@ impl<B: Backend> Optimizer<B> {
         if !(superfluous.is_empty() && mismatched.is_empty()) {
             return Err(Error::Weights { missing: Vec::new(), superfluous, mismatched });
         }
+        for constraint in params.iter().filter_map(Param::constraint) {
+            constraint.check()?;
+        }
         let mut restored = std::mem::take(&mut self.entries);
         for param in params {
             let at = restored.iter().position(|entry| entry.name == param.name());

@@ -3,7 +3,7 @@
 use crate::common::host::refused;
 use elman::backend::{Update, Zip};
 use elman::data::Bags;
-use elman::{Backend, Result, Shape};
+use elman::{Activation, Backend, Result, Shape};
 
 fn array<B: Backend>(b: &B, shape: &[usize]) -> Result<B::Array> {
     b.fill(Shape::new(shape)?, 0.5)
@@ -175,7 +175,16 @@ pub(crate) fn wrong_losses<B: Backend>(b: &B) -> Result<()> {
     let (z, t) = (a(&[2, 3])?, a(&[2, 3])?);
     refused(b.cross_entropy_grad(&z, &t, &a(&[3])?), "a gradient of other rows");
     refused(b.sparse_cross_entropy_grad(&z, &labels, 0.0, &a(&[3])?), "a gradient of other rows");
-    refused(b.binary_cross_entropy_grad(&z, &t, &a(&[2])?), "a gradient of another shape");
+    // A gradient that broadcasts would give numbers, and wrong ones.
+    for shape in [&[2][..], &[3], &[2, 1], &[1, 3], &[], &[3, 2]] {
+        let d = a(shape)?;
+        refused(b.binary_cross_entropy_grad(&z, &t, &d), "a gradient of another shape");
+        refused(b.softmax_grad(&z, &d), "a gradient of another shape, softmax");
+        refused(b.log_softmax_grad(&z, &d), "a gradient of another shape, log_softmax");
+        for f in [Activation::Relu, Activation::Tanh, Activation::Gelu, Activation::Softmax, Activation::Linear] {
+            refused(b.activate_grad(f, &z, &t, &d), "a gradient of another shape, activation");
+        }
+    }
     Ok(())
 }
 

@@ -103,6 +103,10 @@ pub(crate) fn argmax_takes_the_first<B: Backend>(b: &B) -> Result<()> {
     let x = Host::new([1.0, 7.0, 7.0, 2.0, 2.0, 2.0, f64::NEG_INFINITY, f64::NEG_INFINITY, 0.0], &[3, 3]).up(b)?;
     assert_eq!(b.download_indices(&b.argmax(&x, 1)?)?, [1, 0, 2]);
     assert_eq!(b.download_indices(&b.argmax(&x, 0)?)?, [1, 0, 0]);
+    // NaN is above all, the first one.
+    let (nan, top) = (f64::NAN, f64::INFINITY);
+    let x = Host::new([1.0, nan, nan, top, 2.0, nan, nan, top, 0.0], &[3, 3]).up(b)?;
+    assert_eq!(b.download_indices(&b.argmax(&x, 1)?)?, [1, 2, 0]);
     // Long rows, where a kernel may divide a row among threads or lanes.
     let long = Host::build(&[2, 257], |at| if at[1] >= 20 { 1.0 } else { 0.0 }).up(b)?;
     assert_eq!(b.download_indices(&b.argmax(&long, 1)?)?, [20, 20]);

@@ -179,6 +179,10 @@ impl Element for Fast {
     fn is_finite(self) -> bool {
         self.0.is_finite()
     }
+    #[inline(always)]
+    fn is_nan(self) -> bool {
+        self.0.is_nan()
+    }
 }
 
 macro_rules! operators {

@@ -99,8 +99,8 @@ impl Cpu {
         let mut out = Vec::with_capacity(shape.elements());
         for block in from.chunks_exact((length * inner).max(1)) {
             for column in 0..inner {
-                let best = (1..length)
-                    .fold(0, |best, i| if block[i * inner + column] > block[best * inner + column] { i } else { best });
+                let at = |i: usize| block[i * inner + column];
+                let best = (1..length).fold(0, |best, i| if at(i).is_above(at(best)) { i } else { best });
                 out.push(best as u32);
             }
         }
