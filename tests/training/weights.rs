@@ -183,6 +183,10 @@ fn a_failed_write_leaves_the_old_file_and_nothing_else() {
     let message = |path: PathBuf| {
         let error = model.save_weights(&path).unwrap_err();
         assert!(matches!(error, Error::Io { .. }));
+        assert!(
+            std::error::Error::source(&error).is_none(),
+            "the message has it all: reporters need say nothing twice"
+        );
         error.to_string()
     };
     let missing = folder.path().join("no/such/folder/weights");
