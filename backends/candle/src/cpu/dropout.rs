@@ -39,23 +39,20 @@ vectorised! {
 /// instructions.
 #[inline(always)]
 fn draws(key: Key, first: u64) -> [u32; DRAWS] {
-    let mut c = [[0u32; LANES]; 4];
-    for lane in 0..LANES {
-        let block = first + lane as u64;
-        (c[0][lane], c[1][lane]) = (block as u32, (block >> 32) as u32);
+    let [mut c0, mut c1, mut c2, mut c3] = [[0u32; LANES]; 4];
+    for ((block, c0), c1) in (first..).zip(&mut c0).zip(&mut c1) {
+        (*c0, *c1) = (block as u32, (block >> 32) as u32);
     }
     let mut k = [key.bits64() as u32, (key.bits64() >> 32) as u32];
     for _ in 0..10 {
-        for lane in 0..LANES {
-            let (p, q) = (u64::from(c[0][lane]) * 0xD251_1F53, u64::from(c[2][lane]) * 0xCD9E_8D57);
-            c[0][lane] = (q >> 32) as u32 ^ c[1][lane] ^ k[0];
-            c[1][lane] = q as u32;
-            c[2][lane] = (p >> 32) as u32 ^ c[3][lane] ^ k[1];
-            c[3][lane] = p as u32;
+        for (((c0, c1), c2), c3) in c0.iter_mut().zip(&mut c1).zip(&mut c2).zip(&mut c3) {
+            let (p, q) = (u64::from(*c0) * 0xD251_1F53, u64::from(*c2) * 0xCD9E_8D57);
+            (*c0, *c1) = ((q >> 32) as u32 ^ *c1 ^ k[0], q as u32);
+            (*c2, *c3) = ((p >> 32) as u32 ^ *c3 ^ k[1], p as u32);
         }
         k = [k[0].wrapping_add(0x9E37_79B9), k[1].wrapping_add(0xBB67_AE85)];
     }
-    std::array::from_fn(|i| c[i % 4][i / 4])
+    std::array::from_fn(|i| [&c0, &c1, &c2, &c3][i % 4][i / 4])
 }
 
 #[cfg(test)]

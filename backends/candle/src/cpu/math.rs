@@ -69,10 +69,10 @@ pub(crate) fn tanh(x: f32) -> f32 {
     let a = x.abs();
     let z = x * x;
     let p = -5.704_988_7e-3;
-    let p = p * z + 2.063_908_9e-2;
+    let p = p * z + 2.063_909e-2;
     let p = p * z - 5.373_971_5e-2;
     let p = p * z + 0.133_314_42;
-    let p = p * z - 0.333_332_82;
+    let p = p * z - 0.333_332_8;
     let near = p * z * x + x;
     let far = 1.0 - 2.0 / (exp(a + a) + 1.0);
     // The sign comes last, for that of -0.
@@ -99,7 +99,7 @@ pub(crate) fn ln(x: f32) -> f32 {
     let p = p * m - 0.166_680_58;
     let p = p * m + 0.200_007_14;
     let p = p * m - 0.249_999_94;
-    let p = p * m + 0.333_333_31;
+    let p = p * m + 0.333_333_3;
     let z = m * m;
     let y = m + (p * m * z + e * -2.121_944_4e-4 - 0.5 * z) + e * 0.693_359_4;
     // The exceptions: ln 0 = -∞, no logarithm below, ∞ and NaN go through.

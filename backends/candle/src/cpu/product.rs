@@ -42,7 +42,10 @@ impl Cpu {
     pub(super) fn multiply(&self, out: &mut [f32], add: bool, [m, k, n]: [usize; 3], a: Matrix<'_>, b: Matrix<'_>) {
         assert!(out.len() == m * n && a.holds(m, k) && b.holds(k, n), "a matrix beyond its memory");
         if k == 0 || out.is_empty() {
-            return if add { () } else { out.fill(0.0) };
+            if !add {
+                out.fill(0.0);
+            }
+            return;
         }
         // Some 40 multiplications and additions a nanosecond; the longer side is cut, in whole vectors.
         let parts = self.threads.parts(m * k * n / 40);
