@@ -179,7 +179,7 @@ fn targets_of_another_shape() {
     says(
         "targets of another shape",
         model.fit(&valued(&[3]), Fit::new().quiet()),
-        "mean_squared_error: expected targets of the predictions' shape [4, 1], found [4, 3]",
+        "training data: mean_squared_error: expected targets of the predictions' shape [4, 1], found [4, 3]",
     );
     let before = numbers(&model);
     let (fine, other) = (valued(&[1]), valued(&[2]));
@@ -199,7 +199,7 @@ fn targets_of_another_shape() {
     says(
         "a class for every step where there is one output",
         fit(&steps, Fit::new()),
-        "sparse_categorical_crossentropy: shapes [4, 2] and [4, 2] do not go together (predictions are [.., classes] \
+        "training data: sparse_categorical_crossentropy: shapes [4, 2] and [4, 2] do not go together (predictions are [.., classes] \
         and labels [..])",
     );
 }

@@ -83,14 +83,14 @@ fn models_that_are_not_ready() {
     says(
         "a softmax too many",
         model.fit(&data, Fit::new().quiet()),
-        "sparse_categorical_crossentropy: expected logits, so a model that ends in a linear layer (or the loss on \
+        "training data: sparse_categorical_crossentropy: expected logits, so a model that ends in a linear layer (or the loss on \
         probabilities), found a model that ends in softmax",
     );
     model.compile(Adam::new(0.1), MeanSquaredError);
     says(
         "labels for a regression",
         model.fit(&data, Fit::new().quiet()),
-        "mean_squared_error: expected numbers as targets, found class labels",
+        "training data: mean_squared_error: expected numbers as targets, found class labels",
     );
     says(
         "freezing what there is not",
