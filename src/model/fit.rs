@@ -126,7 +126,8 @@ impl Rows<'_> {
 
 impl<B: Backend> Model<B> {
     /// Trains the model. Errors when it is not compiled, when the data does not fit, when a callback watches a value
-    /// that there is not, when a trainable parameter gets no gradient; the model is then as it was after its last
+    /// that there is not, when a trainable parameter gets no gradient (that of a
+    /// penalty counts as one); the model is then as it was after its last
     /// complete step.
     ///
     /// With 0 epochs nothing is trained and the history is empty, as in Keras. A loss that is no longer a finite number

@@ -3,7 +3,7 @@
 use crate::toy::{R, numbers, points};
 use elman::backend::Backend;
 use elman::data::{Dataset, Inputs, Targets};
-use elman::layers::{Built, Dense, Layer, Module, Pass, Scope, Sequential, Value, Weight};
+use elman::layers::{Built, Dense, Layer, Module, Pass, Reshape, Scope, Sequential, Value, Weight};
 use elman::loss::{BinaryCrossEntropy, SparseCategoricalCrossEntropy};
 use elman::metrics::Accuracy;
 use elman::model::Fit;
@@ -145,8 +145,59 @@ fn a_parameter_without_a_gradient_stops_training_and_is_named() {
         "no gradient reached forgetful.forgotten: the loss does not depend on it; freeze what is not to be trained";
     assert_eq!(error.to_string(), expected);
     assert_eq!(before, numbers(&model), "nothing has moved");
+    // Also when nothing else is trained, so that there is no tape at all.
+    model.freeze("dense").unwrap();
+    assert_eq!(model.fit(&points(8), Fit::new().quiet()).unwrap_err().to_string(), expected);
+    model.unfreeze("dense").unwrap();
     model.freeze("forgetful").unwrap();
     model.fit(&points(8), Fit::new().quiet()).unwrap();
+}
+
+#[test]
+fn an_output_may_be_a_number_a_sample() {
+    // `[batch]`, in batches of 3 and a last one of 2: accuracy goes by each number and not along the batch.
+    let inputs = Inputs::dense((0..8).map(|i| i as f32 - 3.5).collect(), &[1]).unwrap();
+    let values = (0..8).map(|i| if i > 3 { 1.0 } else { 0.0 }).collect();
+    let data = Dataset::new(inputs, Targets::values(values, &[]).unwrap()).unwrap();
+    let network = Sequential::new()
+        .add(Dense::new(1).activation(Activation::Sigmoid).kernel(Weight::ones()))
+        .add(Reshape::new(&[]));
+    let mut model = network.build(&R::new(), Spec::dense(&[1]), 0).unwrap();
+    model.compile(Adam::new(0.1), BinaryCrossEntropy::new()).metric(Accuracy::new());
+    // σ of the input itself is above 1/2 exactly where the target is 1.
+    assert_eq!(model.evaluate(&data, 3).unwrap().get("accuracy"), Some(1.0));
+}
+
+#[test]
+fn penalties_add_up_and_wrong_ones_are_refused_where_they_stand() {
+    use elman::{Constraint, Regularizer};
+    let kernel = Weight::ones().l1(0.5).l2(0.25);
+    let network = Sequential::<R>::new().add(Dense::new(1).kernel(kernel));
+    let model = network.build(&R::new(), Spec::dense(&[2]), 0).unwrap();
+    assert_eq!(model.params()[0].regularizer(), Some(Regularizer::l1_l2(0.5, 0.25)));
+    let refused = |kernel: Weight| {
+        let network = Sequential::<R>::new().add(Dense::new(1).kernel(kernel));
+        network.build(&R::new(), Spec::dense(&[2]), 0).unwrap_err().to_string()
+    };
+    assert_eq!(
+        refused(Weight::ones().l2(-1.0)),
+        "layer `dense`: regularizer: l2: expected a finite number from 0 on, found -1"
+    );
+    assert_eq!(
+        refused(Weight::ones().constraint(Constraint::MaxNorm(f64::NAN))),
+        "layer `dense`: constraint: max norm: expected a number from 0 on, found NaN"
+    );
+}
+
+#[test]
+fn sizes_beyond_memory_are_errors() {
+    let build = |layer: Sequential<R>| layer.build(&R::new(), Spec::dense(&[4]), 0).unwrap_err().to_string();
+    for error in [
+        build(Sequential::new().add(Dense::new(usize::MAX))),
+        build(Sequential::new().add(Reshape::new(&[usize::MAX, 2]))),
+    ] {
+        assert!(error.contains("a number of elements that fits memory"), "{error}");
+    }
 }
 
 /// A layer that gives one number for the whole batch.

@@ -137,6 +137,20 @@ fn zips_broadcast() {
 }
 
 #[test]
+fn products_are_cut_without_a_seam() {
+    // Seventeen columns, or rows: the last part has a single one, which a library may multiply in another way.
+    let op = |b: &Candle| {
+        let (wide, high) = (array(b, [16, 10_000], 1), array(b, [10_000, 17], 2));
+        [b.matmul(&wide, false, &high, false).unwrap(), b.matmul(&high, true, &wide, true).unwrap()]
+    };
+    let [_, one, three] = candles();
+    let bits = |b: &Candle| -> Vec<Vec<u32>> {
+        op(b).iter().map(|a| b.download(a).unwrap().iter().map(|x| x.to_bits()).collect()).collect()
+    };
+    assert_eq!(bits(&one), bits(&three));
+}
+
+#[test]
 fn large_arrays_are_cut_without_a_seam() {
     let op = |b: &Candle| {
         let (wide, row) = (array(b, [700, 301], 1), array(b, [301], 2));
