@@ -45,7 +45,7 @@ struct Reuters {
     /// Adam's learning rate
     #[arg(long, default_value_t = 1e-3)]
     rate: f64,
-    /// Where the weights are saved and read back [default: a file in the folder for temporary files]
+    /// Where the weights are saved and read back [default: a temporary file]
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
 }
@@ -80,10 +80,9 @@ fn dataset(index: &WordIndex, texts: &[(u32, String)]) -> elman::Result<Dataset>
 
 impl Program for Reuters {
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {
-        // A name of its own for each run, as several may run side by side.
-        let name = format!("elman_reuters_mlp_{}.safetensors", std::process::id());
-        let temporary = || std::env::temp_dir().join(name);
-        let file = self.weights.clone().unwrap_or_else(temporary);
+        // A folder of its own for each run, as several may run side by side; it goes with the run.
+        let folder = tempfile::tempdir()?;
+        let file = self.weights.clone().unwrap_or_else(|| folder.path().join("reuters_mlp.safetensors"));
         common::check_file("--weights", &file)?;
         let Corpus { train, test, topics } = self.corpus()?;
         let index = WordIndex::fit(train.iter().map(|(_, text)| text), self.max_words)?;

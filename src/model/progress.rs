@@ -14,15 +14,18 @@ const REDRAW: std::time::Duration = std::time::Duration::from_millis(200);
 impl Progress {
     /// Starts the bar of an epoch over `samples`, unless `quiet`.
     pub(super) fn start(quiet: bool, epoch: u64, epochs: u64, samples: usize) -> Self {
-        use indicatif::{ProgressBar, ProgressStyle};
+        use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+        use std::fmt::Write;
         if quiet {
             return Progress { bar: None };
         }
         // Draws to standard error, and only when that is a terminal.
         let bar = ProgressBar::new(samples as u64);
-        let line = "epoch {prefix}  {bar:24} {pos}/{len}  {per_sec}  {eta} left  {msg}";
+        let line = "epoch {prefix}  {bar:24} {pos}/{len}  {speed} samples/s  {eta} left  {msg}";
         if let Ok(style) = ProgressStyle::with_template(line) {
-            bar.set_style(style);
+            // Whole samples: nobody reads the digits behind the point.
+            let speed = |state: &ProgressState, to: &mut dyn Write| write!(to, "{:.0}", state.per_sec()).unwrap_or(());
+            bar.set_style(style.with_key("speed", speed));
         }
         bar.set_prefix(format!("{epoch}/{epochs}"));
         let bar = (!bar.is_hidden()).then(|| (bar, std::time::Instant::now()));
