@@ -74,9 +74,10 @@ impl<B: Backend> Model<B> {
         self.params().iter().map(|param| (param.name(), param.tensor().value()))
     }
 
-    /// Puts arrays in the parameters' places by name: strict, as [`Model::load_weights`].
-    pub fn set_weights(&mut self, mut weights: BTreeMap<String, B::Array>) -> Result<()> {
+    /// Puts arrays in the parameters' places by name, in whatever order: strict, as [`Model::load_weights`].
+    pub fn set_weights(&mut self, weights: impl IntoIterator<Item = (String, B::Array)>) -> Result<()> {
         let b = self.backend();
+        let mut weights: BTreeMap<String, B::Array> = weights.into_iter().collect();
         self.check_weights(&weights.iter().map(|(name, array)| (name.clone(), b.shape(array).to_vec())).collect())?;
         for param in self.params_mut() {
             if let Some(array) = weights.remove(param.name()) {

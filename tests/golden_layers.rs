@@ -133,7 +133,7 @@ fn set_weights<B: Backend>(
     weights: impl Iterator<Item = (String, (Vec<f64>, Vec<usize>))>,
 ) {
     let weights = weights.map(|(name, (data, shape))| (name, tensor(b, &data, &shape).value().clone()));
-    model.set_weights(weights.collect()).unwrap();
+    model.set_weights(weights).unwrap();
 }
 
 /// A layer takes no mask from outside, as its key decides: the file's mask shows that the formula is PyTorch's, the

@@ -73,7 +73,7 @@ fn weights(case: &Case) -> Vec<(Vec<f64>, Vec<usize>)> {
 fn build<B: Backend>(b: &B, case: &Case, input: &Input) -> Model<B> {
     let mut model = case.network.layers().build(b, input.spec(), 3).unwrap();
     let tensors = weights(case).into_iter().map(|(data, shape)| tensor(b, &data, &shape).value().clone());
-    model.set_weights(case.params.iter().map(|(name, _)| name.clone()).zip(tensors).collect()).unwrap();
+    model.set_weights(case.params.iter().map(|(name, _)| name.clone()).zip(tensors)).unwrap();
     model
 }
 
@@ -142,7 +142,7 @@ fn as_operation<B: Backend>(b: &B, case: &Case, input: &Input, given: &[Tensor<B
     }
     let params = &given[usize::from(x.is_some())..];
     let arrays = params.iter().map(|param| param.value().clone());
-    model.set_weights(case.params.iter().map(|(name, _)| name.clone()).zip(arrays).collect())?;
+    model.set_weights(case.params.iter().map(|(name, _)| name.clone()).zip(arrays))?;
     let y = model.forward(value, Mode::Training(KEY()))?;
     let value = y.value().clone();
     let given: Vec<&Tensor<B>> = given.iter().collect();

@@ -220,3 +220,31 @@ fn threads_may_save_to_one_place() {
     assert!(models.iter().any(|model| numbers(model) == numbers(&last)), "the file is one of theirs, whole");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
+
+/// Candle's own layers on a model's weights, and weights of candle's in a model.
+#[test]
+fn models_and_candle_share_weights() {
+    use elman_candle::{candle_nn, var_builder, weights_to_candle};
+    let b = Candle::cpu();
+    let mut model = classifier(&b, 1);
+    let given = points(8);
+    let before = model.predict(given.inputs(), 8).unwrap();
+
+    let exported = weights_to_candle(model.weights());
+    let kernel = exported["dense.kernel"].to_vec2::<f32>().unwrap();
+    let builder = var_builder(&b, model.weights());
+    assert_eq!(builder.pp("dense").get((2, 4), "kernel").unwrap().to_vec2::<f32>().unwrap(), kernel);
+    // candle keeps a kernel the other way round.
+    let layer = candle_nn::Linear::new(exported["dense.kernel"].t().unwrap(), Some(exported["dense.bias"].clone()));
+    let x = b.to_candle(&b.upload(vec![0.5, -1.0], [1, 2].into()).unwrap());
+    let y = candle_nn::Module::forward(&layer, &x).unwrap().to_vec2::<f32>().unwrap();
+    let by_hand = (0..4).map(|j| 0.5 * kernel[0][j] - kernel[1][j]).collect::<Vec<_>>();
+    assert!(y[0].iter().zip(&by_hand).all(|(y, hand)| (y - hand).abs() < 1e-6), "{y:?}, by hand {by_hand:?}");
+
+    // Training goes on in other memory than that which candle has seen.
+    model.fit(&given, Fit::new().epochs(3).quiet()).unwrap();
+    assert_ne!(model.predict(given.inputs(), 8).unwrap(), before);
+    assert_eq!(exported["dense.kernel"].to_vec2::<f32>().unwrap(), kernel);
+    model.set_weights(b.weights_from_candle(exported).unwrap()).unwrap();
+    assert_eq!(model.predict(given.inputs(), 8).unwrap(), before);
+}
