@@ -96,15 +96,6 @@ pub enum Error {
         names: Vec<String>,
     },
 
-    /// Training went astray: a loss that is not a finite number.
-    #[error("{place}: the loss is {value}; lower the learning rate, clip gradients, or look for bad data")]
-    NotFinite {
-        /// Epoch and batch.
-        place: String,
-        /// The loss.
-        value: f64,
-    },
-
     /// A file or stream that could not be read or written.
     #[error("{}: {error}", .path.display())]
     Io {

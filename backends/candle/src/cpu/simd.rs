@@ -11,6 +11,7 @@ macro_rules! vectorised {
         $vis fn $name $(<$g: $bound>)? ($($arg: $type),*) $(-> $out)? {
             struct Kernel<T>(T);
             impl $(<$g: $bound>)? pulp::NullaryFnOnce for Kernel<($($type,)*)> {
+                // Parentheses around nothing are the unit that a kernel without a result returns.
                 #[allow(unused_parens)]
                 type Output = ($($out)?);
 
