@@ -109,8 +109,8 @@ impl<B: Backend> Param<B> {
 pub struct ParamId(usize);
 
 impl ParamId {
-    /// The parameter at `index`.
-    pub fn new(index: usize) -> Self {
+    /// The parameter at `index`. Only a scope gives ids out, so that each one is of a parameter that exists.
+    pub(crate) fn new(index: usize) -> Self {
         ParamId(index)
     }
 

@@ -128,7 +128,9 @@ impl Shape {
     /// Row-major strides of this shape read as `to`: 0 on every axis that is stretched. `to` must be a broadcast of it.
     pub fn strides_in(self, to: Shape) -> [usize; MAX_RANK] {
         let mut strides = [0; MAX_RANK];
-        let (shift, mut step) = (to.rank() - self.rank(), 1);
+        // No broadcast of it has fewer axes: no strides then, rather than a panic in a backend of one's own.
+        let Some(shift) = to.rank().checked_sub(self.rank()) else { return strides };
+        let mut step = 1;
         for axis in (0..self.rank()).rev() {
             if self[axis] != 1 {
                 strides[axis + shift] = step;
@@ -195,6 +197,7 @@ mod tests {
     fn strides_are_zero_where_stretched() {
         assert_eq!(&Shape::from([3, 1]).strides_in([2, 3, 4].into())[..3], &[0, 1, 0]);
         assert_eq!(&Shape::from([2, 3]).strides_in([2, 3].into())[..2], &[3, 1]);
+        assert_eq!(Shape::from([2, 3]).strides_in([3].into()), [0; MAX_RANK]);
     }
 
     #[test]
