@@ -30,6 +30,8 @@ pub struct Param<B: Backend> {
     name: String,
     tensor: Tensor<B>,
     trainable: bool,
+    /// Whether it is a layer's own state, which no optimiser ever moves.
+    of_layer: bool,
     regularizer: Option<Regularizer>,
     constraint: Option<Constraint>,
 }
@@ -39,7 +41,7 @@ impl<B: Backend> Param<B> {
     /// it.
     pub fn new(name: impl Into<String>, tensor: Tensor<B>, trainable: bool) -> Self {
         let tensor = if trainable { tensor.into_variable() } else { tensor.detach() };
-        Param { name: name.into(), tensor, trainable, regularizer: None, constraint: None }
+        Param { name: name.into(), tensor, trainable, of_layer: false, regularizer: None, constraint: None }
     }
 
     /// The same parameter with a penalty that the model adds to its loss.
@@ -82,8 +84,16 @@ impl<B: Backend> Param<B> {
         self.constraint
     }
 
-    /// Freezes or thaws it; between two steps, as gradients that are under way no longer find it.
+    /// Makes it a layer's own state.
+    pub(crate) fn keep_for_layer(&mut self) {
+        self.set_trainable(false);
+        self.of_layer = true;
+    }
+
+    /// Freezes or thaws it; between two steps, as gradients that are under way no longer find it. A layer's own state
+    /// (running statistics) stays frozen.
     pub fn set_trainable(&mut self, trainable: bool) {
+        let trainable = trainable && !self.of_layer;
         if trainable != self.trainable {
             self.trainable = trainable;
             let constant = self.tensor.detach();

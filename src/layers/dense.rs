@@ -81,22 +81,22 @@ struct DenseModule {
 
 impl DenseModule {
     /// `x W + b`
-    fn linear<B: Backend>(&self, input: Value<B>, pass: &Pass<'_, B>) -> Result<Tensor<B>> {
+    fn linear<B: Backend>(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
         let kernel = pass.param(self.kernel);
         let bias = self.bias.map(|bias| pass.param(bias));
         match input {
-            Value::Bags(bags) => Tensor::bag_linear(&bags, &kernel, bias.as_ref()),
-            other => other.tensor(pass)?.linear(&kernel, bias.as_ref()),
+            Value::Bags(bags) => Ok(Tensor::bag_linear(&bags, &kernel, bias.as_ref())?.into()),
+            other => other.map(pass, |x, _| x.linear(&kernel, bias.as_ref())),
         }
     }
 }
 
 impl<B: Backend> Module<B> for DenseModule {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
-        Ok(self.linear(input, pass)?.activate(self.activation)?.into())
+        self.linear(input, pass)?.map(pass, |z, _| z.activate(self.activation))
     }
 
     fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Activation)> {
-        Ok((self.linear(input, pass)?.into(), self.activation))
+        Ok((self.linear(input, pass)?, self.activation))
     }
 }

@@ -35,10 +35,9 @@ impl<B: Backend> Layer<B> for Dropout {
 
 impl<B: Backend> Module<B> for Dropout {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
-        let x = input.tensor(pass)?;
-        Ok(match pass.key() {
-            Some(key) => x.dropout(self.rate, key)?.into(),
-            None => x.into(),
+        input.map(pass, |x, pass| match pass.key() {
+            Some(key) => x.dropout(self.rate, key),
+            None => Ok(x),
         })
     }
 }

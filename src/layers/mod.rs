@@ -36,6 +36,7 @@
 mod activation;
 mod dense;
 mod dropout;
+mod mask;
 mod reshape;
 mod scope;
 mod sequential;
@@ -43,6 +44,7 @@ mod spec;
 
 pub use dense::Dense;
 pub use dropout::Dropout;
+pub use mask::Mask;
 pub use reshape::{Flatten, Reshape};
 pub use scope::{Mode, Pass, Row, Scope, Weight};
 pub use sequential::Sequential;
@@ -75,6 +77,9 @@ pub trait Module<B: Backend>: Debug + Send + Sync {
     fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Activation)> {
         Ok((self.forward(input, pass)?, Activation::Linear))
     }
+
+    /// Forgets what is carried from batch to batch. A module that holds others must hand this on to them.
+    fn reset_state(&self) {}
 }
 
 /// What [`Layer::build`] gives: the module and what comes out of it.

@@ -146,6 +146,14 @@ impl<B: Backend> Scope<'_, B> {
         Ok(ParamId::new(self.builder.params.len() - 1))
     }
 
+    /// Makes an array that the layer keeps for itself, such as running statistics: saved with the parameters, never trained,
+    /// changed by [`Pass::set_state`].
+    pub fn state(&mut self, name: &str, shape: Shape, init: Init) -> Result<ParamId> {
+        let id = self.param(name, shape, &Weight::new(init).frozen())?;
+        self.builder.params[id.index()].keep_for_layer();
+        Ok(id)
+    }
+
     /// Builds a layer within this one, under `name`, or under its kind, with the first number behind it that is free
     /// where the kind itself is taken (`dense`, `dense_1`, ... as in Keras). Errors: a `name` that is taken; those of
     /// the layer, with its path.
@@ -202,6 +210,10 @@ impl<B: Backend> Module<B> for Named<B> {
     fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Activation)> {
         self.module.forward_linear(input, pass).map_err(|e| e.in_layer(&self.name))
     }
+
+    fn reset_state(&self) {
+        self.module.reset_state();
+    }
 }
 
 /// What a forward pass is for.
@@ -220,12 +232,13 @@ pub struct Pass<'a, B: Backend> {
     params: &'a [Param<B>],
     mode: Mode,
     draws: u64,
+    states: Vec<(ParamId, B::Array)>,
 }
 
 impl<'a, B: Backend> Pass<'a, B> {
     /// A pass over a model's parameters.
     pub fn new(backend: &'a B, params: &'a [Param<B>], mode: Mode) -> Self {
-        Pass { backend, params, mode, draws: 0 }
+        Pass { backend, params, mode, draws: 0, states: Vec::new() }
     }
 
     /// The backend.
@@ -240,6 +253,17 @@ impl<'a, B: Backend> Pass<'a, B> {
             Mode::Training(_) => tensor.clone(),
             Mode::Evaluation => tensor.detach(),
         }
+    }
+
+    /// Gives a layer's own state ([`Scope::state`]) a new value. It is there from the next pass on, once the model can be
+    /// changed: after a training step, or a call of [`Model::params_mut`](crate::Model::params_mut).
+    pub fn set_state(&mut self, id: ParamId, value: B::Array) {
+        self.states.push((id, value));
+    }
+
+    /// The new values of the layers' own state.
+    pub(crate) fn into_states(self) -> Vec<(ParamId, B::Array)> {
+        self.states
     }
 
     /// Whether the pass is for training.

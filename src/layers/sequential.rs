@@ -100,4 +100,8 @@ impl<B: Backend> Module<B> for SequentialModule<B> {
         let x = self.through_front(input, pass)?;
         self.last.forward_linear(x, pass)
     }
+
+    fn reset_state(&self) {
+        self.front.iter().chain([&self.last]).for_each(|module| module.reset_state());
+    }
 }

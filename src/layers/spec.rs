@@ -1,6 +1,6 @@
 //! What flows between layers: [`Spec`] says of what kind and shape it is, [`Value`] is the thing itself.
 
-use super::Pass;
+use super::{Mask, Pass};
 use crate::backend::{Backend, bags};
 use crate::data::{Bags, Inputs};
 use crate::error::{Error, Result};
@@ -99,6 +99,15 @@ impl Spec {
                 ref other => return Err(Error::invalid(place, self, format!("indices of shape {other:?}"))),
             },
             Value::Bags(bags) => Spec::bags(bags.width()),
+            Value::Masked(value, mask) => {
+                let shape = match &**value {
+                    Value::Tensor(tensor) => tensor.shape(),
+                    Value::Indices(indices) => backend.indices_shape(indices),
+                    _ => return Err(Error::invalid(place, self, "a mask on what is no sequence")),
+                };
+                mask.check(backend, shape).map_err(|e| e.at(place))?;
+                return self.check_value(place, value, backend);
+            }
         };
         self.check(place, &found)
     }
@@ -141,19 +150,73 @@ pub enum Value<B: Backend> {
     Indices(B::Indices),
     /// Sparse bags of words.
     Bags(Arc<Bags>),
+    /// A sequence, as numbers `[batch, time, ..]` or indices `[batch, time]`, with the steps of it that count.
+    Masked(Box<Value<B>>, Mask<B>),
 }
 
 impl<B: Backend> Value<B> {
-    /// The value as numbers; bags become dense rows. Errors for indices, which are no numbers to compute with.
+    /// The value as numbers; bags become dense rows. Errors for indices, which are no numbers to compute with, and for a
+    /// masked sequence, whose mask would be lost: see [`Value::map`], [`Value::sequence`] and [`Value::split`].
     pub fn tensor(self, pass: &Pass<'_, B>) -> Result<Tensor<B>> {
         match self {
             Value::Tensor(tensor) => Ok(tensor),
+            Value::Masked(..) => Err(Error::invalid(
+                "input",
+                "numbers without a mask, which this layer would drop (pool the sequence first)",
+                "a masked sequence",
+            )),
             Value::Bags(bags) => Ok(Tensor::constant(pass.backend(), bags::dense(pass.backend(), &bags)?)),
             Value::Indices(indices) => {
                 let shape: Shape = pass.backend().indices_shape(&indices);
                 Err(Error::invalid("input", "numbers", format!("indices {shape}")))
             }
         }
+    }
+}
+
+impl<B: Backend> Value<B> {
+    /// The value without its mask, and the mask.
+    pub fn split(self) -> (Value<B>, Option<Mask<B>>) {
+        match self {
+            Value::Masked(value, mask) => (*value, Some(mask)),
+            other => (other, None),
+        }
+    }
+
+    /// The value with a mask in the place of any that it has.
+    pub fn with_mask(self, mask: impl Into<Option<Mask<B>>>) -> Value<B> {
+        let (value, _) = self.split();
+        match mask.into() {
+            Some(mask) => Value::Masked(Box::new(value), mask),
+            None => value,
+        }
+    }
+
+    /// Applies `f` to the numbers and keeps the mask: what a layer does that works on each step by itself.
+    pub fn map(
+        self,
+        pass: &mut Pass<'_, B>,
+        f: impl FnOnce(Tensor<B>, &mut Pass<'_, B>) -> Result<Tensor<B>>,
+    ) -> Result<Value<B>> {
+        let (value, mask) = self.split();
+        let x = value.tensor(pass)?;
+        Ok(Value::Tensor(f(x, pass)?).with_mask(mask))
+    }
+
+    /// The numbers `[batch, time, features]` and the mask. Errors for another rank, for sequences without a step, and
+    /// for a mask of another shape.
+    pub fn sequence(self, pass: &Pass<'_, B>) -> Result<(Tensor<B>, Option<Mask<B>>)> {
+        let (value, mask) = self.split();
+        let x = value.tensor(pass)?;
+        match x.shape()[..] {
+            [_, time, _] if time > 0 => {}
+            _ => {
+                let expected = "sequences [batch, time, features] of at least one step";
+                return Err(Error::invalid("input", expected, format!("shape {}", x.shape())));
+            }
+        }
+        mask.as_ref().map_or(Ok(()), |mask| mask.check(pass.backend(), x.shape()))?;
+        Ok((x, mask))
     }
 }
 

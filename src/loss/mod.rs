@@ -33,6 +33,7 @@ use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::element::Element;
 use crate::error::{Error, Result};
+use crate::layers::Mask;
 use crate::tensor::{Axis, Tensor};
 use std::fmt::Debug;
 
@@ -69,6 +70,18 @@ pub fn mean<B: Backend>(
     target: &Target<B>,
     weights: Option<&[f32]>,
 ) -> Result<Tensor<B>> {
+    masked_mean(loss, prediction, target, weights, None)
+}
+
+/// [`mean`] over the steps that count, of predictions `[batch, time, outputs]` with a mask `[batch, time]`: the sum is
+/// divided by the number of steps that count, as in Keras. Errors also when the mask is not that of the predictions.
+pub fn masked_mean<B: Backend>(
+    loss: &dyn Loss<B>,
+    prediction: &Tensor<B>,
+    target: &Target<B>,
+    weights: Option<&[f32]>,
+    mask: Option<&Mask<B>>,
+) -> Result<Tensor<B>> {
     let each = loss.each(prediction, target)?;
     let rows = each.shape().elements();
     let samples = each.shape().first().copied().unwrap_or(1);
@@ -81,16 +94,27 @@ pub fn mean<B: Backend>(
         _ => false,
     };
     let counted = (0..rows).filter(|&row| !ignored(row)).count();
-    if weights.is_none() && counted == rows {
+    if weights.is_none() && counted == rows && mask.is_none() {
         return each.mean();
     }
+    let b = prediction.backend();
     // Rows that share a weight: all of a sample, or one.
     let sharing = weights.map_or(1, |weights| rows / weights.len().max(1));
     let given = |row: usize| weights.map_or(1.0, |weights| f64::from(weights[row / sharing]));
     let weight = |row: usize| if ignored(row) { 0.0 } else { given(row) };
-    let weights = (0..rows).map(|row| B::Elem::from_f64(weight(row))).collect();
-    let weights = Tensor::new(prediction.backend(), weights, &each.shape())?;
-    each.mul(&weights)?.sum()?.affine(1.0 / counted.max(1) as f64, 0.0)
+    let upload = |weight: &dyn Fn(usize) -> f64| {
+        Tensor::new(b, (0..rows).map(|row| B::Elem::from_f64(weight(row))).collect(), &each.shape())
+    };
+    let weights = upload(&weight)?;
+    let Some(mask) = mask else {
+        return each.mul(&weights)?.sum()?.affine(1.0 / counted.max(1) as f64, 0.0);
+    };
+    mask.check(b, each.shape())?;
+    // What is computed of padding may be anything, NaN too; it is left out before it is weighed.
+    let there = mask.tensor(b);
+    let zero = Tensor::full(b, &[], 0.0)?;
+    let counted = upload(&|row| f64::from(u8::from(!ignored(row))))?.mul(&there)?.sum()?;
+    each.select(&there, &zero)?.mul(&weights)?.sum()?.div(&counted.clamp(1.0, f64::INFINITY)?)
 }
 
 /// The mean over a row's outputs.

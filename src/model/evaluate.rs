@@ -84,8 +84,8 @@ impl<B: Backend> Model<B> {
         for rows in &Batches::new(data.len(), batch_size, None)? {
             let part = data.select(rows)?;
             let targets = tally.targets(part.targets());
-            let (loss, predictions) = self.loss(&Batch::new(&self.backend, part)?, Mode::Evaluation)?;
-            tally.add(rows.len(), &loss, &predictions, targets)?;
+            let outcome = self.outcome(&Batch::new(&self.backend, part)?, Mode::Evaluation)?;
+            tally.add(rows.len(), outcome, targets)?;
         }
         tally.close()
     }

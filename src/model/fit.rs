@@ -208,13 +208,13 @@ impl<B: Backend> Model<B> {
         for (number, batch) in Batches::new(rows.count, rows.batch_size, shuffle)?.iter().enumerate() {
             let part = rows.select(batch)?;
             let targets = tally.targets(part.targets());
-            let (loss, predictions) = self.train_step(&Batch::new(&self.backend, part)?)?;
+            let outcome = self.step(&Batch::new(&self.backend, part)?)?;
             for callback in callbacks.iter_mut() {
-                if let Flow::Stop(reason) = callback.on_batch_end(epoch, number, &loss, self)? {
+                if let Flow::Stop(reason) = callback.on_batch_end(epoch, number, &outcome.loss, self)? {
                     stopped.get_or_insert(reason);
                 }
             }
-            tally.add(batch.len(), &loss, &predictions, targets)?;
+            tally.add(batch.len(), outcome, targets)?;
             if progress.advance(batch.len()) {
                 tally.flush()?;
                 progress.show(&tally.values().to_string());

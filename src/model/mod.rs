@@ -20,13 +20,14 @@ pub use summary::Summary;
 
 use crate::backend::Backend;
 use crate::error::{Error, Result};
-use crate::layers::{Builder, Layer, Mode, Module, Pass, Row, Spec, Value};
+use crate::layers::{Builder, Layer, Mask, Mode, Module, Pass, Row, Spec, Value};
 use crate::loss::{self, Loss};
 use crate::metrics::Metric;
 use crate::optim::Optimizer;
-use crate::param::Param;
+use crate::param::{Param, ParamId};
 use crate::random::Key;
 use crate::tensor::Tensor;
+use std::sync::{Mutex, PoisonError};
 
 /// A network with its parameters on a backend, and what it is trained with once it is compiled.
 ///
@@ -65,6 +66,16 @@ pub struct Model<B: Backend> {
     steps: u64,
     epochs: u64,
     compiled: Option<Compiled<B>>,
+    /// New values of the layers' own state, from the last forward in training.
+    states: Mutex<Vec<(ParamId, B::Array)>>,
+}
+
+/// What a batch gave, all of it on the device.
+struct Outcome<B: Backend> {
+    loss: Tensor<B>,
+    predictions: Tensor<B>,
+    /// The steps that count, where there is an output at every step.
+    mask: Option<Mask<B>>,
 }
 
 /// What a model is trained with: what [`Model::compile`] gives, to add metrics to.
@@ -113,6 +124,7 @@ impl<B: Backend> Model<B> {
             steps: 0,
             epochs: 0,
             compiled: None,
+            states: Mutex::default(),
         })
     }
 
@@ -148,9 +160,17 @@ impl<B: Backend> Model<B> {
         &self.params
     }
 
-    /// All parameters in build order, for an optimiser's step.
+    /// All parameters in build order, for an optimiser's step. The state that layers keep for themselves (the running
+    /// statistics of batch normalisation) takes the values that the last forward in training gave it.
     pub fn params_mut(&mut self) -> &mut [Param<B>] {
+        self.put_states();
         &mut self.params
+    }
+
+    fn put_states(&mut self) {
+        for (id, value) in self.states.get_mut().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            *self.params[id.index()].value_mut() = value;
+        }
     }
 
     /// The number of all numbers in the parameters.
@@ -199,33 +219,56 @@ impl<B: Backend> Model<B> {
         let input = input.into();
         self.input.check_value("model input", &input, &self.backend)?;
         let mut pass = Pass::new(&self.backend, &self.params, mode);
-        self.root.forward(input, &mut pass)?.tensor(&pass)
+        let y = self.root.forward(input, &mut pass)?.split().0.tensor(&pass)?;
+        self.keep(pass);
+        Ok(y)
+    }
+
+    /// Keeps what a pass made of the layers' own state until the parameters can be changed.
+    fn keep(&self, pass: Pass<'_, B>) {
+        let states = pass.into_states();
+        if !states.is_empty() {
+            *self.states.lock().unwrap_or_else(PoisonError::into_inner) = states;
+        }
+    }
+
+    /// Forgets what stateful layers carry from batch to batch: the next sequences begin anew.
+    pub fn reset_states(&mut self) {
+        self.root.reset_state();
     }
 
     /// The loss of a batch with the weights' penalties (a scalar to take `backward` of), and the model's predictions,
     /// cut off from the tape. Where the loss has a stable form on what feeds the last activation, that form is used.
     pub fn loss(&self, batch: &Batch<B>, mode: Mode) -> Result<(Tensor<B>, Tensor<B>)> {
+        self.outcome(batch, mode).map(|outcome| (outcome.loss, outcome.predictions))
+    }
+
+    fn outcome(&self, batch: &Batch<B>, mode: Mode) -> Result<Outcome<B>> {
         let compiled = self.compiled()?;
         self.input.check_value("model input", &batch.input, &self.backend)?;
         let mut pass = Pass::new(&self.backend, &self.params, mode);
         let (z, last) = self.root.forward_linear(batch.input.clone(), &mut pass)?;
+        let (z, mask) = z.split();
         let z = z.tensor(&pass)?;
         let weights = batch.weights.as_deref();
+        let mean = |loss: &dyn Loss<B>, y| loss::masked_mean(loss, y, &batch.target, weights, mask.as_ref());
         let (loss, predictions) = match compiled.loss.before(last)? {
-            Some(stable) => (loss::mean(&*stable, &z, &batch.target, weights)?, z.detach().activate(last)?),
+            Some(stable) => (mean(&*stable, &z)?, z.detach().activate(last)?),
             None => {
                 let y = z.activate(last)?;
-                (loss::mean(&*compiled.loss, &y, &batch.target, weights)?, y.detach())
+                (mean(&*compiled.loss, &y)?, y.detach())
             }
         };
-        Ok((self.with_penalties(loss, &pass)?, predictions))
+        let loss = self.with_penalties(loss, &pass)?;
+        self.keep(pass);
+        Ok(Outcome { loss, predictions, mask })
     }
 
     /// Adds the penalties of the weights that are trained: those of frozen ones do not count, as in Keras.
     fn with_penalties(&self, mut loss: Tensor<B>, pass: &Pass<'_, B>) -> Result<Tensor<B>> {
         for (i, param) in self.params.iter().enumerate().filter(|(_, param)| param.is_trainable()) {
             if let Some(regularizer) = param.regularizer() {
-                loss = loss.add(&regularizer.penalty(&pass.param(crate::ParamId::new(i)))?)?;
+                loss = loss.add(&regularizer.penalty(&pass.param(ParamId::new(i)))?)?;
             }
         }
         Ok(loss)
@@ -234,9 +277,13 @@ impl<B: Backend> Model<B> {
     /// One training step on a batch: forward, backward, update. Returns the loss before the update and the predictions,
     /// both still on the device: reading them waits for it.
     pub fn train_step(&mut self, batch: &Batch<B>) -> Result<(Tensor<B>, Tensor<B>)> {
+        self.step(batch).map(|outcome| (outcome.loss, outcome.predictions))
+    }
+
+    fn step(&mut self, batch: &Batch<B>) -> Result<Outcome<B>> {
         let key = Key::new(self.seed).named("dropout").fold(self.steps);
-        let (loss, predictions) = self.loss(batch, Mode::Training(key))?;
-        let gradients = loss.backward().map_err(|error| match error {
+        let outcome = self.outcome(batch, Mode::Training(key))?;
+        let gradients = outcome.loss.backward().map_err(|error| match error {
             // Nothing that is trained took part at all.
             Error::Constant => Error::MissingGradient {
                 names: self.params.iter().filter(|p| p.is_trainable()).map(|p| p.name().to_string()).collect(),
@@ -245,8 +292,9 @@ impl<B: Backend> Model<B> {
         })?;
         let compiled = self.compiled.as_mut().ok_or_else(not_compiled)?;
         compiled.optimizer.step(&mut self.params, gradients)?;
+        self.put_states();
         self.steps += 1;
-        Ok((loss.detach(), predictions))
+        Ok(Outcome { loss: outcome.loss.detach(), ..outcome })
     }
 
     fn compiled(&self) -> Result<&Compiled<B>> {

@@ -1,12 +1,11 @@
 //! Collects losses and predictions of batches without waiting for the device at each of them.
 
-use super::Evaluation;
+use super::{Evaluation, Outcome};
 use crate::backend::Backend;
 use crate::data::Targets;
 use crate::element::Element;
 use crate::error::Result;
 use crate::metrics::{Metric, Scores};
-use crate::tensor::Tensor;
 
 /// What is pending is read back when so many predicted numbers, or so many batches, have piled up: often enough to keep
 /// memory small, seldom enough that a GPU does not wait.
@@ -34,6 +33,8 @@ struct Pending<B: Backend> {
     samples: usize,
     /// With their targets, which never left the host; `None` where no metric asks for them.
     predictions: Option<(B::Array, Targets)>,
+    /// The steps that count, of predictions at every step.
+    mask: Option<B::Array>,
 }
 
 impl<B: Backend> Tally<B> {
@@ -66,15 +67,16 @@ impl<B: Backend> Tally<B> {
     pub(super) fn add(
         &mut self,
         samples: usize,
-        loss: &Tensor<B>,
-        predictions: &Tensor<B>,
+        outcome: Outcome<B>,
         targets: Option<Targets>,
     ) -> Result<()> {
+        let Outcome { loss, predictions, mask } = outcome;
+        let mask = mask.filter(|_| targets.is_some()).map(|mask| mask.array().clone());
         let predictions = targets.map(|targets| {
             self.numbers += predictions.shape().elements();
             (predictions.value().clone(), targets)
         });
-        self.pending.push(Pending { loss: loss.value().clone(), samples, predictions });
+        self.pending.push(Pending { loss: loss.value().clone(), samples, predictions, mask });
         if self.numbers > NUMBERS || self.pending.len() >= BATCHES { self.flush() } else { Ok(()) }
     }
 
@@ -86,7 +88,8 @@ impl<B: Backend> Tally<B> {
         let losses = together(b, pending.iter().map(|batch| &batch.loss))?;
         let numbers =
             to_f32(together(b, pending.iter().filter_map(|batch| batch.predictions.as_ref().map(|(array, _)| array)))?);
-        let mut rest = &numbers[..];
+        let masks = to_f32(together(b, pending.iter().filter_map(|batch| batch.mask.as_ref()))?);
+        let (mut rest, mut masks) = (&numbers[..], &masks[..]);
         for (batch, loss) in pending.iter().zip(losses) {
             let loss = loss.to_f64();
             self.loss_sum += loss * batch.samples as f64;
@@ -95,15 +98,20 @@ impl<B: Backend> Tally<B> {
             let shape = b.shape(array);
             let predictions;
             (predictions, rest) = rest.split_at(shape.elements());
+            let mask = batch.mask.as_ref().map(|mask| {
+                let there;
+                (there, masks) = masks.split_at(b.shape(mask).elements());
+                there
+            });
             if !loss.is_finite() {
                 // The run is lost; what its callbacks and its user make of that is their business.
                 self.astray = true;
                 continue;
             }
-            // As in Keras, sample and class weights weigh the loss and not the metrics.
+            // As in Keras, sample and class weights weigh the loss and not the metrics; masked steps count in neither.
             // `[batch]`: a single output a sample.
             let outputs = if shape.rank() < 2 { 1 } else { shape.last() };
-            let scores = Scores { ignore: self.ignored, ..Scores::new(predictions, outputs, targets) };
+            let scores = Scores { ignore: self.ignored, weights: mask, ..Scores::new(predictions, outputs, targets) };
             self.metrics.iter_mut().try_for_each(|metric| metric.update(&scores))?;
         }
         Ok(())
