@@ -34,9 +34,13 @@ pub mod linear;
 pub mod loss;
 pub mod norm;
 pub mod op;
+pub mod recurrent;
+pub mod rows;
 pub mod update;
 
 pub use op::{Map, Zip};
+pub use recurrent::Cell;
+pub use rows::Reach;
 pub use update::Update;
 
 /// Arrays on a device and the operations on them. See the [module](self) for the contract.
@@ -124,6 +128,18 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
     /// One optimiser step on a weight and its state, in place. See [`update::update`].
     fn update(&self, rule: &Update, w: &mut Self::Array, g: &Self::Array, state: &mut [Self::Array]) -> Result<()> {
         update::update(self, rule, w, g, state)
+    }
+
+    /// One optimiser step on a table from the gradients of some of its rows. See [`rows::update_rows`].
+    fn update_rows(
+        &self,
+        rule: &Update,
+        reach: Reach,
+        w: &mut Self::Array,
+        gradient: (&Self::Indices, &Self::Array),
+        state: &mut [Self::Array],
+    ) -> Result<()> {
+        rows::update_rows(self, rule, reach, w, gradient, state)
     }
 
     // ---- fused, in pairs of value and gradient ----------------------------------------------------------------
@@ -222,5 +238,22 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
         d: &Self::Array,
     ) -> Result<Self::Array> {
         loss::binary_cross_entropy_grad(self, logits, targets, d)
+    }
+
+    /// A recurrent network over whole sequences. See [`recurrent::recurrent`].
+    fn recurrent(&self, cell: Cell, x: &recurrent::Sequence<'_, Self>) -> Result<recurrent::Outcome<Self>> {
+        recurrent::recurrent(self, cell, x)
+    }
+    /// Gradients of [`Backend::recurrent`] for `z`, `u`, the recurrent bias and the initial states, those that are wanted.
+    /// See [`recurrent::recurrent_grad`].
+    fn recurrent_grad(
+        &self,
+        cell: Cell,
+        x: &recurrent::Sequence<'_, Self>,
+        y: &recurrent::Outcome<Self>,
+        d: &recurrent::Upstream<'_, Self>,
+        wanted: [bool; 5],
+    ) -> Result<[Option<Self::Array>; 5]> {
+        recurrent::recurrent_grad(self, cell, x, y, d, wanted)
     }
 }

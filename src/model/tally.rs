@@ -64,12 +64,7 @@ impl<B: Backend> Tally<B> {
     }
 
     /// Adds a batch; reads back only when much has piled up.
-    pub(super) fn add(
-        &mut self,
-        samples: usize,
-        outcome: Outcome<B>,
-        targets: Option<Targets>,
-    ) -> Result<()> {
+    pub(super) fn add(&mut self, samples: usize, outcome: Outcome<B>, targets: Option<Targets>) -> Result<()> {
         let Outcome { loss, predictions, mask } = outcome;
         let mask = mask.filter(|_| targets.is_some()).map(|mask| mask.array().clone());
         let predictions = targets.map(|targets| {

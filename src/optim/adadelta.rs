@@ -62,7 +62,7 @@ impl<B: Backend> Rule<B> for AdaDelta {
         from_zero("adadelta", "epsilon", self.epsilon)
     }
 
-    fn update(&self, at: Step, b: &B, w: &mut B::Array, g: &B::Array, state: &mut [B::Array]) -> Result<()> {
-        b.update(&Update::AdaDelta { lr: at.learning_rate, rho: self.rho, epsilon: self.epsilon }, w, g, state)
+    fn fused(&self, at: Step) -> Option<Update> {
+        Some(Update::AdaDelta { lr: at.learning_rate, rho: self.rho, epsilon: self.epsilon })
     }
 }

@@ -62,7 +62,7 @@ impl<B: Backend> Rule<B> for AdaGrad {
         epsilon("adagrad", self.epsilon)
     }
 
-    fn update(&self, at: Step, b: &B, w: &mut B::Array, g: &B::Array, state: &mut [B::Array]) -> Result<()> {
-        b.update(&Update::AdaGrad { lr: at.learning_rate, epsilon: self.epsilon }, w, g, state)
+    fn fused(&self, at: Step) -> Option<Update> {
+        Some(Update::AdaGrad { lr: at.learning_rate, epsilon: self.epsilon })
     }
 }

@@ -99,13 +99,13 @@ impl<B: Backend> Rule<B> for Adam {
         from_zero("adam", "weight decay", self.weight_decay)
     }
 
-    fn update(&self, at: Step, b: &B, w: &mut B::Array, g: &B::Array, state: &mut [B::Array]) -> Result<()> {
+    fn fused(&self, at: Step) -> Option<Update> {
         let Adam { beta1, beta2, amsgrad, .. } = *self;
         let t = at.iteration as f64;
         let root = (1.0 - beta2.powf(t)).sqrt();
         let lr = at.learning_rate * root / (1.0 - beta1.powf(t));
         let epsilon = if self.corrected { self.epsilon * root } else { self.epsilon };
         let decay = at.learning_rate * self.weight_decay;
-        b.update(&Update::Adam { lr, beta1, beta2, epsilon, decay, amsgrad }, w, g, state)
+        Some(Update::Adam { lr, beta1, beta2, epsilon, decay, amsgrad })
     }
 }

@@ -55,6 +55,7 @@ mod schedule;
 mod sgd;
 mod state;
 
+pub use crate::backend::rows::Reach;
 pub use crate::backend::update::Epsilon;
 pub use adadelta::AdaDelta;
 pub use adagrad::AdaGrad;
@@ -67,7 +68,7 @@ pub use schedule::Schedule;
 pub use sgd::Sgd;
 pub use state::{GRADIENT_SUM, OptimizerState, ParamState};
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Update};
 use crate::error::{Error, Result};
 use std::fmt::Debug;
 
@@ -108,8 +109,20 @@ pub trait Rule<B: Backend>: Debug + Send + Sync {
         Ok(())
     }
 
-    /// Moves the weight `w` in place, given its gradient `g` and its state (in the order of [`Rule::slots`]).
-    fn update(&self, at: Step, b: &B, w: &mut B::Array, g: &B::Array, state: &mut [B::Array]) -> Result<()>;
+    /// The rule's step as one of the backends' fused updates, where it is one. The library's rules are; with it a table
+    /// is moved by the gradients of some of its rows without a whole gradient being made.
+    fn fused(&self, _at: Step) -> Option<Update> {
+        None
+    }
+
+    /// Moves the weight `w` in place, given its gradient `g` and its state (in the order of [`Rule::slots`]): by the fused
+    /// update, unless a rule of one's own does otherwise. Errors for a rule that has neither.
+    fn update(&self, at: Step, b: &B, w: &mut B::Array, g: &B::Array, state: &mut [B::Array]) -> Result<()> {
+        match self.fused(at) {
+            Some(update) => b.update(&update, w, g, state),
+            None => Err(Error::invalid(self.name(), "a rule with `update` or `fused`", "neither")),
+        }
+    }
 }
 
 /// The library's rules can be given wherever an optimiser is expected. (An implementation for every rule is not

@@ -90,7 +90,7 @@ impl<B: Backend> Rule<B> for Nadam {
         Ok(())
     }
 
-    fn update(&self, at: Step, b: &B, w: &mut B::Array, g: &B::Array, state: &mut [B::Array]) -> Result<()> {
+    fn fused(&self, at: Step) -> Option<Update> {
         let t = at.iteration;
         let (now, next, product) = (self.momentum(t), self.momentum(t + 1), self.product(t));
         // Numerator and denominator are multiplied by the root, so that the kernel divides by sqrt(v) + ε sqrt(1 -
@@ -99,6 +99,6 @@ impl<B: Backend> Rule<B> for Nadam {
         let of_m = at.learning_rate * root * next / (1.0 - product * next);
         let of_g = at.learning_rate * root * (1.0 - now) / (1.0 - product);
         let (beta1, beta2, epsilon) = (self.beta1, self.beta2, self.epsilon * root);
-        b.update(&Update::Nadam { of_m, of_g, beta1, beta2, epsilon }, w, g, state)
+        Some(Update::Nadam { of_m, of_g, beta1, beta2, epsilon })
     }
 }

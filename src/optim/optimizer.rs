@@ -1,11 +1,11 @@
 //! [`Optimizer`]: the one walk over a model's parameters, and what happens around it.
 
-use super::{Clip, Rule, Schedule, Step, from_zero};
+use super::{Clip, Reach, Rule, Schedule, Step, from_zero};
 use crate::backend::{Backend, Map};
 use crate::error::{Error, Result};
 use crate::param::Param;
 use crate::shape::Shape;
-use crate::tensor::Gradients;
+use crate::tensor::{Coalesced, Gradient, Gradients};
 
 /// A [`Rule`] with its schedule, clipping, gradient accumulation and state.
 ///
@@ -33,6 +33,7 @@ pub struct Optimizer<B: Backend> {
     schedule: Schedule,
     clips: Vec<Clip>,
     every: usize,
+    reach: Reach,
     /// The base rate.
     pub(super) learning_rate: f64,
     /// Calls of `step` made.
@@ -54,13 +55,18 @@ pub(super) struct Entry<B: Backend> {
     pub(super) updates: u64,
     /// The rule's arrays, none before the first update.
     pub(super) slots: Vec<B::Array>,
-    /// The sum of gradients that are being accumulated.
-    pub(super) sum: Option<B::Array>,
+    /// The gradient of the update to come, or the sum of those that are being accumulated (whole ones).
+    pub(super) sum: Option<Gradient<B>>,
 }
 
 impl<B: Backend> Entry<B> {
     pub(super) fn new(name: &str, updates: u64) -> Self {
         Entry { name: name.to_string(), shape: Shape::SCALAR, updates, slots: Vec::new(), sum: None }
+    }
+
+    /// The shapes of all its arrays.
+    fn shapes(&self, b: &B) -> Vec<Shape> {
+        self.slots.iter().map(|slot| b.shape(slot)).chain(self.sum.iter().map(|sum| sum.shape(b))).collect()
     }
 }
 
@@ -73,6 +79,7 @@ impl<B: Backend> Optimizer<B> {
             schedule: Schedule::Constant,
             clips: Vec::new(),
             every: 1,
+            reach: Reach::Exact,
             calls: 0,
             iteration: 0,
             accumulated: 0,
@@ -111,6 +118,13 @@ impl<B: Backend> Optimizer<B> {
     /// `calls` times the size in the memory of one. Clipping sees the mean, as in Keras.
     pub fn accumulate(self, calls: usize) -> Self {
         Optimizer { every: calls, ..self }
+    }
+
+    /// With tables of which only some rows have a gradient (embeddings) moved so far: [`Reach::Lazy`] costs nothing for the
+    /// rest of the table, and is another rule than the default, [`Reach::Exact`], for all but plain gradient descent: the
+    /// running means of a rare word wait for the word. Gradients that are accumulated are whole ones.
+    pub fn reach(self, reach: Reach) -> Self {
+        Optimizer { reach, ..self }
     }
 
     /// The rule.
@@ -162,18 +176,22 @@ impl<B: Backend> Optimizer<B> {
         self.enrol(params)?;
         let learning_rate = self.learning_rate();
         from_zero("optimizer", &format!("learning rate by the schedule {:?}", self.schedule), learning_rate)?;
-        let taken: Vec<Option<B::Array>> = params.iter().map(|p| gradients.take(p.tensor())).collect();
+        let taken: Vec<_> = params.iter().map(|p| gradients.take_gradient(p.tensor())).collect();
         let without = params.iter().zip(&taken).filter(|(param, gradient)| param.is_trainable() && gradient.is_none());
         let names: Vec<String> = without.map(|(param, _)| param.name().to_string()).collect();
         if !names.is_empty() {
             return Err(Error::MissingGradient { names });
         }
         for ((entry, param), gradient) in self.entries.iter_mut().zip(&*params).zip(taken) {
+            let b = param.tensor().backend();
+            // Rows that are summed over calls would be summed in another order than whole gradients are; and a sum that
+            // is interrupted and restored must be the same sum.
+            let gradient = match gradient {
+                Some(gradient) if self.every > 1 => Some(Gradient::Dense(gradient.into_dense(b)?)),
+                other => other,
+            };
             entry.sum = match (entry.sum.take(), gradient) {
-                (Some(mut sum), Some(gradient)) => {
-                    param.tensor().backend().add_assign(&mut sum, &gradient)?;
-                    Some(sum)
-                }
+                (Some(sum), Some(gradient)) => Some(sum.add(b, gradient)?),
                 (None, gradient) => gradient,
                 // Frozen in the midst of an accumulation.
                 (Some(_), None) => None,
@@ -192,23 +210,36 @@ impl<B: Backend> Optimizer<B> {
     /// The update itself, from the gradients in the entries.
     fn update(&mut self, params: &mut [Param<B>], learning_rate: f64) -> Result<()> {
         let pairs = params.iter_mut().zip(&mut self.entries);
-        let (mut moved, mut gradients): (Vec<_>, Vec<B::Array>) =
+        let (mut moved, gradients): (Vec<_>, Vec<Gradient<B>>) =
             pairs.filter_map(|(param, entry)| entry.sum.take().map(|sum| ((param, entry), sum))).unzip();
         let Some(b) = moved.first().map(|(param, _)| param.tensor().backend().clone()) else {
             return Ok(());
         };
+        // The numbers to clip and to move by: whole, or those of the rows `rows[i]`.
+        let (mut numbers, mut rows) = (Vec::with_capacity(gradients.len()), Vec::with_capacity(gradients.len()));
+        for gradient in gradients {
+            let (array, of) = match gradient {
+                Gradient::Dense(array) => (array, None),
+                Gradient::Rows(gradient) => {
+                    let Coalesced { rows, values } = gradient.coalesce(&b)?;
+                    (values, Some(rows))
+                }
+            };
+            numbers.push(array);
+            rows.push(of);
+        }
         if self.every > 1 {
-            for gradient in &mut gradients {
+            for gradient in &mut numbers {
                 *gradient = b.map(Map::Affine(1.0 / self.every as f64, 0.0), gradient)?;
             }
         }
         for clip in &self.clips {
-            clip.apply(&b, &mut gradients)?;
+            clip.apply(&b, &mut numbers)?;
         }
         self.iteration += 1;
         self.rule.begin(Step { iteration: self.iteration, learning_rate })?;
         let slots = self.rule.slots();
-        for ((param, entry), gradient) in moved.iter_mut().zip(&gradients) {
+        for (((param, entry), gradient), rows) in moved.iter_mut().zip(&numbers).zip(&rows) {
             if entry.updates == 0 {
                 let made = slots.iter().map(|&(_, value)| b.fill(entry.shape, value));
                 entry.slots = made.collect::<Result<_>>()?;
@@ -217,7 +248,16 @@ impl<B: Backend> Optimizer<B> {
             let at = Step { iteration: entry.updates, learning_rate };
             let constraint = param.constraint();
             let w = param.value_mut();
-            self.rule.update(at, &b, w, gradient, &mut entry.slots)?;
+            match (rows, self.rule.fused(at)) {
+                (None, _) => self.rule.update(at, &b, w, gradient, &mut entry.slots)?,
+                (Some(rows), Some(fused)) => {
+                    b.update_rows(&fused, self.reach, w, (rows, gradient), &mut entry.slots)?;
+                }
+                (Some(rows), None) => {
+                    let whole = b.scatter_add(gradient, rows, entry.shape[0])?;
+                    self.rule.update(at, &b, w, &whole, &mut entry.slots)?;
+                }
+            }
             if let Some(constraint) = constraint {
                 *w = constraint.project(&b, w)?;
             }
@@ -260,8 +300,8 @@ impl<B: Backend> Optimizer<B> {
         let mut mismatched = Vec::new();
         for param in params {
             let b = param.tensor().backend();
-            let arrays = restored(param.name()).into_iter().flat_map(|entry| entry.slots.iter().chain(&entry.sum));
-            if let Some(wrong) = arrays.map(|array| b.shape(array)).find(|&shape| shape != param.shape()) {
+            let mut arrays = restored(param.name()).into_iter().flat_map(|entry| entry.shapes(b));
+            if let Some(wrong) = arrays.find(|&shape| shape != param.shape()) {
                 mismatched.push(format!("{} {} (its state {wrong})", param.name(), param.shape()));
             }
         }

@@ -77,8 +77,8 @@ impl<B: Backend> Rule<B> for RmsProp {
         epsilon("rmsprop", self.epsilon)
     }
 
-    fn update(&self, at: Step, b: &B, w: &mut B::Array, g: &B::Array, state: &mut [B::Array]) -> Result<()> {
+    fn fused(&self, at: Step) -> Option<Update> {
         let RmsProp { rho, momentum, epsilon, centered, .. } = *self;
-        b.update(&Update::RmsProp { lr: at.learning_rate, rho, epsilon, momentum, centered }, w, g, state)
+        Some(Update::RmsProp { lr: at.learning_rate, rho, epsilon, momentum, centered })
     }
 }

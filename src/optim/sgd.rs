@@ -87,12 +87,11 @@ impl<B: Backend> Rule<B> for Sgd {
         Ok(())
     }
 
-    fn update(&self, at: Step, b: &B, w: &mut B::Array, g: &B::Array, state: &mut [B::Array]) -> Result<()> {
+    fn fused(&self, at: Step) -> Option<Update> {
         let lr = at.learning_rate;
-        let update = match self.momentum > 0.0 {
+        Some(match self.momentum > 0.0 {
             true => Update::Momentum { lr, momentum: self.momentum, nesterov: self.nesterov },
             false => Update::Sgd { lr },
-        };
-        b.update(&update, w, g, state)
+        })
     }
 }

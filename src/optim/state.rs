@@ -3,6 +3,7 @@
 use super::{Optimizer, optimizer::Entry};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
+use crate::tensor::Gradient;
 
 /// Everything that an interrupted [`Optimizer`] needs to go on as if nothing had happened. Hyper-parameters are not
 /// part of it: they are in the program, which builds the optimiser anew and then restores its state.
@@ -42,7 +43,11 @@ impl<B: Backend> Optimizer<B> {
         let slots = self.rule.slots();
         let of = |entry: &Entry<B>| {
             let slots = slots.iter().zip(&entry.slots).map(|((name, _), array)| (name.to_string(), array.clone()));
-            let sum = entry.sum.iter().map(|array| (GRADIENT_SUM.to_string(), array.clone()));
+            // Between two steps there are only sums of whole gradients.
+            let sum = entry.sum.iter().filter_map(|sum| match sum {
+                Gradient::Dense(array) => Some((GRADIENT_SUM.to_string(), array.clone())),
+                Gradient::Rows(_) => None,
+            });
             ParamState { name: entry.name.clone(), updates: entry.updates, arrays: slots.chain(sum).collect() }
         };
         OptimizerState {
@@ -70,7 +75,7 @@ impl<B: Backend> Optimizer<B> {
                 Some(param.arrays.swap_remove(at).1)
             };
             let mut entry = Entry::new(&param.name, param.updates);
-            entry.sum = take(GRADIENT_SUM);
+            entry.sum = take(GRADIENT_SUM).map(Gradient::Dense);
             // A parameter without an update has no slots yet: they are made at its first.
             for (name, _) in slots.iter().filter(|_| param.updates > 0) {
                 match take(name) {

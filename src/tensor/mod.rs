@@ -1,9 +1,11 @@
 //! [`Tensor`]: an array with its place on the tape, so that gradients can be taken through what computed it.
 
+mod gradient;
 mod ops;
 mod tape;
 
-pub use ops::Axis;
+pub use gradient::{Coalesced, Gradient, Rows};
+pub use ops::{Axis, Recurrence, States};
 pub use tape::{Gradients, Wanted};
 
 use crate::backend::Backend;

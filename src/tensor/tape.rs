@@ -5,12 +5,12 @@
 //! backward takes the highest number first and needs neither recursion nor a set of visited nodes. Each pullback is called once
 //! and dropped, with the arrays that it kept, as soon as it has been called.
 
-use super::Tensor;
+use super::{Gradient, Tensor};
 use crate::backend::{Backend, check};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use std::collections::HashMap;
-use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::btree_map::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,8 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub type Wanted<'a> = &'a [bool];
 
 /// From the gradient for an operation's value to those for its inputs, `None` where none is wanted (or it is zero).
-type Pullback<B> =
-    Box<dyn FnOnce(&<B as Backend>::Array, Wanted<'_>) -> Result<Vec<Option<<B as Backend>::Array>>> + Send>;
+type Pullback<B> = Box<dyn FnOnce(&<B as Backend>::Array, Wanted<'_>) -> Result<Vec<Option<Gradient<B>>>> + Send>;
 
 /// An operation on the tape, or a variable.
 pub(super) struct Node<B: Backend> {
@@ -99,6 +98,21 @@ impl<B: Backend> Tensor<B> {
         inputs: &[&Tensor<B>],
         pullback: impl FnOnce(&B::Array, Wanted<'_>) -> Result<Vec<Option<B::Array>>> + Send + 'static,
     ) -> Tensor<B> {
+        let dense = |part: Option<B::Array>| part.map(Gradient::Dense);
+        let pullback =
+            move |dy: &B::Array, wanted: Wanted<'_>| Ok(pullback(dy, wanted)?.into_iter().map(dense).collect());
+        Self::record_gradients(op, backend, value, inputs, pullback)
+    }
+
+    /// [`Tensor::record`] with a pullback that may give gradients for rows of a table ([`Gradient::Rows`]) instead of whole
+    /// ones. They stay rows as far as a variable; an operation on the way there makes them whole.
+    pub fn record_gradients(
+        op: &'static str,
+        backend: &B,
+        value: B::Array,
+        inputs: &[&Tensor<B>],
+        pullback: impl FnOnce(&B::Array, Wanted<'_>) -> Result<Vec<Option<Gradient<B>>>> + Send + 'static,
+    ) -> Tensor<B> {
         let mut output = Tensor::constant(backend, value);
         if inputs.iter().any(|input| input.is_tracked()) {
             let inputs = inputs.iter().map(|input| input.node().map(|node| (node.clone(), input.shape()))).collect();
@@ -124,7 +138,7 @@ impl<B: Backend> Tensor<B> {
         check::same_shape("backward_from", self.shape(), b.shape(&gradient))?;
         let start = self.node().ok_or(Error::Constant)?;
         let mut gradients = Gradients { backend: b.clone(), of: HashMap::new() };
-        let mut open = BTreeMap::from([(start.number, (start.clone(), gradient))]);
+        let mut open = BTreeMap::from([(start.number, (start.clone(), Gradient::Dense(gradient)))]);
         let mut wanted = Vec::new();
         while let Some((number, (node, gradient))) = open.pop_last() {
             let Some(recorded) = &node.recorded else {
@@ -135,6 +149,7 @@ impl<B: Backend> Tensor<B> {
             let pullback = pullback.ok_or(Error::Freed { op: recorded.op })?;
             wanted.clear();
             wanted.extend(recorded.inputs.iter().map(Option::is_some));
+            let gradient = gradient.into_dense(b)?;
             let parts = pullback(&gradient, &wanted)?;
             if parts.len() != wanted.len() {
                 let expected = format!("{} gradients from the pullback, one an input", wanted.len());
@@ -144,14 +159,15 @@ impl<B: Backend> Tensor<B> {
             drop(gradient);
             for (i, (input, part)) in recorded.inputs.iter().zip(parts).enumerate() {
                 let (Some((input, shape)), Some(part)) = (input, part) else { continue };
-                if b.shape(&part) != *shape {
-                    let shapes = Box::new([*shape, b.shape(&part)]);
+                if part.shape(b) != *shape {
+                    let shapes = Box::new([*shape, part.shape(b)]);
                     return Err(Error::Pullback { op: recorded.op, input: i, shapes });
                 }
-                match open.entry(input.number) {
-                    Entry::Vacant(entry) => drop(entry.insert((input.clone(), part))),
-                    Entry::Occupied(mut entry) => b.add_assign(&mut entry.get_mut().1, &part)?,
-                }
+                let sum = match open.remove(&input.number) {
+                    Some((_, sum)) => sum.add(b, part)?,
+                    None => part,
+                };
+                open.insert(input.number, (input.clone(), sum));
             }
         }
         Ok(gradients)
@@ -161,18 +177,23 @@ impl<B: Backend> Tensor<B> {
 /// What a backward pass found: a gradient for each variable that the scalar depends on.
 pub struct Gradients<B: Backend> {
     backend: B,
-    of: HashMap<u64, B::Array>,
+    of: HashMap<u64, Gradient<B>>,
 }
 
 impl<B: Backend> Gradients<B> {
-    /// The gradient for a variable, `None` when the scalar does not depend on it (or it is no variable).
+    /// The gradient for a variable, whole, `None` when the scalar does not depend on it (or it is no variable).
     pub fn of(&self, variable: &Tensor<B>) -> Option<Tensor<B>> {
-        let gradient = self.of.get(&variable.node()?.number)?;
-        Some(Tensor::constant(&self.backend, gradient.clone()))
+        let gradient = self.of.get(&variable.node()?.number)?.clone();
+        Some(Tensor::constant(&self.backend, gradient.into_dense(&self.backend).ok()?))
     }
 
-    /// Takes the gradient for a variable out: its array has no other owner then and can be changed in place.
+    /// Takes the gradient for a variable out, whole: its array has no other owner then and can be changed in place.
     pub fn take(&mut self, variable: &Tensor<B>) -> Option<B::Array> {
+        self.take_gradient(variable)?.into_dense(&self.backend).ok()
+    }
+
+    /// Takes the gradient for a variable out as it came: whole, or the rows of a table that took part.
+    pub fn take_gradient(&mut self, variable: &Tensor<B>) -> Option<Gradient<B>> {
         self.of.remove(&variable.node()?.number)
     }
 

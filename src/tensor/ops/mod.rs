@@ -5,6 +5,8 @@ mod loss;
 mod nn;
 mod product;
 mod rearrange;
+mod recurrent;
 mod reduce;
 
+pub use recurrent::{Recurrence, States};
 pub use reduce::Axis;

@@ -1,6 +1,6 @@
 //! Operations that move elements without changing them.
 
-use super::super::Tensor;
+use super::super::{Gradient, Rows, Tensor};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::shape::Shape;
@@ -71,12 +71,13 @@ impl<B: Backend> Tensor<B> {
     }
 
     /// Rows of this table `[n, d]` by index: the shape of `rows`, then `d`. Errors for an index that is not below `n`.
+    ///
+    /// Its gradient holds the rows that were taken and no others ([`Gradient::Rows`]).
     pub fn gather(&self, rows: &B::Indices) -> Result<Self> {
-        let (b, rows) = (self.backend().clone(), rows.clone());
+        let (b, rows, table) = (self.backend().clone(), rows.clone(), self.shape());
         let y = b.gather(self.value(), &rows)?;
-        let n = self.shape()[0];
-        Ok(Tensor::record("gather", self.backend(), y, &[self], move |dy, _| {
-            Ok(vec![Some(b.scatter_add(dy, &rows, n)?)])
+        Ok(Tensor::record_gradients("gather", self.backend(), y, &[self], move |dy, _| {
+            Ok(vec![Some(Gradient::Rows(Rows::new(&b, table, rows, dy.clone())?))])
         }))
     }
 }
