@@ -199,6 +199,11 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
         norm::dropout(self, x, rate, key)
     }
 
+    /// What whole rows of a table are multiplied with to drop some at `rate`. See [`norm::row_keep_mask`].
+    fn row_keep_mask(&self, rows: &Self::Indices, rate: f64, key: Key) -> Result<Self::Array> {
+        norm::row_keep_mask(self, rows, rate, key)
+    }
+
     /// Cross-entropy of logits `[.., c]` with class indices `[..]`, a value a row. See [`loss::sparse_cross_entropy`].
     fn sparse_cross_entropy(
         &self,

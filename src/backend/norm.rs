@@ -52,6 +52,14 @@ pub fn keep_mask<E: Element>(count: usize, rate: f64, key: Key) -> Vec<E> {
     blocks.take(count).map(|bits| if bits < threshold { E::ZERO } else { scale }).collect()
 }
 
+/// What whole rows of a table are multiplied with, a number for each index: 0 with probability `rate`, else
+/// `1 / (1 - rate)`. Draw `i` of the key decides about row `i`, so that a row fares alike wherever it occurs.
+pub fn row_keep_mask<B: Backend>(b: &B, rows: &B::Indices, rate: f64, key: Key) -> Result<B::Array> {
+    let (threshold, scale) = (Key::drop_threshold(rate), B::Elem::from_f64(1.0 / (1.0 - rate)));
+    let keep = |row: u32| if key.bits(u64::from(row)) < threshold { B::Elem::ZERO } else { scale };
+    b.upload(b.download_indices(rows)?.into_iter().map(keep).collect(), b.indices_shape(rows))
+}
+
 /// Sums along the last axis, which stays with size 1.
 pub fn sum_last<B: Backend>(b: &B, x: &B::Array) -> Result<B::Array> {
     let shape = b.shape(x);

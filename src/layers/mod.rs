@@ -36,16 +36,20 @@
 mod activation;
 mod dense;
 mod dropout;
+mod embedding;
 mod mask;
 mod reshape;
+pub mod rnn;
 mod scope;
 mod sequential;
 mod spec;
 
 pub use dense::Dense;
 pub use dropout::Dropout;
+pub use embedding::Embedding;
 pub use mask::Mask;
 pub use reshape::{Flatten, Reshape};
+pub use rnn::{Bidirectional, Elman, Gru, Lstm, Merge};
 pub use scope::{Mode, Pass, Row, Scope, Weight};
 pub use sequential::Sequential;
 pub use spec::{Spec, Value};

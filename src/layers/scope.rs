@@ -4,6 +4,7 @@ use super::{Built, Layer, Module, Spec, Value};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::constraint::Constraint;
+use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::init::Init;
 use crate::param::{Param, ParamId};
@@ -32,6 +33,16 @@ impl Weight {
     /// A trainable weight that starts so.
     pub fn new(init: Init) -> Self {
         Weight { init, regularizer: None, constraint: None, trainable: true }
+    }
+
+    /// How it starts.
+    pub fn init(&self) -> Init {
+        self.init
+    }
+
+    /// The same demands on a weight that starts otherwise.
+    pub fn with_init(self, init: Init) -> Self {
+        Weight { init, ..self }
     }
 
     /// A trainable weight that starts at 0.
@@ -128,13 +139,26 @@ impl<B: Backend> Scope<'_, B> {
 
     /// Makes a parameter of the layer. Its initial draws depend on the model's seed and on its full path alone.
     pub fn param(&mut self, name: &str, shape: Shape, weight: &Weight) -> Result<ParamId> {
+        self.param_from(name, shape, weight, |key| weight.init.values(shape, key))
+    }
+
+    /// Makes a parameter with first values of the layer's own making, in row-major order, given the parameter's stream of
+    /// random numbers. Of `weight` all but its initial law counts.
+    pub fn param_from(
+        &mut self,
+        name: &str,
+        shape: Shape,
+        weight: &Weight,
+        values: impl FnOnce(Key) -> Result<Vec<f64>>,
+    ) -> Result<ParamId> {
         let path = self.join(name);
         if self.builder.params.iter().any(|param| param.name() == path) {
             return Err(Error::invalid("parameter", "a name that is not taken", path));
         }
         weight.regularizer.as_ref().map_or(Ok(()), Regularizer::check)?;
         weight.constraint.as_ref().map_or(Ok(()), Constraint::check)?;
-        let tensor: Tensor<B> = weight.init.tensor(self.backend, shape, self.builder.key.named(&path))?;
+        let values = values(self.builder.key.named(&path))?.into_iter().map(B::Elem::from_f64).collect();
+        let tensor = Tensor::constant(self.backend, self.backend.upload(values, shape)?);
         let mut param = Param::new(path, tensor, weight.trainable);
         if let Some(regularizer) = weight.regularizer {
             param = param.with_regularizer(regularizer);
@@ -233,12 +257,23 @@ pub struct Pass<'a, B: Backend> {
     mode: Mode,
     draws: u64,
     states: Vec<(ParamId, B::Array)>,
+    rehearsal: bool,
 }
 
 impl<'a, B: Backend> Pass<'a, B> {
     /// A pass over a model's parameters.
     pub fn new(backend: &'a B, params: &'a [Param<B>], mode: Mode) -> Self {
-        Pass { backend, params, mode, draws: 0, states: Vec::new() }
+        Pass { backend, params, mode, draws: 0, states: Vec::new(), rehearsal: false }
+    }
+
+    /// A pass of evaluation that must leave no trace: only to see whether data and model go together.
+    pub(crate) fn rehearsal(backend: &'a B, params: &'a [Param<B>]) -> Self {
+        Pass { rehearsal: true, ..Pass::new(backend, params, Mode::Evaluation) }
+    }
+
+    /// Whether what a layer carries from batch to batch is to be left as it is.
+    pub fn is_rehearsal(&self) -> bool {
+        self.rehearsal
     }
 
     /// The backend.

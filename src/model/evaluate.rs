@@ -5,7 +5,7 @@ use super::{Batch, Model, batch};
 use crate::backend::Backend;
 use crate::data::{Batches, Dataset, Inputs};
 use crate::error::{Error, Result};
-use crate::layers::Mode;
+use crate::layers::{Mode, Pass};
 use std::fmt;
 
 /// Loss and metrics of a data set.
@@ -84,7 +84,8 @@ impl<B: Backend> Model<B> {
         for rows in &Batches::new(data.len(), batch_size, None)? {
             let part = data.select(rows)?;
             let targets = tally.targets(part.targets());
-            let outcome = self.outcome(&Batch::new(&self.backend, part)?, Mode::Evaluation)?;
+            let pass = Pass::new(&self.backend, &self.params, Mode::Evaluation);
+            let outcome = self.outcome(&Batch::new(&self.backend, part)?, pass)?;
             tally.add(rows.len(), outcome, targets)?;
         }
         tally.close()

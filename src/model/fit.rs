@@ -7,7 +7,7 @@ use super::{Batch, EpochLog, Evaluation, History, Model};
 use crate::backend::Backend;
 use crate::data::{Batches, ClassWeights, Dataset, Targets};
 use crate::error::{Error, Result};
-use crate::layers::Mode;
+use crate::layers::Pass;
 use crate::param::Param;
 use crate::random::Key;
 use std::time::Instant;
@@ -229,7 +229,7 @@ impl<B: Backend> Model<B> {
     /// One batch through model and loss, so that an epoch of training is not lost to data that does not fit.
     fn rehearse(&self, data: &Dataset, batch_size: usize) -> Result<()> {
         let first = data.slice(0..batch_size.min(data.len()))?;
-        self.loss(&Batch::new(&self.backend, first)?, Mode::Evaluation).map(drop)
+        self.outcome(&Batch::new(&self.backend, first)?, Pass::rehearsal(&self.backend, &self.params)).map(drop)
     }
 
     /// Checks that there will be the values which callbacks watch.

@@ -240,13 +240,13 @@ impl<B: Backend> Model<B> {
     /// The loss of a batch with the weights' penalties (a scalar to take `backward` of), and the model's predictions,
     /// cut off from the tape. Where the loss has a stable form on what feeds the last activation, that form is used.
     pub fn loss(&self, batch: &Batch<B>, mode: Mode) -> Result<(Tensor<B>, Tensor<B>)> {
-        self.outcome(batch, mode).map(|outcome| (outcome.loss, outcome.predictions))
+        let outcome = self.outcome(batch, Pass::new(&self.backend, &self.params, mode))?;
+        Ok((outcome.loss, outcome.predictions))
     }
 
-    fn outcome(&self, batch: &Batch<B>, mode: Mode) -> Result<Outcome<B>> {
+    fn outcome(&self, batch: &Batch<B>, mut pass: Pass<'_, B>) -> Result<Outcome<B>> {
         let compiled = self.compiled()?;
         self.input.check_value("model input", &batch.input, &self.backend)?;
-        let mut pass = Pass::new(&self.backend, &self.params, mode);
         let (z, last) = self.root.forward_linear(batch.input.clone(), &mut pass)?;
         let (z, mask) = z.split();
         let z = z.tensor(&pass)?;
@@ -282,7 +282,7 @@ impl<B: Backend> Model<B> {
 
     fn step(&mut self, batch: &Batch<B>) -> Result<Outcome<B>> {
         let key = Key::new(self.seed).named("dropout").fold(self.steps);
-        let outcome = self.outcome(batch, Mode::Training(key))?;
+        let outcome = self.outcome(batch, Pass::new(&self.backend, &self.params, Mode::Training(key)))?;
         let gradients = outcome.loss.backward().map_err(|error| match error {
             // Nothing that is trained took part at all.
             Error::Constant => Error::MissingGradient {

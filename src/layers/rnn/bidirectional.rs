@@ -1,0 +1,95 @@
+//! [`Bidirectional`]: a recurrent layer in both directions.
+
+use super::{CellKind, Rnn};
+use crate::backend::Backend;
+use crate::error::{Error, Result};
+use crate::layers::{Built, Layer, Module, Pass, Scope, Spec, Value};
+use crate::tensor::Tensor;
+
+/// How the two directions become one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Merge {
+    /// The features of both, forward first.
+    #[default]
+    Concat,
+    /// Their sum.
+    Sum,
+    /// Their product, elementwise.
+    Mul,
+    /// Their mean.
+    Average,
+}
+
+/// A recurrent layer and one of its kind that goes from the last step to the first, with parameters of its own (Schuster
+/// and Paliwal, 1997): `[batch, 2 units]`, or `[batch, time, 2 units]` of a layer that gives every step, where both
+/// directions stand at the steps of the input. Their names are `forward` and `backward`.
+///
+/// ```
+/// use elman::layers::{Bidirectional, Lstm, Merge};
+/// let encoder = Bidirectional::new(Lstm::new(64).return_sequences()).merge(Merge::Sum);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Bidirectional<C> {
+    layer: Rnn<C>,
+    merge: Merge,
+}
+
+impl<C: CellKind> Bidirectional<C> {
+    /// The layer in both directions, side by side.
+    pub fn new(layer: Rnn<C>) -> Self {
+        Bidirectional { layer, merge: Merge::Concat }
+    }
+
+    /// How the two directions become one.
+    pub fn merge(self, merge: Merge) -> Self {
+        Bidirectional { merge, ..self }
+    }
+}
+
+impl<B: Backend, C: CellKind> Layer<B> for Bidirectional<C> {
+    fn kind(&self) -> &'static str {
+        "bidirectional"
+    }
+
+    fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {
+        let forward = scope.layer(Some("forward"), &self.layer, input)?;
+        let backward = scope.layer(Some("backward"), &self.layer.clone().reverse(), input)?;
+        let output = match self.merge {
+            Merge::Concat => forward.output.with_features(2 * forward.output.features()?),
+            _ => forward.output,
+        };
+        Ok(Built::new(
+            BidirectionalModule { forward: forward.module, backward: backward.module, merge: self.merge },
+            output,
+        ))
+    }
+}
+
+#[derive(Debug)]
+struct BidirectionalModule<B: Backend> {
+    forward: Box<dyn Module<B>>,
+    backward: Box<dyn Module<B>>,
+    merge: Merge,
+}
+
+impl<B: Backend> Module<B> for BidirectionalModule<B> {
+    fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
+        let (forward, mask) = self.forward.forward(input.clone(), pass)?.split();
+        let (backward, _) = self.backward.forward(input, pass)?.split();
+        let (forward, backward) = (forward.tensor(pass)?, backward.tensor(pass)?);
+        let rank = forward.shape().rank();
+        let features = rank.checked_sub(1).ok_or_else(|| Error::invalid("bidirectional", "features", "a number"))?;
+        let merged = match self.merge {
+            Merge::Concat => Tensor::concat(&[&forward, &backward], features)?,
+            Merge::Sum => forward.add(&backward)?,
+            Merge::Mul => forward.mul(&backward)?,
+            Merge::Average => forward.add(&backward)?.affine(0.5, 0.0)?,
+        };
+        Ok(Value::Tensor(merged).with_mask(mask))
+    }
+
+    fn reset_state(&self) {
+        self.forward.reset_state();
+        self.backward.reset_state();
+    }
+}

@@ -1,0 +1,7 @@
+//! Recurrent layers and embeddings within models: options, masks, state from batch to batch, what is refused.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod embedding;
+mod options;
+mod tasks;

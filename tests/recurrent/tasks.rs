@@ -1,0 +1,51 @@
+//! What only a recurrent network can learn.
+
+use elman::data::{Dataset, Inputs, Targets};
+use elman::layers::{Dense, Elman, Embedding, Gru, Layer, Lstm, Sequential};
+use elman::loss::BinaryCrossEntropy;
+use elman::metrics::Accuracy;
+use elman::model::Fit;
+use elman::optim::Adam;
+use elman::{Activation, Backend, Key, Spec};
+use elman_candle::Candle;
+use elman_reference::Reference;
+
+/// Sequences of words 1 and 2, padded with 0 on the left, of class 1 where the first word is a 1: whoever counts words
+/// cannot tell, as both occur alike.
+fn first_words() -> Dataset {
+    let key = Key::new(7);
+    let sequence = |i: u64| {
+        let length = 2 + key.fold(i).below(0, 5);
+        let mut words: Vec<u32> = (0..length).map(|j| 1 + (key.fold(i).bits(j as u64 + 8) & 1)).collect();
+        words.insert(0, 1 + (i % 2) as u32);
+        [vec![0; 8 - words.len()], words].concat()
+    };
+    let rows: Vec<Vec<u32>> = (0..200).map(sequence).collect();
+    let labels = (0..200).map(|i| u32::from(i % 2 == 0)).collect();
+    Dataset::new(Inputs::indices(&rows).unwrap(), Targets::classes(labels).unwrap()).unwrap()
+}
+
+fn learns<B: Backend>(b: &B, layer: impl Layer<B> + 'static) {
+    let kind = layer.kind();
+    let network = Sequential::new()
+        .add(Embedding::new(3, 4).padding(0))
+        .add(layer)
+        .add(Dense::new(1).activation(Activation::Sigmoid));
+    let mut model = network.build(b, Spec::indices(8), 1).unwrap();
+    model.compile(Adam::new(0.02), BinaryCrossEntropy::new()).metric(Accuracy::new());
+    let data = first_words();
+    model.fit(&data, Fit::new().epochs(30).batch_size(20).quiet()).unwrap();
+    let accuracy = model.evaluate(&data, 50).unwrap().get("accuracy").unwrap();
+    assert!(accuracy > 0.99, "{kind} on {}: {accuracy}", b.name());
+}
+
+#[test]
+fn the_first_word_is_remembered() {
+    fn all<B: Backend>(b: &B) {
+        learns(b, Elman::new(8));
+        learns(b, Lstm::new(8));
+        learns(b, Gru::new(8));
+    }
+    all(&Candle::cpu());
+    all(&Reference::<f32>::new());
+}
