@@ -26,6 +26,14 @@ pub enum Inputs {
     },
     /// Sparse bags of words: `[len, width]`.
     Bags(Bags),
+    /// Sequences with a mask of one's own.
+    #[non_exhaustive]
+    Masked {
+        /// The sequences: numbers `[len, steps, ..]` or indices `[len, steps]`.
+        inputs: Box<Inputs>,
+        /// Whether each step counts, `[len, steps]`.
+        mask: Vec<bool>,
+    },
 }
 
 impl Inputs {
@@ -66,9 +74,39 @@ impl Inputs {
         Ok(Inputs::Bags(bags))
     }
 
+    /// Sequences of which only some steps count: a row of flags for each. (An
+    /// [`Embedding`](crate::layers::Embedding) with a padding index and [`Masking`](crate::layers::Masking) find their mask
+    /// by themselves.) Errors: inputs that are no sequences, or have a mask already; not a flag for each step of each (names
+    /// the sequence).
+    ///
+    /// ```
+    /// use elman::data::Inputs;
+    /// let words = Inputs::indices(&[[4, 7, 0], [5, 0, 0]])?.with_mask(&[[true, true, false], [true, false, false]])?;
+    /// assert_eq!((words.len(), words.sample_shape()), (2, vec![3]));
+    /// # Ok::<(), elman::Error>(())
+    /// ```
+    pub fn with_mask<R: AsRef<[bool]>>(self, mask: &[R]) -> Result<Self> {
+        let steps = match &self {
+            Inputs::Dense { shape, .. } if shape.len() > 1 => shape[0],
+            Inputs::Indices { steps, .. } => *steps,
+            _ => return Err(crate::Error::invalid("mask", "sequences without a mask", "other inputs")),
+        };
+        if mask.len() != self.len() {
+            let expected = format!("a row of flags for each of {} sequences", self.len());
+            return Err(crate::Error::invalid("mask", expected, format!("{} rows", mask.len())));
+        }
+        if let Some(row) = mask.iter().position(|row| row.as_ref().len() != steps) {
+            let found = mask[row].as_ref().len();
+            return Err(crate::Error::invalid(format!("mask, row {row}"), format!("{steps} flags, one a step"), found));
+        }
+        let mask = mask.iter().flat_map(|row| row.as_ref()).copied().collect();
+        Ok(Inputs::Masked { inputs: Box::new(self), mask })
+    }
+
     /// Number of samples.
     pub fn len(&self) -> usize {
         match self {
+            Inputs::Masked { inputs, .. } => inputs.len(),
             Inputs::Dense { data, shape } => data.len() / shape.iter().product::<usize>().max(1),
             Inputs::Indices { data, steps } => data.len() / (*steps).max(1),
             Inputs::Bags(bags) => bags.len(),
@@ -83,6 +121,7 @@ impl Inputs {
     /// Shape of one sample: `[steps]` of a sequence of indices, `[width]` of a bag.
     pub fn sample_shape(&self) -> Vec<usize> {
         match self {
+            Inputs::Masked { inputs, .. } => inputs.sample_shape(),
             Inputs::Dense { shape, .. } => shape.clone(),
             Inputs::Indices { steps, .. } => vec![*steps],
             Inputs::Bags(bags) => vec![bags.width()],
@@ -93,6 +132,10 @@ impl Inputs {
     pub fn select(&self, rows: &[usize]) -> Result<Self> {
         checks::selection("inputs", rows, self.len())?;
         Ok(match self {
+            Inputs::Masked { inputs, mask } => {
+                let mask = checks::gather(mask, mask.len() / self.len().max(1), rows);
+                Inputs::Masked { inputs: Box::new(inputs.select(rows)?), mask }
+            }
             Inputs::Dense { data, shape } => {
                 Inputs::Dense { data: checks::gather(data, shape.iter().product(), rows), shape: shape.clone() }
             }
@@ -132,6 +175,26 @@ mod tests {
         let bags = Inputs::bags(Bags::binary([[1], [2]], 3).unwrap()).unwrap();
         assert_eq!(bags.slice(1..2).unwrap(), Inputs::bags(Bags::binary([[2]], 3).unwrap()).unwrap());
         assert!(bags.slice(2..2).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_mask_goes_with_its_sequences() {
+        let words = || Inputs::indices(&[[4, 7, 0], [5, 0, 0]]).unwrap();
+        let masked = words().with_mask(&[[true, true, false], [true, false, false]]).unwrap();
+        let Inputs::Masked { inputs, mask } = masked.select(&[1, 0]).unwrap() else { panic!("the mask is gone") };
+        assert_eq!(*inputs, Inputs::indices(&[[5, 0, 0], [4, 7, 0]]).unwrap());
+        assert_eq!(mask, [true, false, false, true, true, false]);
+        assert!(masked.slice(1..1).unwrap().is_empty());
+        assert_eq!(
+            message(words().with_mask(&[vec![true; 3], vec![true; 2]])),
+            "mask, row 1: expected 3 flags, one a step, found 2"
+        );
+        assert_eq!(
+            message(words().with_mask(&[[true; 3]])),
+            "mask: expected a row of flags for each of 2 sequences, found 1 rows"
+        );
+        assert!(masked.with_mask(&[[true; 3]; 2]).is_err());
+        assert!(Inputs::dense(vec![0.0; 6], &[3]).unwrap().with_mask(&[[true; 3]; 2]).is_err());
     }
 
     #[test]

@@ -85,6 +85,7 @@ impl Spec {
             Inputs::Dense { shape, .. } => Spec::dense(shape),
             Inputs::Indices { steps, .. } => Spec::indices(*steps),
             Inputs::Bags(bags) => Spec::bags(bags.width()),
+            Inputs::Masked { inputs, .. } => return self.check_inputs(place, inputs),
         };
         self.check(place, &found)
     }

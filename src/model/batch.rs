@@ -4,7 +4,7 @@ use crate::backend::Backend;
 use crate::data::{Dataset, Inputs, Targets};
 use crate::element::Element;
 use crate::error::Result;
-use crate::layers::Value;
+use crate::layers::{Mask, Value};
 use crate::loss::Target;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -51,6 +51,10 @@ pub(super) fn input<B: Backend>(backend: &B, inputs: Inputs) -> Result<Value<B>>
         Inputs::Dense { data, shape } => upload(backend, data, len, &shape)?.into(),
         Inputs::Indices { data, steps } => Value::Indices(backend.upload_indices(data, [len, steps].into())?),
         Inputs::Bags(bags) => Value::Bags(Arc::new(bags)),
+        Inputs::Masked { inputs, mask } => {
+            let steps = inputs.sample_shape().first().copied().unwrap_or(0);
+            input(backend, *inputs)?.with_mask(Mask::new(backend, &mask, steps)?)
+        }
     })
 }
 
