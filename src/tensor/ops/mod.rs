@@ -7,6 +7,7 @@ mod product;
 mod rearrange;
 mod recurrent;
 mod reduce;
+mod steps;
 
 pub use recurrent::{Recurrence, States};
 pub use reduce::Axis;
