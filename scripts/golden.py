@@ -4,7 +4,7 @@
     python scripts/golden.py --check    computes everything again and compares with the files (exit 1 if they differ)
 
 This script holds dense layers, losses, optimizers and metrics, and runs the others: golden_recurrent.py,
-golden_sequences.py and golden_weights.py; golden_common.py is what all share.
+golden_models.py, golden_sequences.py and golden_weights.py; golden_common.py is what all share.
 
 Packages (Python 3.11 or later; later versions should do, `--check` tells):
 
@@ -35,6 +35,7 @@ import sklearn.metrics
 import torch
 import torch.nn.functional as F
 
+from golden_models import models
 from golden_recurrent import recurrent
 from golden_sequences import sequences
 from golden_weights import imports, keras_weights, torch_state_dict
@@ -976,7 +977,8 @@ def main():
     torch.manual_seed(SEED)
 
     different = False
-    for make in (layers, losses, optimizers, metrics, recurrent, sequences, torch_state_dict, keras_weights, imports):
+    for make in (layers, losses, optimizers, metrics, recurrent, models, sequences, torch_state_dict, keras_weights,
+                 imports):
         group, path = make(), FOLDER / f"{make.__name__}.safetensors"
         if check:
             lines = differences(path, group)

@@ -77,24 +77,28 @@ def agree(name, framework, formula):
     np.testing.assert_allclose(numpy(framework), formula, rtol=AGREE, atol=AGREE, err_msg=name)
 
 
+def named(what):
+    """The name of the gradient of `what`: `grad_x` of `x`, `a/grad_x` of `a/x`."""
+    folder, slash, last = what.rpartition("/")
+    return f"{folder}{slash}grad_{last}"
+
+
 def agree_slopes(name, rng, formula, tensors, upstream):
-    """Holds the gradients in `tensors` (`x` has `grad_x`, `a/x` has `a/grad_x`) against the slope of the NumPy formula,
-    a function of a dict of arrays: along one random direction in the space of all arrays that have a gradient, its
-    outputs, weighted with those of `upstream`, must change as the gradients say."""
-    prefixed = lambda what: "/".join([*what.split("/")[:-1], f"grad_{what.split('/')[-1]}"])
-    arrays = {what: numpy(value) for what, value in tensors.items() if value is not None}
-    direction = {what: rng.normal(size=value.shape) for what, value in arrays.items()
-                 if prefixed(what) in arrays and what not in upstream}
+    """Holds the gradients in `tensors` against the slope of the NumPy formula, a function of a dict of arrays: along
+    one random direction in the space of all arrays that have a gradient, its outputs, weighted with those of
+    `upstream`, must change as the gradients say."""
+    arrays = {what: numpy(value) for what, value in tensors.items()}
+    direction = {what: rng.normal(size=array.shape) for what, array in arrays.items() if named(what) in arrays}
     assert direction
-    expected = sum((numpy(arrays[prefixed(what)]) * d).sum() for what, d in direction.items())
+    expected = sum((arrays[named(what)] * d).sum() for what, d in direction.items())
 
     def value(step):
         outputs = formula(arrays | {what: arrays[what] + step * d for what, d in direction.items()})
-        return sum((outputs[what] * numpy(weight)).sum() for what, weight in upstream.items())
+        return sum((outputs[what] * weight).sum() for what, weight in upstream.items())
 
     h = 1e-5
     slope = (8 * (value(h) - value(-h)) - (value(2 * h) - value(-2 * h))) / (12 * h)
-    size = sum(np.abs(numpy(arrays[prefixed(what)])).sum() for what in direction)
+    size = sum(np.abs(arrays[named(what)]).sum() for what in direction)
     assert abs(slope - expected) < 1e-8 * max(1, size), f"{name}: gradients say {expected}, the formula {slope}"
 
 

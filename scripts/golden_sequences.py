@@ -6,7 +6,7 @@ Options and sizes are drawn from a seed. The weights are leaves of the graph, pu
 
 import warnings
 
-from golden_common import KERAS, TORCH, Group, agree, agree_slopes, leaf, numpy, rng_for, softmax
+from golden_common import KERAS, TORCH, Group, agree, agree_slopes, leaf, named, numpy, rng_for, softmax
 
 import keras
 import numpy as np
@@ -47,7 +47,6 @@ def add(group, name, kind, source, args, rng, arrays, run, formula, **fixed):
     grads = torch.autograd.grad(outputs["output"], list(leaves.values()), torch.tensor(grad_output))
     for what, expected in formula(arrays).items():
         agree(f"{name}/{what}", outputs[what], expected)
-    named = lambda what: "/".join([*what.split("/")[:-1], f"grad_{what.split('/')[-1]}"])
     tensors = arrays | {named(what): numpy(grad) for what, grad in zip(leaves, grads)}
     agree_slopes(name, rng, formula, tensors, {"output": grad_output})
     group.add(name, kind, source, args, **tensors, **fixed, **outputs, grad_output=grad_output)
@@ -224,7 +223,8 @@ def add_multi_head_attentions(group):
             value_dim = key_dim if framework == "torch" else size(rng, 1, 3)
             value_width = width if framework == "torch" or itself else size(rng, 1, 5)
             args = {"heads": heads, "key_dim": key_dim, "value_dim": value_dim,
-                    "use_bias": pick(rng, True, True, False), "causal": pick(rng, False, True), "self_attention": itself}
+                    "use_bias": pick(rng, True, True, False), "causal": pick(rng, False, True),
+                    "self_attention": itself}
             value_mask = draw_mask(rng, batch, values) if pick(rng, False, True, True) else None
             if args["causal"] and value_mask is not None:
                 value_mask[:, 0] = 1
