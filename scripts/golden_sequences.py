@@ -176,7 +176,7 @@ def add_attentions(group):
             batch, queries, values, width = size(rng, 1, 4), size(rng, 1, 6), size(rng, 1, 6), size(rng, 1, 5)
             args = {"use_scale": pick(rng, False, True), "causal": pick(rng, False, False, True)}
             key = pick(rng, False, True)  # without a key, the value is the key
-            masks = pick(rng, "", "query value", "value", "query value")
+            masks = pick(rng, "query value", "value", "query value") if number % 4 else ""
             query_mask = draw_mask(rng, batch, queries) if "query" in masks else None
             value_mask = draw_mask(rng, batch, values) if "value" in masks else None
             if args["causal"] and value_mask is not None:
