@@ -1,7 +1,10 @@
 """Golden numbers: what PyTorch, Keras 3 and scikit-learn compute, written down for the tests of this library.
 
-    python scripts/golden.py            writes tests/golden/{layers,losses,optimizers,metrics}.safetensors
+    python scripts/golden.py            writes the safetensors files of tests/golden
     python scripts/golden.py --check    computes everything again and compares with the files (exit 1 if they differ)
+
+This script holds dense layers, losses, optimizers and metrics, and runs the others: golden_recurrent.py,
+golden_models.py, golden_sequences.py and golden_weights.py; golden_common.py is what all share.
 
 Packages (Python 3.11 or later; later versions should do, `--check` tells):
 
@@ -17,82 +20,32 @@ numbers are truly double precision, and that `args` is complete.
 """
 
 import argparse
-import json
 import math
-import os
 import sys
-import zlib
-from pathlib import Path
 
-os.environ["KERAS_BACKEND"] = "torch"
+sys.dont_write_bytecode = True  # of the modules beside this script
+
+from golden_common import (FOLDER, KERAS, SEED, TORCH, Group, agree, differences, leaf, one_hot, rng_for, save, softmax,
+                           use_float64)
 
 import keras
 import numpy as np
-import safetensors
 import sklearn
 import sklearn.metrics
 import torch
 import torch.nn.functional as F
-from safetensors.numpy import save_file
 
-FOLDER = Path(__file__).resolve().parent.parent / "tests" / "golden"
-SEED = 20240607
-AGREE = 1e-10  # how closely a framework and the NumPy formula must agree
-CHECK = 1e-12  # how closely a second run must agree with the files
+from golden_models import models
+from golden_recurrent import recurrent
+from golden_sequences import sequences
+from golden_weights import imports, keras_weights, torch_state_dict
 
-KERAS = f"keras {keras.__version__}"
-TORCH = f"torch {torch.__version__.split('+')[0]}"
 SKLEARN = f"scikit-learn {sklearn.__version__}"
-
-
-class Group:
-    """The cases of one file and their tensors."""
-
-    def __init__(self):
-        self.cases, self.tensors = {}, {}
-
-    def add(self, name, kind, source, args, **tensors):
-        assert name not in self.cases, f"{name} occurs twice"
-        self.cases[name] = {"name": name, "kind": kind, "from": source, "args": args}
-        for what, value in tensors.items():
-            if value is None:
-                continue
-            value = value.detach().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
-            value = np.atleast_1d(np.ascontiguousarray(value))  # a single number has shape [1]
-            assert value.dtype in (np.float64, np.int64), f"{name}/{what} is {value.dtype}"
-            assert np.all(np.isfinite(value)), f"{name}/{what} is not finite"
-            self.tensors[f"{name}/{what}"] = value
-
-    def sorted_cases(self):
-        return [self.cases[name] for name in sorted(self.cases)]
-
-
-def rng_for(name):
-    """Each case draws from its own stream, so that a new case leaves the numbers of all others as they are."""
-    return np.random.default_rng([SEED, zlib.crc32(name.encode())])
-
-
-def agree(name, framework, formula):
-    framework = framework.detach().numpy() if isinstance(framework, torch.Tensor) else np.asarray(framework)
-    np.testing.assert_allclose(framework, formula, rtol=AGREE, atol=AGREE, err_msg=name)
-
-
-def leaf(array):
-    return torch.tensor(array, dtype=torch.float64, requires_grad=True)
-
-
-def softmax(x):
-    e = np.exp(x - x.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
 
 
 def log_softmax(x):
     x = x - x.max(-1, keepdims=True)
     return x - np.log(np.exp(x).sum(-1, keepdims=True))
-
-
-def one_hot(labels, classes):
-    return np.eye(classes)[labels]
 
 
 # --------------------------------------------------------------------------------------------------------------- layers
@@ -1014,34 +967,6 @@ def metrics():
 # ----------------------------------------------------------------------------------------------------------------- main
 
 
-def differences(path, group):
-    """What differs between a file and freshly computed numbers, one line each. Versions (`from`) may differ."""
-    with safetensors.safe_open(path, "numpy") as file:
-        cases, stored = json.loads(file.metadata()["cases"]), {key: file.get_tensor(key) for key in file.keys()}
-    unversioned = lambda case: {key: value for key, value in case.items() if key != "from"}
-    old = {case["name"]: unversioned(case) for case in cases}
-    new = json.loads(json.dumps({name: unversioned(case) for name, case in group.cases.items()}))
-    lines = [f"case {name}" for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
-    for name in sorted(stored.keys() | group.tensors.keys()):
-        a, b = stored.get(name), group.tensors.get(name)
-        if a is None or b is None or a.dtype != b.dtype or a.shape != b.shape:
-            lines.append(f"tensor {name}: missing, or of another shape or type")
-        elif np.any(np.abs(a - b) > CHECK * np.maximum(1, np.abs(a))):
-            lines.append(f"tensor {name}: differs by {np.abs(a - b).max():.1e}")
-    return lines
-
-
-def use_float64():
-    """On all backends but TensorFlow, Keras' type promotion turns float64 into float32 even where floatx is float64, as
-    JAX does by default: `ops.matmul` of two float64 matrices is computed in float32. This table is what does it."""
-    from keras.src.backend.common import dtypes
-
-    dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    torch.set_default_dtype(torch.float64)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--check", action="store_true", help="compare with the files on disk instead of writing them")
@@ -1052,17 +977,17 @@ def main():
     torch.manual_seed(SEED)
 
     different = False
-    for make in (layers, losses, optimizers, metrics):
+    for make in (layers, losses, optimizers, metrics, recurrent, models, sequences, torch_state_dict, keras_weights,
+                 imports):
         group, path = make(), FOLDER / f"{make.__name__}.safetensors"
         if check:
             lines = differences(path, group)
             different |= bool(lines)
-            print(f"{path.name}: {len(group.cases)} cases, {'as on disk' if not lines else 'different:'}")
+            print(f"{path.name}: {group}, {'as on disk' if not lines else 'different:'}")
             print("".join(f"  {line}\n" for line in lines), end="")
         else:
-            FOLDER.mkdir(parents=True, exist_ok=True)
-            save_file(group.tensors, path, {"cases": json.dumps(group.sorted_cases(), sort_keys=True)})
-            print(f"{path.name}: {len(group.cases)} cases, {path.stat().st_size / 1000:.0f} kB")
+            save(path, group)
+            print(f"{path.name}: {group}, {path.stat().st_size / 1000:.0f} kB")
     sys.exit(1 if different else 0)
 
 
