@@ -3,15 +3,14 @@
 use crate::backend::Backend;
 use crate::element::Element;
 use crate::error::{Error, Result};
+use crate::file::write_whole;
 use crate::model::Model;
 use crate::param::Param;
 use crate::shape::Shape;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fs;
+use std::path::Path;
 
 /// Key and value in the file's metadata that say what it is and in which version of the layout.
 const FORMAT: (&str, &str) = ("elman.format", "1");
@@ -38,7 +37,8 @@ impl<B: Backend> Model<B> {
             buffers.iter().map(|(name, shape, bytes)| Ok((*name, TensorView::new(dtype, shape.clone(), bytes)?)));
         let views: Vec<_> = views.collect::<Result<_, _>>().map_err(|e| unreadable(path, e))?;
         let metadata = [(FORMAT.0.to_string(), FORMAT.1.to_string())].into();
-        write_whole(path, &safetensors::serialize(views, Some(metadata)).map_err(|e| unreadable(path, e))?)
+        let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| unreadable(path, e))?;
+        write_whole(path, |file| file.write_all(&bytes))
     }
 
     /// Reads all parameters from a safetensors file. Strict: errors, listing every name, when the file lacks a
@@ -136,44 +136,4 @@ fn numbers<E: Element, const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f
     // The format's reader has checked that the bytes are a whole number of elements.
     let (elements, _) = bytes.as_chunks::<N>();
     elements.iter().map(|&element| E::from_f64(read(element))).collect()
-}
-
-/// A name of one's own beside a file: of another process, another thread, another call.
-fn beside(path: &Path) -> PathBuf {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.{}.tmp", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
-    path.with_file_name(name)
-}
-
-/// Whether [`write_whole`] could begin: the folder is there and lets one write, and no folder is in the file's place.
-pub(crate) fn check_writable(path: &Path) -> Result<()> {
-    let beside = beside(path);
-    let probe = || {
-        if path.is_dir() {
-            return Err(std::io::ErrorKind::IsADirectory.into());
-        }
-        File::create(&beside)?;
-        fs::remove_file(&beside)
-    };
-    probe().map_err(|e| Error::io(path, e))
-}
-
-/// Writes a file beside its place, syncs it and renames it, so that `path` never holds half a file.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let beside = beside(path);
-    let write = || {
-        let mut file = File::create(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        // The rename itself lies in the folder; not every system lets one sync that.
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).ok();
-        Ok(())
-    };
-    write().map_err(|e| {
-        fs::remove_file(&beside).ok();
-        Error::io(path, e)
-    })
 }

@@ -37,6 +37,7 @@
 //! | [`activation`], [`layers`] | what networks are made of; [`layers::Sequential`] |
 //! | [`loss`], [`metrics`], [`optim`] | what is made small, what is measured, what moves the weights |
 //! | [`data`] | inputs, targets, batches, sparse bags of words, files |
+//! | [`text`] | tokenizers, vocabularies, sequences of one length, word vectors |
 //! | [`model`] | [`Model`]: `compile`, `fit`, `evaluate`, `predict`, callbacks, weights in files |
 //!
 //! The vocabulary is the field's and the conventions Keras': row vectors with the data on the left (`y = f(x W + b)`), batches first,
@@ -52,6 +53,7 @@ pub mod constraint;
 pub mod data;
 pub mod element;
 pub mod error;
+mod file;
 pub mod gradcheck;
 pub mod init;
 pub mod layers;
@@ -64,6 +66,7 @@ pub mod random;
 pub mod regularizer;
 pub mod shape;
 pub mod tensor;
+pub mod text;
 
 pub use activation::Activation;
 pub use backend::Backend;

@@ -24,7 +24,9 @@ mod checks;
 mod class_weights;
 mod dataset;
 mod inputs;
+mod labels;
 mod targets;
+mod texts;
 mod tsv;
 mod words;
 
@@ -33,6 +35,8 @@ pub use batches::Batches;
 pub use class_weights::ClassWeights;
 pub use dataset::Dataset;
 pub use inputs::Inputs;
+pub use labels::Labels;
 pub use targets::Targets;
+pub use texts::{TextColumns, TextFormat, Texts, read_texts};
 pub use tsv::{read_labelled, read_lines, read_sequences};
 pub use words::WordIndex;

@@ -2,10 +2,7 @@
 
 use super::Bags;
 use crate::error::{Error, Result};
-use std::collections::HashMap;
-
-/// What parts words besides white space: Keras' default filter. The apostrophe is not in it.
-const FILTER: &str = "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n";
+use crate::text::{Vocabulary, VocabularyBuilder, WordTokenizer};
 
 /// The most frequent words of a set of texts, numbered from 1 by falling frequency; 0 is left for padding.
 ///
@@ -21,8 +18,8 @@ const FILTER: &str = "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n";
 /// ```
 #[derive(Clone, Debug)]
 pub struct WordIndex {
-    words: Vec<String>,
-    index: HashMap<String, u32>,
+    tokenizer: WordTokenizer,
+    vocabulary: Vocabulary,
 }
 
 impl WordIndex {
@@ -34,57 +31,49 @@ impl WordIndex {
         if max_words < 2 {
             return Err(Error::invalid("word index", "max_words of at least 2: padding and a word", max_words));
         }
-        let mut counts: Vec<(String, u64)> = Vec::new();
-        let mut seen: HashMap<String, usize> = HashMap::new();
-        for text in texts {
-            each_word(text.as_ref(), |word| match seen.get(word) {
-                Some(&at) => counts[at].1 += 1,
-                None => {
-                    seen.insert(word.to_string(), counts.len());
-                    counts.push((word.to_string(), 1));
-                }
-            });
-        }
-        if counts.is_empty() {
-            return Err(Error::invalid("word index", "texts with at least one word", "none"));
-        }
-        // A stable sort keeps words of one count in the order in which they were seen.
-        counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        counts.truncate((max_words - 1).min(u32::MAX as usize));
-        let words: Vec<String> = counts.into_iter().map(|(word, _)| word).collect();
-        let index = words.iter().cloned().zip(1..).collect();
-        Ok(WordIndex { words, index })
+        let tokenizer = WordTokenizer::keras();
+        let builder = VocabularyBuilder::new().max_features(max_words).unknown(false);
+        let vocabulary = builder.fit_texts(&tokenizer, texts).map_err(|error| match error {
+            Error::Invalid { expected, found, .. } => Error::invalid("word index", expected, found),
+            other => other,
+        })?;
+        Ok(WordIndex { tokenizer, vocabulary })
+    }
+
+    /// The words and their indices, without an index for unknown words.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
     }
 
     /// Number of words that have an index.
     pub fn len(&self) -> usize {
-        self.words.len()
+        self.vocabulary.len()
     }
 
     /// Never: there is at least one word.
     pub fn is_empty(&self) -> bool {
-        self.words.is_empty()
+        self.vocabulary.is_empty()
     }
 
     /// Number of indices, padding included: the width of a bag, the rows of an embedding.
     pub fn width(&self) -> usize {
-        self.words.len() + 1
+        self.vocabulary.width()
     }
 
     /// The index of a word, given in lower case; `None` for a word that was left out.
     pub fn index(&self, word: &str) -> Option<u32> {
-        self.index.get(word).copied()
+        self.vocabulary.index(word)
     }
 
     /// The word of an index; `None` for padding and for what is beyond the last word.
     pub fn word(&self, index: u32) -> Option<&str> {
-        self.words.get((index as usize).checked_sub(1)?).map(String::as_str)
+        self.vocabulary.word(index)
     }
 
     /// The indices of a text's words, in order; words without an index are left out.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         let mut indices = Vec::new();
-        each_word(text, |word| indices.extend(self.index(word)));
+        self.tokenizer.for_each(text, |word| indices.extend(self.index(word)));
         indices
     }
 
@@ -94,11 +83,6 @@ impl WordIndex {
     }
 }
 
-fn each_word(text: &str, each: impl FnMut(&str)) {
-    let parts = |c: char| c.is_whitespace() || FILTER.contains(c);
-    text.to_lowercase().split(parts).filter(|word| !word.is_empty()).for_each(each);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,7 +90,8 @@ mod tests {
     #[test]
     fn words_are_split_as_keras_splits_them() {
         let mut words = Vec::new();
-        each_word("Don't PANIC: it's 3.5%\u{a0}of_U.S.\tdebt\n--ÄRGER!", |word| words.push(word.to_string()));
+        WordTokenizer::keras()
+            .for_each("Don't PANIC: it's 3.5%\u{a0}of_U.S.\tdebt\n--ÄRGER!", |word| words.push(word.to_string()));
         assert_eq!(words, ["don't", "panic", "it's", "3", "5", "of", "u", "s", "debt", "ärger"]);
     }
 

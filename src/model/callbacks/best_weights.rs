@@ -3,8 +3,8 @@
 use super::watch::{Direction, Watch};
 use super::{Callback, Flow};
 use crate::backend::Backend;
-use crate::checkpoint::check_writable;
 use crate::error::Result;
+use crate::file::check_writable;
 use crate::model::{EpochLog, Model};
 use std::path::PathBuf;
 

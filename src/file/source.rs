@@ -1,0 +1,83 @@
+//! A file's bytes, decompressed where it is gzip-compressed.
+
+use crate::error::{Error, Result};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+/// The first two bytes of every gzip file (RFC 1952).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// A file's bytes one after the other. One that begins with gzip's magic bytes is decompressed, whatever its name.
+pub(crate) struct Source {
+    path: PathBuf,
+    bytes: Box<dyn BufRead>,
+    compressed: bool,
+}
+
+impl Source {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let failed = |error| Error::io(path, error);
+        let mut file = File::open(path).map_err(failed)?;
+        let mut head = Vec::new();
+        file.by_ref().take(GZIP.len() as u64).read_to_end(&mut head).map_err(failed)?;
+        let compressed = head == GZIP;
+        let whole = BufReader::new(Cursor::new(head).chain(file));
+        let bytes = if compressed { decompressed(whole, path)? } else { Box::new(whole) };
+        Ok(Source { path: path.into(), bytes, compressed })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Up to `most` of the bytes to come, which stay to be read.
+    pub(crate) fn peek(&mut self, most: usize) -> Result<Vec<u8>> {
+        let mut head = Vec::new();
+        let read = self.bytes.by_ref().take(most as u64).read_to_end(&mut head);
+        read.map_err(|error| self.error(None, error))?;
+        let rest = std::mem::replace(&mut self.bytes, Box::new(io::empty()));
+        self.bytes = Box::new(Cursor::new(head.clone()).chain(rest));
+        Ok(head)
+    }
+
+    /// What the system's or the decompressor's error means for this file.
+    pub(crate) fn error(&self, line: Option<usize>, error: io::Error) -> Error {
+        let why = match error.kind() {
+            ErrorKind::UnexpectedEof if self.compressed => "the gzip data are cut off".into(),
+            ErrorKind::InvalidData | ErrorKind::InvalidInput if self.compressed => {
+                format!("the gzip data are malformed ({error})")
+            }
+            _ => return Error::io(&self.path, error),
+        };
+        Error::Parse { path: self.path.clone(), line, why }
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.bytes.read(into)
+    }
+}
+
+impl BufRead for Source {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.bytes.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.bytes.consume(amount);
+    }
+}
+
+/// A gzip file may have several members one after the other, as `cat a.gz b.gz` makes.
+#[cfg(feature = "gz")]
+fn decompressed(source: impl BufRead + 'static, _path: &Path) -> Result<Box<dyn BufRead>> {
+    Ok(Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(source))))
+}
+
+#[cfg(not(feature = "gz"))]
+fn decompressed(_source: impl BufRead + 'static, path: &Path) -> Result<Box<dyn BufRead>> {
+    let why = "the file is gzip-compressed; build elman with its feature `gz`, or decompress it".into();
+    Err(Error::Parse { path: path.into(), line: None, why })
+}

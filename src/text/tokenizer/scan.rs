@@ -1,0 +1,138 @@
+//! Where tokens begin and end in a text, and of what kind they are.
+
+use super::emoticons::emoticon;
+use unicode_segmentation::UnicodeSegmentation;
+
+/// The kinds of tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Letters, digits, underscores; apostrophes inside.
+    Word,
+    /// Digits, with points, commas and colons inside, perhaps with a sign.
+    Number,
+    /// `@anna`.
+    Name,
+    /// `https://...` or `www...`.
+    Url,
+    /// `#tag`.
+    Hashtag,
+    /// One emoji, of however many characters.
+    Emoji,
+    /// A face made of punctuation, with its name.
+    Emoticon(&'static str),
+    /// One character that is none of these, or the same several times.
+    Punctuation,
+}
+
+/// Hands every token of `text` to `each`. White space and what is not seen part tokens and belong to none.
+pub(super) fn scan(text: &str, apostrophes: bool, mut each: impl FnMut(Kind, &str)) {
+    let (mut rest, mut in_word) = (text, false);
+    while let Some(first) = rest.chars().next() {
+        if first.is_whitespace() || is_invisible(first) {
+            in_word = false;
+            rest = &rest[first.len_utf8()..];
+            continue;
+        }
+        let (kind, length) = token(rest, first, in_word, apostrophes);
+        let (token, after) = rest.split_at(length);
+        each(kind, token);
+        in_word = matches!(kind, Kind::Word | Kind::Number);
+        rest = after;
+    }
+}
+
+/// The token that `rest` begins with and its length in bytes; `in_word` says that a word ends right before it.
+fn token(rest: &str, first: char, in_word: bool, apostrophes: bool) -> (Kind, usize) {
+    if !in_word {
+        let special = match first {
+            '@' => after_sign(rest).map(|length| (Kind::Name, length)),
+            '#' => after_sign(rest).map(|length| (Kind::Hashtag, length)),
+            'h' | 'H' | 'w' | 'W' => url(rest).map(|length| (Kind::Url, length)),
+            _ => emoticon(rest).map(|(length, name)| (Kind::Emoticon(name), length)),
+        };
+        if let Some(special) = special {
+            return special;
+        }
+    }
+    let cluster = rest.graphemes(true).next().unwrap_or(rest);
+    if is_emoji(cluster) {
+        return (Kind::Emoji, cluster.len());
+    }
+    if let Some(length) = number(rest, in_word).filter(|&length| !begins_word(&rest[length..])) {
+        return (Kind::Number, length);
+    }
+    if begins_word(cluster) {
+        return (Kind::Word, word(rest, apostrophes));
+    }
+    let same = rest.graphemes(true).take_while(|next| *next == cluster).count();
+    (Kind::Punctuation, same * cluster.len())
+}
+
+/// The length of `@` or `#` and the word behind it, if one is there.
+fn after_sign(rest: &str) -> Option<usize> {
+    let length = word(&rest[1..], false);
+    (length > 0).then_some(1 + length)
+}
+
+/// The length of the word at the beginning.
+fn word(text: &str, apostrophes: bool) -> usize {
+    let mut length = 0;
+    let mut clusters = text.graphemes(true).peekable();
+    while let Some(cluster) = clusters.next() {
+        let inside = apostrophes
+            && length > 0
+            && matches!(cluster, "'" | "\u{2019}" | "\u{2bc}")
+            && clusters.peek().is_some_and(|next| begins_word(next));
+        if !inside && !begins_word(cluster) {
+            break;
+        }
+        length += cluster.len();
+    }
+    length
+}
+
+fn begins_word(text: &str) -> bool {
+    let cluster = text.graphemes(true).next().unwrap_or_default();
+    cluster.starts_with(|c: char| c.is_alphanumeric() || c == '_') && !is_emoji(cluster)
+}
+
+fn number(text: &str, in_word: bool) -> Option<usize> {
+    let unsigned = if in_word { text } else { text.strip_prefix(['+', '-']).unwrap_or(text) };
+    let mut length = 0;
+    let mut characters = unsigned.chars().peekable();
+    while let Some(character) = characters.next() {
+        let digit_follows = characters.peek().is_some_and(|next| next.is_numeric());
+        if !character.is_numeric() && !(matches!(character, '.' | ',' | ':') && digit_follows) {
+            break;
+        }
+        length += character.len_utf8();
+    }
+    // A point before the first digit is part of the number; a comma or a colon is not.
+    let begins = unsigned.starts_with(|c: char| c.is_numeric() || c == '.' && !in_word);
+    (length > 0 && begins).then_some(text.len() - unsigned.len() + length)
+}
+
+/// The length of the address at the beginning, without the punctuation of the sentence around it.
+fn url(text: &str) -> Option<usize> {
+    const BEGINNINGS: [&str; 3] = ["https://", "http://", "www."];
+    let begins = |with: &&&str| text.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
+    let least = BEGINNINGS.iter().find(begins)?.len();
+    let end = text.find(char::is_whitespace).unwrap_or(text.len());
+    let address =
+        text[..end].trim_end_matches(['.', ',', '!', '?', ':', ';', ')', ']', '"', '\'', '\u{2026}', '\u{201d}']);
+    (address.len() > least).then_some(address.len())
+}
+
+/// Formatting characters that stand alone: zero-width spaces and joiners, marks of direction, soft hyphens, variation selectors.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+        || matches!(c, '\u{fe00}'..='\u{fe0f}')
+}
+
+/// Pictographs by the blocks they lie in, and whatever asks to be shown as one (variation selector 16, keycaps).
+fn is_emoji(cluster: &str) -> bool {
+    let block = |c: char| matches!(c, '\u{1f000}'..='\u{1faff}' | '\u{2600}'..='\u{27bf}' | '\u{231a}' | '\u{231b}' | '\u{23e9}'..='\u{23fa}');
+    let block = |c: char| block(c) || matches!(c, '\u{2b1b}' | '\u{2b1c}' | '\u{2b50}' | '\u{2b55}');
+    cluster.starts_with(block) || cluster.contains(['\u{fe0f}', '\u{20e3}'])
+}
