@@ -161,6 +161,16 @@ pub fn bag_linear(rows: usize, width: usize, w: Shape, bias: Option<Shape>) -> R
     linear(Shape::new(&[rows, width])?, w, bias)
 }
 
+/// The shapes of `layer_norm`: `x [.., d]`, `gamma [d]`, `beta [d]`.
+pub fn layer_norm(x: Shape, gamma: Shape, beta: Shape) -> Result<()> {
+    for weight in [gamma, beta] {
+        if x.rank() == 0 || weight[..] != [x.last()] {
+            return Err(Error::shapes("layer_norm", x, weight, "x is [.., features], gamma and beta are [features]"));
+        }
+    }
+    Ok(())
+}
+
 /// Logits `[.., c]` and labels `[..]`.
 pub fn labels(op: &'static str, logits: Shape, labels: Shape) -> Result<()> {
     if logits.rank() == labels.rank() + 1 && logits[..labels.rank()] == labels[..] {

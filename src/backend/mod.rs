@@ -28,6 +28,7 @@ use crate::random::Key;
 use crate::shape::Shape;
 use std::fmt::Debug;
 
+pub mod attention;
 pub mod bags;
 pub mod check;
 pub mod linear;
@@ -38,6 +39,7 @@ pub mod recurrent;
 pub mod rows;
 pub mod update;
 
+pub use attention::Attention;
 pub use op::{Map, Zip};
 pub use recurrent::Cell;
 pub use rows::Reach;
@@ -192,6 +194,46 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
     /// The gradient of [`Backend::log_softmax`] from its value `y`.
     fn log_softmax_grad(&self, y: &Self::Array, dy: &Self::Array) -> Result<Self::Array> {
         norm::log_softmax_grad(self, y, dy)
+    }
+
+    /// Layer normalisation along the last axis. See [`norm::layer_norm`].
+    fn layer_norm(
+        &self,
+        x: &Self::Array,
+        gamma: &Self::Array,
+        beta: &Self::Array,
+        epsilon: f64,
+    ) -> Result<Self::Array> {
+        norm::layer_norm(self, x, gamma, beta, epsilon)
+    }
+    /// Gradients of [`Backend::layer_norm`] for `x`, `gamma` and `beta`, those that are wanted. See
+    /// [`norm::layer_norm_grad`].
+    fn layer_norm_grad(
+        &self,
+        x: &Self::Array,
+        gamma: &Self::Array,
+        epsilon: f64,
+        dy: &Self::Array,
+        wanted: [bool; 3],
+    ) -> Result<[Option<Self::Array>; 3]> {
+        norm::layer_norm_grad(self, x, gamma, epsilon, dy, wanted)
+    }
+
+    /// Attention of queries to keys and values by their products. See [`attention::attention`].
+    fn attention(&self, x: [&Self::Array; 3], how: &Attention<Self>) -> Result<attention::Outcome<Self>> {
+        attention::attention(self, x, how)
+    }
+    /// Gradients of [`Backend::attention`] for queries, keys and values, those that are wanted. See
+    /// [`attention::attention_grad`].
+    fn attention_grad(
+        &self,
+        x: [&Self::Array; 3],
+        how: &Attention<Self>,
+        y: &attention::Outcome<Self>,
+        dy: &Self::Array,
+        wanted: [bool; 3],
+    ) -> Result<[Option<Self::Array>; 3]> {
+        attention::attention_grad(self, x, how, y, dy, wanted)
     }
 
     /// Dropout of elements at `rate`, and its gradient: the same function on the gradient. See [`norm::dropout`].

@@ -1,4 +1,4 @@
-//! Default bodies of softmax, its logarithm, and dropout.
+//! Default bodies of softmax, its logarithm, layer normalisation, and dropout.
 
 use super::{Backend, Map, Zip, check};
 use crate::element::Element;
@@ -21,6 +21,15 @@ pub fn softmax_grad<B: Backend>(b: &B, y: &B::Array, dy: &B::Array) -> Result<B:
     b.zip(Zip::Mul, y, &b.zip(Zip::Sub, dy, &inner)?)
 }
 
+/// Softmax along the last axis over the elements where `mask`, which broadcasts to `x`, is not 0; the others are 0 and have
+/// no influence, not even as NaN. A row without any is 0 throughout. Its gradient is [`softmax_grad`].
+pub fn masked_softmax<B: Backend>(b: &B, x: &B::Array, mask: &B::Array) -> Result<B::Array> {
+    check::sum_to(b.shape(x), b.shape(mask))?;
+    let left_out = b.fill(Shape::SCALAR, f64::NEG_INFINITY)?;
+    let y = b.softmax(&b.select(mask, x, &left_out)?)?;
+    b.select(mask, &y, &b.fill(Shape::SCALAR, 0.0)?)
+}
+
 /// `x - max - ln Σ e^{x - max}` along the last axis.
 pub fn log_softmax<B: Backend>(b: &B, x: &B::Array) -> Result<B::Array> {
     let axis = last_axis("log_softmax", b.shape(x))?;
@@ -34,6 +43,59 @@ pub fn log_softmax_grad<B: Backend>(b: &B, y: &B::Array, dy: &B::Array) -> Resul
     check::same_shape("log_softmax_grad", b.shape(y), b.shape(dy))?;
     let spread = b.zip(Zip::Mul, &b.map(Map::Exp, y)?, &sum_last(b, dy)?)?;
     b.zip(Zip::Sub, dy, &spread)
+}
+
+/// `y = γ ⊙ (x - μ) / √(σ² + ε) + β` along the last axis, with each row's mean `μ` and variance `σ²` (of all its elements,
+/// not one less): `x [.., d]`, `γ` and `β` `[d]` (L26; Ba, Kiros, Hinton, 2016). The variance is the mean of the squares of
+/// `x - μ`, so that rows far from 0 do not lose it.
+pub fn layer_norm<B: Backend>(
+    b: &B,
+    x: &B::Array,
+    gamma: &B::Array,
+    beta: &B::Array,
+    epsilon: f64,
+) -> Result<B::Array> {
+    check::layer_norm(b.shape(x), b.shape(gamma), b.shape(beta))?;
+    let (normalised, _) = normalise(b, x, epsilon)?;
+    b.zip(Zip::Add, &b.zip(Zip::Mul, &normalised, gamma)?, beta)
+}
+
+/// With `n = (x - μ) / √(σ² + ε)` and `g = γ ⊙ dy`: `dx = (g - mean g - n ⊙ mean (g ⊙ n)) / √(σ² + ε)`, `dγ = Σ dy ⊙ n`,
+/// `dβ = Σ dy` over all rows; those that are wanted.
+pub fn layer_norm_grad<B: Backend>(
+    b: &B,
+    x: &B::Array,
+    gamma: &B::Array,
+    epsilon: f64,
+    dy: &B::Array,
+    wanted: [bool; 3],
+) -> Result<[Option<B::Array>; 3]> {
+    check::layer_norm(b.shape(x), b.shape(gamma), b.shape(gamma))?;
+    check::same_shape("layer_norm_grad", b.shape(x), b.shape(dy))?;
+    let (n, factor) = normalise(b, x, epsilon)?;
+    let dx = || {
+        let g = b.zip(Zip::Mul, dy, gamma)?;
+        let along = b.zip(Zip::Mul, &n, &mean_last(b, &b.zip(Zip::Mul, &g, &n)?)?)?;
+        let g = b.zip(Zip::Sub, &b.zip(Zip::Sub, &g, &mean_last(b, &g)?)?, &along)?;
+        b.zip(Zip::Mul, &g, &factor)
+    };
+    let dgamma = || b.sum_to(&b.zip(Zip::Mul, dy, &n)?, b.shape(gamma));
+    let dbeta = || b.sum_to(dy, b.shape(gamma));
+    let [of_x, of_gamma, of_beta] = wanted;
+    Ok([of_x.then(dx).transpose()?, of_gamma.then(dgamma).transpose()?, of_beta.then(dbeta).transpose()?])
+}
+
+/// `(x - μ) / √(σ² + ε)` and `1 / √(σ² + ε)` of each row.
+fn normalise<B: Backend>(b: &B, x: &B::Array, epsilon: f64) -> Result<(B::Array, B::Array)> {
+    let centred = b.zip(Zip::Sub, x, &mean_last(b, x)?)?;
+    let variance = mean_last(b, &b.map(Map::Square, &centred)?)?;
+    let factor = b.map(Map::Recip, &b.map(Map::Sqrt, &b.map(Map::Affine(1.0, epsilon), &variance)?)?)?;
+    Ok((b.zip(Zip::Mul, &centred, &factor)?, factor))
+}
+
+/// Means along the last axis, which stays with size 1.
+fn mean_last<B: Backend>(b: &B, x: &B::Array) -> Result<B::Array> {
+    b.map(Map::Affine(1.0 / b.shape(x).last().max(1) as f64, 0.0), &sum_last(b, x)?)
 }
 
 /// Zeroes each element with probability `rate` and multiplies the others by `1 / (1 - rate)`, so that the expectation

@@ -71,6 +71,32 @@ impl<B: Backend> Mask<B> {
         Ok(Mask(backend.zip(Zip::Mul, &self.0, &other.0)?))
     }
 
+    /// The mask of the last step that counts in each sequence; of none where none does.
+    pub fn last(&self, backend: &B) -> Result<Self> {
+        let steps = backend.shape(&self.0)[1];
+        // Steps that count numbered from 1 on: the greatest number is the last of them.
+        let numbers = (1..=steps).map(|step| crate::Element::from_f64(step as f64)).collect();
+        let numbered = backend.zip(Zip::Mul, &self.0, &backend.upload(numbers, Shape::new(&[steps])?)?)?;
+        let hit = backend.zip(Zip::Equal, &numbered, &backend.max(&numbered, 1)?)?;
+        Ok(Mask(backend.zip(Zip::Mul, &hit, &self.0)?))
+    }
+
+    /// `x [batch, time, ..]` with 0 in the steps that do not count: what is there has no influence, not even as NaN, and gets
+    /// no gradient. Errors when the mask is not one of `x`.
+    pub fn clear(&self, x: &Tensor<B>) -> Result<Tensor<B>> {
+        let b = x.backend();
+        let steps = Tensor::constant(b, self.over(b, x.shape())?);
+        x.select(&steps, &Tensor::full(b, &[], 0.0)?)
+    }
+
+    /// The mask as `[batch, time, 1, ..]`, so that it broadcasts to `x [batch, time, ..]`.
+    pub(crate) fn over(&self, backend: &B, x: Shape) -> Result<B::Array> {
+        self.check(backend, x)?;
+        let mut sizes = vec![1; x.rank()];
+        sizes[..2].copy_from_slice(&x[..2]);
+        backend.reshape(&self.0, Shape::new(&sizes)?)
+    }
+
     /// Errors unless this is a mask of the sequences `x [batch, time, ..]`.
     pub fn check(&self, backend: &B, x: Shape) -> Result<()> {
         let mask = backend.shape(&self.0);

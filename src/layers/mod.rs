@@ -34,25 +34,39 @@
 //! ```
 
 mod activation;
+mod attention;
+mod batch_norm;
 mod dense;
 mod dropout;
 mod embedding;
+mod layer_norm;
 mod mask;
+mod masking;
+mod pooling;
 mod reshape;
 pub mod rnn;
 mod scope;
 mod sequential;
+mod spatial_dropout;
 mod spec;
+mod time_distributed;
 
+pub use attention::{AdditiveAttention, MultiHeadAttention, additive_attention, dot_attention};
+pub use batch_norm::BatchNorm;
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
+pub use layer_norm::LayerNorm;
 pub use mask::Mask;
+pub use masking::Masking;
+pub use pooling::{GlobalAveragePooling, GlobalMaxPooling, LastStep};
 pub use reshape::{Flatten, Reshape};
 pub use rnn::{Bidirectional, Elman, Gru, Lstm, Merge};
 pub use scope::{Mode, Pass, Row, Scope, Weight};
 pub use sequential::Sequential;
+pub use spatial_dropout::SpatialDropout;
 pub use spec::{Spec, Value};
+pub use time_distributed::TimeDistributed;
 
 pub(crate) use scope::Builder;
 

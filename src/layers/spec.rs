@@ -57,6 +57,22 @@ impl Spec {
         known.ok_or_else(|| Error::invalid("input", "numbers of known sizes", self))
     }
 
+    /// Time, where it is known, and features of sequences `[batch, time, features]`. Errors for anything else, and where the
+    /// number of features is not known.
+    pub fn sequence(&self) -> Result<(Option<usize>, usize)> {
+        match self {
+            Spec::Dense(sizes) => match sizes[..] {
+                [time, Some(features)] if time != Some(0) && features > 0 => Some((time, features)),
+                _ => None,
+            },
+            _ => None,
+        }
+        .ok_or_else(|| {
+            let expected = "sequences [batch, time, features] of at least one step and a known number of features";
+            Error::invalid("input", expected, self)
+        })
+    }
+
     /// The spec as numbers, which bags can be read as. Errors for indices.
     pub fn numbers(&self) -> Result<Spec> {
         match self {

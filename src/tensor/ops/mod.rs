@@ -1,8 +1,10 @@
 //! Every differentiable operation of a [`Tensor`](super::Tensor): value and pullback side by side.
 
+mod attention;
 mod elementwise;
 mod loss;
 mod nn;
+mod norm;
 mod product;
 mod rearrange;
 mod recurrent;

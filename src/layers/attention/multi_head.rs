@@ -1,0 +1,166 @@
+//! [`MultiHeadAttention`]: every step attends to all steps of its sequence.
+
+use super::super::{Built, Layer, Module, Pass, Scope, Spec, Value, Weight};
+use crate::backend::{Attention, Backend};
+use crate::error::{Error, Result};
+use crate::init::Init;
+use crate::param::ParamId;
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+
+/// Self-attention of several heads (L26): each projects the steps to queries, keys and values and attends by their products,
+/// `softmax(q kᵀ / √key_dim) v`; the heads' results side by side are projected to the output. Takes
+/// `[batch, time, features]`, gives `[batch, time, outputs]`.
+///
+/// Steps that the mask leaves out are not attended to; where there is no step to attend to, the heads give 0. The mask goes
+/// through: what stands in masked steps of the output counts for nothing.
+///
+/// Defaults as in Keras: values as wide as keys, as many outputs as features, biases, no dropout; kernels Glorot uniform (with
+/// Keras' fans of a kernel with three axes), biases zeros. Parameters, for the three of `query`, `key` and `value`:
+/// `query.kernel [features, heads, key_dim]`, `query.bias [heads, key_dim]`; then
+/// `attention_output.kernel [heads, key_dim, outputs]`, `attention_output.bias [outputs]`.
+///
+/// Vaswani et al., "Attention Is All You Need", NeurIPS 2017. For attention to another sequence see
+/// [`dot_attention`](super::dot_attention).
+///
+/// ```
+/// use elman::Spec;
+/// use elman::layers::{GlobalAveragePooling, MultiHeadAttention, Sequential};
+/// use elman_reference::Reference;
+///
+/// let network = Sequential::new().add(MultiHeadAttention::new(4, 16).dropout(0.1)).add(GlobalAveragePooling);
+/// let model = network.build(&Reference::<f32>::new(), Spec::Dense(vec![None, Some(64)]), 0)?;
+/// assert_eq!(model.count_params(), 4 * (64 * 64 + 64));
+/// # Ok::<(), elman::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct MultiHeadAttention {
+    heads: usize,
+    key_dim: usize,
+    value_dim: Option<usize>,
+    outputs: Option<usize>,
+    dropout: f64,
+    causal: bool,
+    kernel: Weight,
+    bias: Option<Weight>,
+}
+
+impl MultiHeadAttention {
+    /// `heads` heads with queries and keys of `key_dim` numbers each.
+    pub fn new(heads: usize, key_dim: usize) -> Self {
+        let (kernel, bias) = (Weight::new(Init::GlorotUniform), Some(Weight::zeros()));
+        MultiHeadAttention { heads, key_dim, value_dim: None, outputs: None, dropout: 0.0, causal: false, kernel, bias }
+    }
+
+    /// How many numbers the values of a head have.
+    pub fn value_dim(self, value_dim: usize) -> Self {
+        MultiHeadAttention { value_dim: Some(value_dim), ..self }
+    }
+
+    /// How many numbers come out for a step.
+    pub fn outputs(self, outputs: usize) -> Self {
+        MultiHeadAttention { outputs: Some(outputs), ..self }
+    }
+
+    /// Drops attention weights with this probability while training.
+    pub fn dropout(self, rate: f64) -> Self {
+        MultiHeadAttention { dropout: rate, ..self }
+    }
+
+    /// Lets every step attend to itself and those before it only.
+    pub fn causal(self) -> Self {
+        MultiHeadAttention { causal: true, ..self }
+    }
+
+    /// How the four kernels start and what is asked of them.
+    pub fn kernel(self, kernel: Weight) -> Self {
+        MultiHeadAttention { kernel, ..self }
+    }
+
+    /// How the four biases start and what is asked of them.
+    pub fn bias(self, bias: Weight) -> Self {
+        MultiHeadAttention { bias: Some(bias), ..self }
+    }
+
+    /// Leaves the biases out.
+    pub fn without_bias(self) -> Self {
+        MultiHeadAttention { bias: None, ..self }
+    }
+}
+
+impl<B: Backend> Layer<B> for MultiHeadAttention {
+    fn kind(&self) -> &'static str {
+        "multi_head_attention"
+    }
+
+    fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {
+        let (_, features) = input.sequence()?;
+        let (width, outputs) = (self.value_dim.unwrap_or(self.key_dim), self.outputs.unwrap_or(features));
+        let sizes = [("heads", self.heads), ("key_dim", self.key_dim), ("value_dim", width), ("outputs", outputs)];
+        if let Some((name, _)) = sizes.into_iter().find(|&(_, size)| size == 0) {
+            return Err(Error::invalid(name, "at least 1", 0));
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(Error::invalid("dropout", "a number in [0, 1)", self.dropout));
+        }
+        let mut projection = |name: &str, kernel: &[usize], bias: &[usize]| -> Result<Projection> {
+            let kernel = scope.param(&format!("{name}.kernel"), Shape::new(kernel)?, &self.kernel)?;
+            let shape = Shape::new(bias)?;
+            let bias = self.bias.as_ref().map(|bias| scope.param(&format!("{name}.bias"), shape, bias)).transpose()?;
+            Ok(Projection { kernel, bias })
+        };
+        let mut heads = |name, of_head| projection(name, &[features, self.heads, of_head], &[self.heads, of_head]);
+        let inputs = [heads("query", self.key_dim)?, heads("key", self.key_dim)?, heads("value", width)?];
+        let output = projection("attention_output", &[self.heads, width, outputs], &[outputs])?;
+        let module = MultiHeadModule { layer: self.clone(), inputs, output };
+        Ok(Built::new(module, input.with_features(outputs)))
+    }
+}
+
+/// An affine map whose kernel's axes on one side are heads and what belongs to each.
+#[derive(Debug)]
+struct Projection {
+    kernel: ParamId,
+    bias: Option<ParamId>,
+}
+
+impl Projection {
+    /// `x W + b`, with the heads of the kernel `[inputs, outputs]` side by side.
+    fn apply<B: Backend>(&self, x: &Tensor<B>, pass: &Pass<'_, B>) -> Result<Tensor<B>> {
+        let kernel = pass.param(self.kernel);
+        let (inputs, all) = (x.shape().last(), kernel.shape().elements());
+        let outputs = all / inputs.max(1);
+        let bias = self.bias.map(|bias| pass.param(bias).reshape(&[outputs])).transpose()?;
+        x.linear(&kernel.reshape(&[inputs, outputs])?, bias.as_ref())
+    }
+}
+
+#[derive(Debug)]
+struct MultiHeadModule {
+    layer: MultiHeadAttention,
+    inputs: [Projection; 3],
+    output: Projection,
+}
+
+impl<B: Backend> Module<B> for MultiHeadModule {
+    fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
+        let (x, mask) = input.sequence(pass)?;
+        let (batch, time, heads) = (x.shape()[0], x.shape()[1], self.layer.heads);
+        let of_heads = |projection: &Projection| {
+            let y = projection.apply(&x, pass)?;
+            y.reshape(&[batch, time, heads, y.shape().last() / heads])?.permute(&[0, 2, 1, 3])
+        };
+        let [query, key, value] = &self.inputs;
+        let (query, key, value) = (of_heads(query)?, of_heads(key)?, of_heads(value)?);
+        let dropped = self.layer.dropout > 0.0;
+        let how = Attention {
+            mask: mask.as_ref().map(|mask| mask.array().clone()),
+            scale: 1.0 / (self.layer.key_dim as f64).sqrt(),
+            causal: self.layer.causal,
+            dropout: if dropped { pass.key().map(|key| (self.layer.dropout, key)) } else { None },
+        };
+        let y = query.attention(&key, &value, how)?.permute(&[0, 2, 1, 3])?;
+        let y = y.reshape(&[batch, time, heads * y.shape().last()])?;
+        Ok(Value::from(self.output.apply(&y, pass)?).with_mask(mask))
+    }
+}
