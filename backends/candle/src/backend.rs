@@ -4,6 +4,7 @@ use crate::Candle;
 use crate::array::{Array, Indices, error};
 use crate::portable;
 use candle_core::{DType, Device, Tensor};
+use elman::backend::recurrent::{self, Cell, Outcome, Sequence, Sizes, Upstream};
 use elman::backend::{Backend, Map, Update, Zip, bags, check, linear, loss, norm, update};
 use elman::data::Bags;
 use elman::{Activation, Key, Result, Shape, activation};
@@ -361,5 +362,24 @@ impl Backend for Candle {
             Some(cpu) => cpu.binary_cross_entropy_grad(logits, targets, d),
             None => loss::binary_cross_entropy_grad(self, logits, targets, d),
         }
+    }
+
+    fn recurrent(&self, cell: Cell, x: &Sequence<'_, Self>) -> Result<Outcome<Self>> {
+        let sizes = Sizes::of(self, cell, x)?;
+        let fused = self.cpu.as_ref().map_or(Ok(None), |cpu| cpu.recurrent(cell, x, sizes))?;
+        fused.map_or_else(|| recurrent::recurrent(self, cell, x), Ok)
+    }
+
+    fn recurrent_grad(
+        &self,
+        cell: Cell,
+        x: &Sequence<'_, Self>,
+        y: &Outcome<Self>,
+        d: &Upstream<'_, Self>,
+        wanted: [bool; 5],
+    ) -> Result<[Option<Array>; 5]> {
+        let sizes = Sizes::of_grad(self, cell, x, d)?;
+        let fused = self.cpu.as_ref().map_or(Ok(None), |cpu| cpu.recurrent_grad(cell, x, sizes, (y, d), wanted))?;
+        fused.map_or_else(|| recurrent::recurrent_grad(self, cell, x, y, d, wanted), Ok)
     }
 }

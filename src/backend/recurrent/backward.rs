@@ -2,7 +2,7 @@
 
 use super::forward::{Values, stack, values};
 use super::{Cell, Outcome, Sequence, Sizes, Upstream, add, dropped, gate, mul, step};
-use crate::backend::{Backend, Map, Zip, check};
+use crate::backend::{Backend, Map, Zip};
 use crate::error::Result;
 use crate::shape::Shape;
 
@@ -17,14 +17,8 @@ pub fn recurrent_grad<B: Backend>(
     d: &Upstream<'_, B>,
     wanted: [bool; 5],
 ) -> Result<[Option<B::Array>; 5]> {
-    let sizes = Sizes::of(b, cell, x)?;
+    let sizes = Sizes::of_grad(b, cell, x, d)?;
     let state = Shape::new(&[sizes.n, sizes.u])?;
-    for of_state in [d.h, d.c].into_iter().flatten() {
-        check::same_shape("recurrent_grad", state, b.shape(of_state))?;
-    }
-    if let Some(of_outputs) = d.outputs {
-        check::same_shape("recurrent_grad", Shape::new(&[sizes.n, sizes.t, sizes.u])?, b.shape(of_outputs))?;
-    }
     let last = |given: Option<&B::Array>| given.map_or_else(|| b.fill(state, 0.0), |a| Ok(a.clone()));
     let (mut dh, mut dc) = (last(d.h)?, last(d.c)?);
     // In the order of the walk: what the products with `U` took, and the gradients for what they gave.

@@ -185,6 +185,20 @@ impl Sizes {
         Ok(Sizes { n, t, u, g })
     }
 
+    /// The same for a gradient, whose implementations begin with it: a check of what came out too.
+    pub fn of_grad<B: Backend>(b: &B, cell: Cell, x: &Sequence<'_, B>, d: &Upstream<'_, B>) -> Result<Self> {
+        let sizes = Self::of(b, cell, x)?;
+        let Sizes { n, t, u, .. } = sizes;
+        let check = |a: Option<&B::Array>, shape: &[usize]| match a {
+            Some(a) => check::same_shape("recurrent_grad", Shape::new(shape)?, b.shape(a)),
+            None => Ok(()),
+        };
+        check(d.outputs, &[n, t, u])?;
+        check(d.h, &[n, u])?;
+        check(d.c, &[n, u])?;
+        Ok(sizes)
+    }
+
     /// The steps in the order in which they are gone through.
     pub fn steps(self, reverse: bool) -> impl DoubleEndedIterator<Item = usize> + ExactSizeIterator {
         (0..self.t).map(move |i| if reverse { self.t - 1 - i } else { i })

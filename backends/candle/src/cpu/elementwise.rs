@@ -238,4 +238,9 @@ vectorised! {
     pub(super) fn add(out: &mut [f32], x: &[f32]) {
         out.iter_mut().zip(x).for_each(|(out, &x)| *out += x);
     }
+
+    /// `out *= x`
+    pub(super) fn multiply(out: &mut [f32], x: &[f32]) {
+        out.iter_mut().zip(x).for_each(|(out, &x)| *out *= x);
+    }
 }

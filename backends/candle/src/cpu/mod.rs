@@ -11,6 +11,7 @@ mod loss;
 mod math;
 pub(crate) mod nest;
 mod product;
+mod recurrent;
 mod reduce;
 mod rows;
 mod simd;

@@ -21,9 +21,73 @@ impl<'a> Matrix<'a> {
         if transpose { Matrix { data, row: 1, column: width } } else { Matrix { data, row: width, column: 1 } }
     }
 
+    /// Columns of `data` in row-major order with rows of `width`, from column `first` on.
+    pub(super) fn columns(data: &'a [f32], width: usize, first: usize) -> Self {
+        Matrix { data: data.get(first..).unwrap_or_default(), row: width, column: 1 }
+    }
+
+    /// The same strides from a later element on.
+    fn after(self, start: usize) -> Self {
+        Matrix { data: self.data.get(start..).unwrap_or_default(), ..self }
+    }
+
     /// Whether `rows` by `columns` elements lie within the data.
     fn holds(&self, rows: usize, columns: usize) -> bool {
         rows == 0 || columns == 0 || (rows - 1) * self.row + (columns - 1) * self.column < self.data.len()
+    }
+}
+
+/// `out = a b`, or `out += a b`, on this thread; rows of `out` are `stride` apart.
+///
+/// # Safety
+/// The operands hold `[m, k]` and `[k, n]` elements, `k` is not 0, and nobody else reads or writes the `[m, n]` elements at
+/// `out`, which are initialised.
+#[allow(unsafe_code)]
+unsafe fn product(out: *mut f32, stride: usize, add: bool, [m, k, n]: [usize; 3], a: Matrix<'_>, b: Matrix<'_>) {
+    // SAFETY: what the caller vouches for; strides beyond the last row and column are not gone along.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            out,
+            1,
+            stride as isize,
+            add,
+            a.data.as_ptr(),
+            a.column as isize,
+            a.row as isize,
+            b.data.as_ptr(),
+            b.column as isize,
+            b.row as isize,
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
+/// `out += a b` on this thread, with `a [m, k]`, `b [k, n]` and `out [m, n]`, the rows of which begin `stride` elements
+/// apart. Each row has the same bits whatever other rows there are.
+pub(super) fn accumulate(out: &mut [f32], stride: usize, [m, k, n]: [usize; 3], a: Matrix<'_>, b: Matrix<'_>) {
+    if m == 0 || k == 0 || n == 0 {
+        return;
+    }
+    if m == 1 {
+        // A single row would be a product with a vector, which is summed in another order.
+        let mut twice = out[..n].repeat(2);
+        accumulate(&mut twice, n, [2, k, n], Matrix { row: 0, ..a }, b);
+        return out[..n].copy_from_slice(&twice[..n]);
+    }
+    assert!(stride >= n && (m - 1) * stride + n <= out.len(), "a result beyond its memory");
+    assert!(a.holds(m, k) && b.holds(k, n), "a matrix beyond its memory");
+    // SAFETY: by the assertions; `out` is borrowed mutably.
+    #[allow(unsafe_code)]
+    unsafe {
+        product(out.as_mut_ptr(), stride, true, [m, k, n], a, b);
     }
 }
 
@@ -56,32 +120,14 @@ impl Cpu {
             let (start, end) = (range.start * 16, range.end * 16);
             let (rows, columns) = if by_columns { (0..m, start..end.min(n)) } else { (start..end.min(m), 0..n) };
             let to = &to;
+            let sizes = [rows.len(), k, columns.len()];
+            let (a, b) = (a.after(rows.start * a.row), b.after(columns.start * b.column));
             // SAFETY: the assertion above holds the operands within their slices, and the rows and columns of this part
             // lie within `m` and `n`. `out` is borrowed mutably by this function, `run` ends before it does, and no
-            // two parts have an element of it in common. All operands are initialised.
+            // two parts have an element of it in common.
             #[allow(unsafe_code)]
             unsafe {
-                gemm::gemm(
-                    rows.len(),
-                    columns.len(),
-                    k,
-                    to.0.add(rows.start * n + columns.start),
-                    1,
-                    n as isize,
-                    add,
-                    a.data.as_ptr().add(rows.start * a.row),
-                    a.column as isize,
-                    a.row as isize,
-                    b.data.as_ptr().add(columns.start * b.column),
-                    b.column as isize,
-                    b.row as isize,
-                    1.0,
-                    1.0,
-                    false,
-                    false,
-                    false,
-                    gemm::Parallelism::None,
-                );
+                product(to.0.add(rows.start * n + columns.start), n, add, sizes, a, b);
             }
         });
     }

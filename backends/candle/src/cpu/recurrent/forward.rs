@@ -1,0 +1,161 @@
+//! The values of a recurrent network.
+
+use super::cells::{self, Forward};
+use super::functions::Functions;
+use super::saved_columns;
+use super::walk::{Part, Walk};
+use crate::Candle;
+use crate::array::Array;
+use crate::cpu::Cpu;
+use crate::cpu::elementwise::{add, multiply};
+use crate::cpu::product::{Matrix, accumulate};
+use elman::backend::Cell;
+use elman::backend::recurrent::{Outcome, Sequence, Sizes};
+use elman::{Result, Shape};
+
+pub(super) fn forward<F: Functions>(
+    cpu: &Cpu,
+    f: F,
+    cell: Cell,
+    x: &Sequence<'_, Candle>,
+    sizes: Sizes,
+) -> Result<Outcome<Candle>> {
+    let Sizes { n, t, u, .. } = sizes;
+    let walk = cpu.walk(x, sizes)?;
+    let columns = saved_columns(cell, x, sizes);
+    let (z, weights) = (x.z.numbers()?, x.u.numbers()?);
+    let (bias, dropout) = (x.bias.map(Array::numbers).transpose()?, x.dropout.map(Array::numbers).transpose()?);
+    let with = Operands {
+        cell,
+        sizes,
+        walk: &walk,
+        z: &z,
+        u: &weights,
+        bias: bias.as_deref(),
+        dropout: dropout.as_deref(),
+        dropped_h_is_saved: columns[3] > 0 && !cell.has_cell_state(),
+    };
+
+    let state = |given: Option<&Array>| -> Result<Vec<f32>> {
+        let mut state = cpu.memory.take(n * u);
+        match given {
+            Some(given) => state.copy_from_slice(&given.numbers()?),
+            None => state.fill(0.0),
+        }
+        Ok(state)
+    };
+    let mut h = state(x.h)?;
+    let mut c = if cell.has_cell_state() { state(x.c)? } else { Vec::new() };
+    let mut outputs = if x.outputs { cpu.memory.take(n * t * u) } else { Vec::new() };
+    let mut saved = columns.map(|width| cpu.memory.take(walk.pairs() * width));
+    {
+        let (h, c, outputs) = (walk.cut_rows(&mut h, u), walk.cut_rows(&mut c, u), walk.cut_rows(&mut outputs, t * u));
+        let mut widths = columns.into_iter();
+        let mut saved = saved.each_mut().map(|saved| walk.cut_pairs(saved, widths.next().unwrap_or(0)).into_iter());
+        let own = walk.parts.iter().zip(h).zip(c).zip(outputs).map(|(((part, h), c), outputs)| {
+            let saved = saved.each_mut().map(|saved| saved.next().unwrap_or_default());
+            (part, Own { h, c, outputs, saved })
+        });
+        cpu.threads.run(own, |(part, own)| with.walk(f, part, own));
+    }
+
+    let (state, mut widths) = (Shape::new(&[n, u])?, columns.into_iter());
+    let pack = |data| cpu.array(data, Shape::new(&[walk.pairs(), widths.next().unwrap_or(0)])?);
+    Ok(Outcome {
+        outputs: x.outputs.then(|| cpu.array(outputs, Shape::new(&[n, t, u])?)).transpose()?,
+        h: cpu.array(h, state)?,
+        c: cell.has_cell_state().then(|| cpu.array(c, state)).transpose()?,
+        saved: saved.into_iter().map(pack).collect::<Result<_>>()?,
+    })
+}
+
+/// What all threads read.
+struct Operands<'a> {
+    cell: Cell,
+    sizes: Sizes,
+    walk: &'a Walk,
+    z: &'a [f32],
+    u: &'a [f32],
+    bias: Option<&'a [f32]>,
+    dropout: Option<&'a [f32]>,
+    /// Whether the states before dropout are saved besides.
+    dropped_h_is_saved: bool,
+}
+
+/// What a thread writes: of its sequences, and of its pairs at each step.
+struct Own<'a> {
+    h: &'a mut [f32],
+    c: &'a mut [f32],
+    /// Empty if they were not asked for.
+    outputs: &'a mut [f32],
+    saved: [Vec<&'a mut [f32]>; 4],
+}
+
+impl Operands<'_> {
+    /// Takes the sequences of a part through all steps.
+    fn walk<F: Functions>(&self, f: F, part: &Part, own: Own<'_>) {
+        let Sizes { t, u, g, .. } = self.sizes;
+        let Own { h, c, outputs, saved: [gates, taken, inner, last] } = own;
+        let saved = gates.into_iter().zip(taken).zip(inner).zip(last);
+        for (step, (((gates, taken), inner), last)) in part.steps.iter().zip(saved) {
+            let rows = self.walk.active(part, step);
+            for (pair, row) in rows.iter().enumerate() {
+                let (of_part, width) = (part.rows.start + row, g * u);
+                gates[pair * width..][..width].copy_from_slice(&self.z[(of_part * t + step.t) * width..][..width]);
+                let (state, taken) = (&h[row * u..][..u], &mut taken[pair * u..][..u]);
+                taken.copy_from_slice(state);
+                if let Some(dropout) = self.dropout {
+                    multiply(taken, &dropout[of_part * u..][..u]);
+                }
+                if self.dropped_h_is_saved {
+                    last[pair * u..][..u].copy_from_slice(state);
+                }
+            }
+            let forward = Forward { f, u, rows, gates, h: &mut *h, c: &mut *c, inner: [inner, last] };
+            self.step(rows.len(), taken, forward);
+            // Masked steps have the state as their output too.
+            for (state, outputs) in h.chunks_exact(u).zip(outputs.chunks_exact_mut(t * u)) {
+                outputs[step.t * u..][..u].copy_from_slice(state);
+            }
+        }
+    }
+
+    /// A step of so many pairs.
+    fn step<F: Functions>(&self, pairs: usize, taken: &[f32], mut step: Forward<'_, F>) {
+        let Sizes { u, g, .. } = self.sizes;
+        let width = g * u;
+        let r = Matrix::new(taken, u, false);
+        let weights = |first| Matrix::columns(self.u, width, first);
+        match self.cell {
+            Cell::Elman { .. } => {
+                accumulate(step.gates, width, [pairs, u, width], r, weights(0));
+                cells::elman(step);
+            }
+            Cell::Lstm { .. } => {
+                accumulate(step.gates, width, [pairs, u, width], r, weights(0));
+                cells::lstm(step);
+            }
+            Cell::Gru { reset_after, .. } => {
+                let columns = if reset_after { 2 * u } else { width };
+                if let Some(bias) = self.bias {
+                    step.gates.chunks_exact_mut(width).for_each(|gates| add(&mut gates[..columns], &bias[..columns]));
+                }
+                accumulate(step.gates, width, [pairs, u, 2 * u], r, weights(0));
+                if reset_after {
+                    let inner = &mut *step.inner[0];
+                    match self.bias {
+                        Some(bias) => inner.chunks_exact_mut(u).for_each(|v| v.copy_from_slice(&bias[2 * u..])),
+                        None => inner.fill(0.0),
+                    }
+                    accumulate(inner, u, [pairs, u, u], r, weights(2 * u));
+                    return cells::gru_after(step);
+                }
+                cells::gru_gates(step.again(), taken);
+                let candidate = step.gates.get_mut(2 * u..).unwrap_or_default();
+                let inner = Matrix::new(step.inner[0], u, false);
+                accumulate(candidate, width, [pairs, u, u], inner, weights(2 * u));
+                cells::gru_state(step);
+            }
+        }
+    }
+}

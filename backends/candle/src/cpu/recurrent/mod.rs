@@ -1,0 +1,83 @@
+//! Recurrent networks over whole sequences: each thread takes sequences of its own through all steps.
+//!
+//! Sequences are independent of each other, so threads never wait for each other between steps. A step of a thread gathers
+//! the states of its sequences that take part, which are not masked, adds their product with `U` to their
+//! pre-activations, and goes over both once for the rest. What the gradient needs is kept packed, step after step (see
+//! [`walk`]): so that the gradient for `U` is one product, and masked steps cost nothing.
+
+mod backward;
+mod cells;
+mod forward;
+mod functions;
+mod walk;
+
+use super::Cpu;
+use crate::Candle;
+use crate::array::Array;
+use elman::backend::Cell;
+use elman::backend::recurrent::{Outcome, Sequence, Sizes, Upstream};
+use elman::{Error, Result, Shape};
+use functions::{slopes_follow_from_values, with_functions};
+use walk::Walk;
+
+impl Cpu {
+    /// `None` where the default body serves: functions whose slopes need more than their values.
+    pub(crate) fn recurrent(
+        &self,
+        cell: Cell,
+        x: &Sequence<'_, Candle>,
+        sizes: Sizes,
+    ) -> Result<Option<Outcome<Candle>>> {
+        if !slopes_follow_from_values(cell) {
+            return Ok(None);
+        }
+        with_functions!(cell, |f| forward::forward(self, f, cell, x, sizes)).map(Some)
+    }
+
+    /// `None` where [`Cpu::recurrent`] gives none.
+    pub(crate) fn recurrent_grad(
+        &self,
+        cell: Cell,
+        x: &Sequence<'_, Candle>,
+        sizes: Sizes,
+        (y, d): (&Outcome<Candle>, &Upstream<'_, Candle>),
+        wanted: [bool; 5],
+    ) -> Result<Option<[Option<Array>; 5]>> {
+        if !slopes_follow_from_values(cell) {
+            return Ok(None);
+        }
+        with_functions!(cell, |f| backward::backward(self, f, (cell, x, sizes), (y, d), wanted)).map(Some)
+    }
+
+    /// The walk over a sequence.
+    fn walk(&self, x: &Sequence<'_, Candle>, sizes: Sizes) -> Result<Walk> {
+        let mask = x.mask.map(Array::numbers).transpose()?;
+        // Some 40 multiplications and additions a nanosecond, and an exponential or two for each gate.
+        let cost = sizes.g * sizes.u * (sizes.u / 40 + 2);
+        Ok(Walk::new(sizes, mask.as_deref(), x.reverse, &self.threads, cost))
+    }
+}
+
+/// Columns of what is saved for each pair of a sequence and a step: the activations of all gates; `r`, what the
+/// product with `U` took; the LSTM's `c₋` and `f(c)`; the GRU's `s ⊙ r` or `v_h` and, where dropout has changed `r`, its
+/// `h₋`.
+fn saved_columns(cell: Cell, x: &Sequence<'_, Candle>, Sizes { u, g, .. }: Sizes) -> [usize; 4] {
+    match cell {
+        Cell::Elman { .. } => [u, u, 0, 0],
+        Cell::Lstm { .. } => [g * u, u, u, u],
+        Cell::Gru { .. } => [g * u, u, u, if x.dropout.is_some() { u } else { 0 }],
+    }
+}
+
+/// The arrays saved by a forward pass over the same sequence; others are an error.
+fn check_saved(saved: &[Array], columns: [usize; 4], pairs: usize) -> Result<()> {
+    for (i, width) in columns.into_iter().enumerate() {
+        let shape = Shape::new(&[pairs, width])?;
+        if saved.get(i).map(Array::shape) != Some(shape) {
+            let found = format!("{:?}", saved.iter().map(Array::shape).collect::<Vec<_>>());
+            let expected = format!("what the same call of recurrent has saved, {shape} as array {i}");
+            return Err(Error::invalid("recurrent_grad", expected, found));
+        }
+    }
+    Ok(())
+}
