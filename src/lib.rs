@@ -38,7 +38,8 @@
 //! | [`loss`], [`metrics`], [`optim`] | what is made small, what is measured, what moves the weights |
 //! | [`data`] | inputs, targets, batches, sparse bags of words, files |
 //! | [`text`] | tokenizers, vocabularies, sequences of one length, word vectors |
-//! | [`model`] | [`Model`]: `compile`, `fit`, `evaluate`, `predict`, callbacks, weights in files |
+//! | [`model`] | [`Model`]: `compile`, `fit`, `evaluate`, `predict`, callbacks |
+//! | [`checkpoint`] | weights and whole trainings in files, resuming, weights from PyTorch and Keras |
 //!
 //! The vocabulary is the field's and the conventions Keras': row vectors with the data on the left (`y = f(x W + b)`), batches first,
 //! sequences `[batch, time, features]`. Ids such as L13 in these pages point to the items of the university lecture on neural networks
@@ -48,7 +49,7 @@
 
 pub mod activation;
 pub mod backend;
-mod checkpoint;
+pub mod checkpoint;
 pub mod constraint;
 pub mod data;
 pub mod element;

@@ -10,4 +10,4 @@ pub(crate) use lines::LONGEST_LINE;
 pub(crate) use lines::LONGEST_LINE as LONGEST_RECORD;
 pub(crate) use lines::{Lines, cut};
 pub(crate) use source::Source;
-pub(crate) use write::{check_writable, write_whole};
+pub(crate) use write::{check_writable, folder, write_whole};

@@ -1,8 +1,12 @@
-//! Writing a file beside its place and renaming it, so that no reader ever meets half a file.
+//! Files written whole or not at all: beside their place, synced, then renamed.
+//!
+//! A writer's file beside the target has a name of its own (`NAME.PID.N.tmp`) and is locked for as long as the writer
+//! lives. What a killed run left behind is therefore known by its lock being free, and goes with the next save to the
+//! same target. Where a file system knows no locks, nothing is cleared away.
 
 use crate::error::{Error, Result};
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,54 +18,145 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// The folder that a file is in.
+pub(crate) fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Whether [`write_whole`] could begin: the folder is there and lets one write, and no folder is in the file's place.
 pub(crate) fn check_writable(path: &Path) -> Result<()> {
-    let beside = beside(path);
     let probe = || {
         if path.is_dir() {
-            return Err(std::io::ErrorKind::IsADirectory.into());
+            return Err(ErrorKind::IsADirectory.into());
         }
-        File::create(&beside)?;
+        let (beside, _file) = create(path)?;
         fs::remove_file(&beside)
     };
     probe().map_err(|e| Error::io(path, e))
 }
 
-/// Lets `write` fill a file beside its place, syncs it and renames it, so that `path` never holds half a file: on an
-/// error it holds what it held before.
-pub(crate) fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
-    let beside = beside(path);
-    let fill = || {
-        let mut file = BufWriter::new(File::create(&beside)?);
-        write(&mut file)?;
-        file.into_inner()?.sync_all()?;
-        fs::rename(&beside, path)?;
-        // The rename itself lies in the folder; not every system lets one sync that.
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).ok();
-        Ok(())
-    };
-    fill().map_err(|e| {
+/// Gives `path` the content that `write` writes, all of it or nothing: whatever happens, `path` holds the old file or
+/// the whole new one.
+pub(crate) fn write_whole(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
+    clear(path);
+    let (beside, file) = create(path).map_err(|e| Error::io(path, e))?;
+    let written = (|| {
+        let mut writer = BufWriter::new(file);
+        write(&mut writer)?;
+        let mut finish = || {
+            writer.flush()?;
+            writer.get_ref().sync_all()?;
+            fs::rename(&beside, path)?;
+            // The rename itself lies in the folder; not every system lets one sync that.
+            File::open(folder(path)).and_then(|folder| folder.sync_all()).ok();
+            Ok(())
+        };
+        finish().map_err(|e| Error::io(path, e))
+    })();
+    if written.is_err() {
         fs::remove_file(&beside).ok();
-        Error::io(path, e)
-    })
+    }
+    written
+}
+
+/// A new file beside `path`, locked.
+fn create(path: &Path) -> io::Result<(PathBuf, File)> {
+    loop {
+        let beside = beside(path);
+        let file = OpenOptions::new().write(true).create_new(true).open(&beside);
+        let file = match file {
+            // Of a killed run that had the number of this process.
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => continue,
+            file => file?,
+        };
+        match file.try_lock() {
+            // Between the file's making and its locking another writer may have taken it for one left behind.
+            Err(fs::TryLockError::WouldBlock) => continue,
+            Ok(()) if !beside.exists() => continue,
+            // Locked, or a file system without locks.
+            _ => return Ok((beside, file)),
+        }
+    }
+}
+
+/// Removes what killed runs left beside `path`. What cannot be looked at or removed stays: the save itself matters more.
+fn clear(path: &Path) {
+    let Some(target) = path.file_name() else { return };
+    let Ok(entries) = fs::read_dir(folder(path)) else { return };
+    for entry in entries.flatten().filter(|entry| is_beside(&entry.file_name(), target)) {
+        // Whoever has the lock may remove the file; a renamed file is no longer found under this name.
+        let Ok(file) = OpenOptions::new().write(true).open(entry.path()) else { continue };
+        if file.try_lock().is_ok() {
+            fs::remove_file(entry.path()).ok();
+        }
+    }
+}
+
+/// Whether `name` is one that [`beside`] gives for `target`.
+fn is_beside(name: &std::ffi::OsStr, target: &std::ffi::OsStr) -> bool {
+    let rest = name.as_encoded_bytes().strip_prefix(target.as_encoded_bytes());
+    let number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    let parts: Vec<&[u8]> = rest.unwrap_or_default().split(|&byte| byte == b'.').collect();
+    matches!(parts[..], [b"", pid, count, b"tmp"] if number(pid) && number(count))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn save(path: &Path, text: &str) -> Result<()> {
+        write_whole(path, |writer| writer.write_all(text.as_bytes()).map_err(|e| Error::io(path, e)))
+    }
+
     #[test]
-    fn a_failed_write_leaves_the_old_file_and_nothing_beside_it() {
+    fn what_killed_runs_left_goes_with_the_next_save_and_nothing_else_does() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        write_whole(&path, |file| file.write_all(b"old")).unwrap();
-        let failed = write_whole(&path, |file| {
-            file.write_all(b"half of the new")?;
-            Err(std::io::ErrorKind::StorageFull.into())
+        let path = folder.path().join("run.st");
+        save(&path, "old").unwrap();
+        // Killed between the writing and the rename: a whole file beside the old one.
+        fs::write(folder.path().join("run.st.4294967295.7.tmp"), "new").unwrap();
+        fs::write(folder.path().join("run.st.4294967295.8.tmp"), "half").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        let others = ["run.st.1.tmp", "run.st.a.1.tmp", "run.st.1.2.3.tmp", "other.st.1.2.tmp", "run.st.1.2.tmp2"];
+        others.iter().for_each(|name| fs::write(folder.path().join(name), "").unwrap());
+        save(&path, "newer").unwrap();
+        let mut expected: Vec<&str> = others.into_iter().chain(["run.st"]).collect();
+        expected.sort_unstable();
+        assert_eq!(names(folder.path()), expected);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "newer");
+    }
+
+    #[test]
+    fn the_file_of_a_writer_at_work_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.st");
+        write_whole(&path, |outer| {
+            save(&path, "inner").unwrap();
+            assert_eq!(names(folder.path()).len(), 2, "the target and the outer writer's file");
+            outer.write_all(b"outer").map_err(|e| Error::io(&path, e))
+        })
+        .unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "outer");
+        assert_eq!(names(folder.path()), ["run.st"]);
+    }
+
+    #[test]
+    fn a_write_that_fails_halfway_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.st");
+        save(&path, "old").unwrap();
+        let error = write_whole(&path, |writer| {
+            writer.write_all(b"half").unwrap();
+            Err(Error::invalid("test", "room", "none"))
         });
-        assert!(matches!(failed, Err(Error::Io { .. })));
-        assert_eq!(fs::read(&path).unwrap(), b"old");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(error.unwrap_err().to_string(), "test: expected room, found none");
+        assert_eq!((names(folder.path()), fs::read_to_string(&path).unwrap()), (vec!["run.st".into()], "old".into()));
     }
 }

@@ -1,6 +1,6 @@
 //! How often the prediction is right: accuracy, and whether the right class is among the first k.
 
-use super::{Metric, Scores, ratio};
+use super::{Metric, Scores, numbers, ratio};
 use crate::error::{Error, Result};
 
 /// The share of rows whose class is predicted rightly; Keras' `accuracy`.
@@ -67,6 +67,15 @@ impl Metric for Accuracy {
 
     fn value(&self) -> f64 {
         ratio(self.right, self.all)
+    }
+
+    fn state(&self) -> Option<Vec<f64>> {
+        Some(vec![self.right, self.all])
+    }
+
+    fn restore(&mut self, state: &[f64]) -> Result<()> {
+        [self.right, self.all] = numbers(&self.name, state)?;
+        Ok(())
     }
 
     fn boxed_clone(&self) -> Box<dyn Metric> {
@@ -136,6 +145,15 @@ impl Metric for TopK {
 
     fn value(&self) -> f64 {
         ratio(self.right, self.all)
+    }
+
+    fn state(&self) -> Option<Vec<f64>> {
+        Some(vec![self.right, self.all])
+    }
+
+    fn restore(&mut self, state: &[f64]) -> Result<()> {
+        [self.right, self.all] = numbers(&self.name, state)?;
+        Ok(())
     }
 
     fn boxed_clone(&self) -> Box<dyn Metric> {

@@ -1,6 +1,6 @@
 //! The area under the ROC curve, exact: by ranks, not by a grid of thresholds.
 
-use super::{Metric, Scores, ratio};
+use super::{Metric, Scores, other_state, ratio};
 use crate::error::{Error, Result};
 
 /// The probability that a row of a class is scored higher than a row that is not of it, a tie counting one half:
@@ -107,6 +107,29 @@ impl Metric for Auc {
         }
         let areas: Vec<f64> = (0..self.columns()).filter_map(|class| self.area(class, class)).collect();
         if areas.is_empty() { f64::NAN } else { ratio(areas.iter().sum(), areas.len() as f64) }
+    }
+
+    /// Outputs, rows, class and weight of each row, scores: classes are whole numbers below 2³², which `f64` holds.
+    fn state(&self) -> Option<Vec<f64>> {
+        let rows = self.rows.iter().flat_map(|&(class, weight)| [class as f64, weight]);
+        let sizes = [self.outputs as f64, self.rows.len() as f64];
+        Some(sizes.into_iter().chain(rows).chain(self.scores.iter().copied()).collect())
+    }
+
+    fn restore(&mut self, state: &[f64]) -> Result<()> {
+        let wrong = || other_state(&self.name, "outputs, rows, a class and a weight a row, and scores", state);
+        let [outputs, rows, rest @ ..] = state else { return Err(wrong()) };
+        // Casts saturate: what was no count is caught by the lengths.
+        let (outputs, rows) = (*outputs as usize, *rows as usize);
+        let (given, scores) = rows.checked_mul(2).and_then(|n| rest.split_at_checked(n)).ok_or_else(wrong)?;
+        let columns = if outputs > 2 { outputs } else { 1 };
+        if rows.checked_mul(columns) != Some(scores.len()) {
+            return Err(wrong());
+        }
+        let (pairs, _) = given.as_chunks::<2>();
+        let rows = pairs.iter().map(|&[class, weight]| (class as usize, weight)).collect();
+        (self.outputs, self.rows, self.scores) = (outputs, rows, scores.to_vec());
+        Ok(())
     }
 
     fn boxed_clone(&self) -> Box<dyn Metric> {

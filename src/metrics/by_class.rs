@@ -1,6 +1,6 @@
 //! Precision, recall and F1: of one class, or averaged over the classes, from one tally over the whole set.
 
-use super::{Metric, Scores, ratio};
+use super::{Metric, Scores, other_state, ratio};
 use crate::error::{Error, Result};
 
 /// How precision, recall and F1 become one number.
@@ -130,6 +130,20 @@ macro_rules! by_class {
 
             fn value(&self) -> f64 {
                 self.tally.value(self.average, $measure)
+            }
+
+            fn state(&self) -> Option<Vec<f64>> {
+                Some([&self.tally.right[..], &self.tally.predicted, &self.tally.actual].concat())
+            }
+
+            fn restore(&mut self, state: &[f64]) -> Result<()> {
+                let classes = state.len() / 3;
+                if state.len() % 3 != 0 {
+                    return Err(other_state(&self.name, "three numbers a class", state));
+                }
+                let part = |i: usize| state[i * classes..][..classes].to_vec();
+                self.tally = Tally { right: part(0), predicted: part(1), actual: part(2) };
+                Ok(())
             }
 
             fn boxed_clone(&self) -> Box<dyn Metric> {

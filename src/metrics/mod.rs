@@ -32,7 +32,7 @@ pub use confusion::{ConfusionMatrix, Table};
 pub use regression::{MeanAbsoluteError, MeanSquaredError};
 pub use scores::{Scores, TargetsRef};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use std::fmt::Debug;
 
 /// A measure of predictions against targets, gathered batch by batch.
@@ -49,6 +49,17 @@ pub trait Metric: Debug + Send + Sync {
 
     /// The value over all batches since the last reset; 0 before the first one, unless the metric says otherwise.
     fn value(&self) -> f64;
+
+    /// All that it has counted since the last reset, for a checkpoint in the midst of an epoch. `None` (the default): it
+    /// cannot be kept, and there are checkpoints between epochs only.
+    fn state(&self) -> Option<Vec<f64>> {
+        None
+    }
+
+    /// Goes on from a state. Errors when it is not one of this metric's.
+    fn restore(&mut self, _state: &[f64]) -> Result<()> {
+        Err(Error::invalid(self.name(), "a metric that can be restored", "one without a state"))
+    }
 
     /// Whether a greater value is a better one: early stopping and the choice of the best epoch need to know.
     fn higher_is_better(&self) -> bool {
@@ -68,4 +79,14 @@ impl Clone for Box<dyn Metric> {
 /// `part / whole`, and 0 where there is nothing to divide by: Keras' and scikit-learn's rule.
 fn ratio(part: f64, whole: f64) -> f64 {
     if whole == 0.0 { 0.0 } else { part / whole }
+}
+
+/// The numbers of a state that has so many of them.
+fn numbers<const N: usize>(metric: &str, state: &[f64]) -> Result<[f64; N]> {
+    state.try_into().map_err(|_| other_state(metric, format!("{N} numbers"), state))
+}
+
+/// A state is not one of this metric's.
+fn other_state(metric: &str, expected: impl ToString, state: &[f64]) -> Error {
+    Error::invalid(format!("state of {metric}"), expected, format!("{} numbers", state.len()))
 }

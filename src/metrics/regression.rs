@@ -1,7 +1,7 @@
 //! Errors of a regression: mean squared and mean absolute.
 
 use super::scores::Target;
-use super::{Metric, Scores, ratio};
+use super::{Metric, Scores, numbers, ratio};
 use crate::error::{Error, Result};
 
 /// The two metrics differ in a name and a formula; their common parts are written here once.
@@ -56,6 +56,15 @@ macro_rules! mean_error {
 
             fn higher_is_better(&self) -> bool {
                 false
+            }
+
+            fn state(&self) -> Option<Vec<f64>> {
+                Some(vec![self.sum, self.count])
+            }
+
+            fn restore(&mut self, state: &[f64]) -> Result<()> {
+                [self.sum, self.count] = numbers(&self.name, state)?;
+                Ok(())
             }
 
             fn boxed_clone(&self) -> Box<dyn Metric> {

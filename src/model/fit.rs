@@ -1,16 +1,17 @@
 //! [`Fit`] and the training loop: epochs of shuffled mini-batches (L9).
 
 use super::callbacks::{Callback, Flow, unknown_value};
+use super::epoch::{Epoch, Rows};
 use super::progress::Progress;
-use super::tally::Tally;
+use super::resume::states;
 use super::{Batch, EpochLog, Evaluation, History, Model};
 use crate::backend::Backend;
+use crate::checkpoint::Checkpoint;
 use crate::data::{Batches, ClassWeights, Dataset, Targets};
 use crate::error::{Error, Result};
 use crate::layers::Pass;
 use crate::param::Param;
-use crate::random::Key;
-use std::time::Instant;
+use std::path::PathBuf;
 
 /// How [`Model::fit`] trains. Defaults as in Keras: one epoch, batches of 32, shuffled, no validation; a progress bar
 /// where standard error is a terminal.
@@ -36,6 +37,8 @@ pub struct Fit<'a, B: Backend> {
     validation_data: Option<&'a Dataset>,
     class_weights: Option<ClassWeights>,
     callbacks: Vec<Box<dyn Callback<B> + 'a>>,
+    checkpoint: Option<Checkpoint>,
+    resume_from: Option<PathBuf>,
     quiet: bool,
 }
 
@@ -56,11 +59,14 @@ impl<'a, B: Backend> Fit<'a, B> {
             validation_data: None,
             class_weights: None,
             callbacks: Vec::new(),
+            checkpoint: None,
+            resume_from: None,
             quiet: false,
         }
     }
 
-    /// How often to go through the training data.
+    /// How often to go through the training data; with [`Fit::resume_from`] in all, those of the checkpoint's history
+    /// included.
     pub fn epochs(self, epochs: u64) -> Self {
         Fit { epochs, ..self }
     }
@@ -97,30 +103,25 @@ impl<'a, B: Backend> Fit<'a, B> {
         self
     }
 
+    /// Writes checkpoints in the course of training.
+    pub fn checkpoint(self, checkpoint: Checkpoint) -> Self {
+        Fit { checkpoint: Some(checkpoint), ..self }
+    }
+
+    /// Goes on with the `fit` that wrote this checkpoint, as if it had not been interrupted: everything else is said
+    /// as it was then, [`Fit::epochs`] too, which counts the epochs that the checkpoint has behind it; with a greater
+    /// number it goes on for longer. The history begins with those epochs. Nothing is trained when they are all done or
+    /// a callback had stopped training.
+    ///
+    /// Errors before anything has changed: those of [`Model::load_checkpoint`], callbacks with other states, and, of a
+    /// checkpoint within an epoch, other metrics, batches, or numbers of samples.
+    pub fn resume_from(self, path: impl Into<PathBuf>) -> Self {
+        Fit { resume_from: Some(path.into()), ..self }
+    }
+
     /// No progress bar.
     pub fn quiet(self) -> Self {
         Fit { quiet: true, ..self }
-    }
-}
-
-/// What an epoch goes through.
-struct Rows<'a> {
-    data: &'a Dataset,
-    /// A weight for each sample, in place of the data's own.
-    weights: Option<Vec<f32>>,
-    /// How many of the data's first samples are trained on.
-    count: usize,
-    batch_size: usize,
-}
-
-impl Rows<'_> {
-    /// The samples of a batch.
-    fn select(&self, rows: &[usize]) -> Result<Dataset> {
-        let part = self.data.select(rows)?;
-        match &self.weights {
-            Some(weights) => part.with_weights(rows.iter().map(|&row| weights[row]).collect()),
-            None => Ok(part),
-        }
     }
 }
 
@@ -133,7 +134,7 @@ impl<B: Backend> Model<B> {
     /// With 0 epochs nothing is trained and the history is empty, as in Keras. A loss that is no longer a finite number
     /// does not end training by itself: see [`StopOnNan`](super::callbacks::StopOnNan).
     pub fn fit(&mut self, data: &Dataset, fit: Fit<'_, B>) -> Result<History> {
-        let Fit { epochs, batch_size, shuffle, quiet, .. } = fit;
+        let Fit { epochs, batch_size, shuffle, quiet, checkpoint, .. } = fit;
         let mut callbacks = fit.callbacks;
         // All that can be found wrong is found before the first callback opens a file and the first epoch takes its
         // hour.
@@ -159,21 +160,33 @@ impl<B: Backend> Model<B> {
         }
         self.check_watched(&callbacks, validation.is_some())?;
         let weights = fit.class_weights.map(|weights| self.sample_weights(data, &weights)).transpose()?;
-        let rows = Rows { data, weights, count, batch_size };
+        let rows = Rows { shuffle, data, weights, count, batch_size };
+        if let Some(checkpoint) = &checkpoint {
+            checkpoint.check()?;
+            if checkpoint.is_within_epochs() {
+                self.tally()?.state()?;
+            }
+        }
+        let resumed = fit.resume_from.map(|path| self.read_resumed(&path, &rows, &callbacks)).transpose()?;
 
-        let mut history = History::default();
-        let last = self.epochs.saturating_add(epochs);
         callbacks.iter_mut().try_for_each(|callback| callback.on_train_begin(self))?;
+        let (mut history, mut position) = match resumed {
+            Some(saved) => self.resume(saved, &mut callbacks)?,
+            None => (History::default(), None),
+        };
+        // The epochs of the history were done before this call and are of this training.
+        let last = self.epochs.saturating_sub(history.epochs.len() as u64).saturating_add(epochs);
         while self.epochs < last && history.stopped.is_none() {
             let epoch = self.epochs + 1;
-            callbacks.iter_mut().try_for_each(|callback| callback.on_epoch_begin(epoch, self))?;
-            let key = shuffle.then(|| Key::new(self.seed).named("shuffle").fold(self.epochs));
+            if position.is_none() {
+                callbacks.iter_mut().try_for_each(|callback| callback.on_epoch_begin(epoch, self))?;
+            }
             let mut progress = Progress::start(quiet, epoch, last, count);
-            let start = Instant::now();
-            let (tally, stopped) = self.train_epoch(&rows, key, &mut progress, &mut callbacks, epoch)?;
+            let at = Epoch { epoch, history: &history, checkpoint: checkpoint.as_ref() };
+            let (tally, training_time, stopped) =
+                self.train_epoch(&rows, position.take(), &at, &mut progress, &mut callbacks)?;
             let samples = tally.samples();
             let mut values = tally.close()?.values;
-            let training_time = start.elapsed();
             if let Some(validation) = validation {
                 let scores = self.evaluate(validation, batch_size).map_err(|e| e.at("validation"))?;
                 values.extend(scores.values.into_iter().map(|(name, value)| (format!("val_{name}"), value)));
@@ -189,41 +202,13 @@ impl<B: Backend> Model<B> {
                 }
             }
             history.epochs.push(log);
+            let ended = epoch == last || history.stopped.is_some();
+            if let Some(checkpoint) = checkpoint.as_ref().filter(|c| ended || c.is_due_after_epoch(epoch)) {
+                checkpoint.write(self, &history, &states(&callbacks), None)?;
+            }
         }
         callbacks.iter_mut().try_for_each(|callback| callback.on_train_end(&history, self))?;
         Ok(history)
-    }
-
-    /// One epoch: the tally of its batches, and why a callback stopped it, if one did.
-    fn train_epoch(
-        &mut self,
-        rows: &Rows<'_>,
-        shuffle: Option<Key>,
-        progress: &mut Progress,
-        callbacks: &mut [Box<dyn Callback<B> + '_>],
-        epoch: u64,
-    ) -> Result<(Tally<B>, Option<String>)> {
-        let mut tally = self.tally()?;
-        let mut stopped = None;
-        for (number, batch) in Batches::new(rows.count, rows.batch_size, shuffle)?.iter().enumerate() {
-            let part = rows.select(batch)?;
-            let targets = tally.targets(part.targets());
-            let outcome = self.step(&Batch::new(&self.backend, part)?)?;
-            for callback in callbacks.iter_mut() {
-                if let Flow::Stop(reason) = callback.on_batch_end(epoch, number, &outcome.loss, self)? {
-                    stopped.get_or_insert(reason);
-                }
-            }
-            tally.add(batch.len(), outcome, targets)?;
-            if progress.advance(batch.len()) {
-                tally.flush()?;
-                progress.show(&tally.values().to_string());
-            }
-            if stopped.is_some() {
-                break;
-            }
-        }
-        Ok((tally, stopped))
     }
 
     /// One batch through model and loss, so that an epoch of training is not lost to data that does not fit.

@@ -5,10 +5,12 @@
 
 mod batch;
 pub mod callbacks;
+mod epoch;
 mod evaluate;
 mod fit;
 mod history;
 mod progress;
+mod resume;
 mod summary;
 mod tally;
 
@@ -61,10 +63,10 @@ pub struct Model<B: Backend> {
     output: Spec,
     rows: Vec<Row>,
     params: Vec<Param<B>>,
-    seed: u64,
+    pub(crate) seed: u64,
     /// Training steps and epochs done so far: they number the streams of dropout and of shuffling.
-    steps: u64,
-    epochs: u64,
+    pub(crate) steps: u64,
+    pub(crate) epochs: u64,
     compiled: Option<Compiled<B>>,
     /// New values of the layers' own state, from the last forward in training.
     states: Mutex<Vec<(ParamId, B::Array)>>,

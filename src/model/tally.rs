@@ -2,9 +2,10 @@
 
 use super::{Evaluation, Outcome};
 use crate::backend::Backend;
+use crate::checkpoint::{Exact, TallyState, same};
 use crate::data::Targets;
 use crate::element::Element;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::metrics::{Metric, Scores};
 
 /// What is pending is read back when so many predicted numbers, or so many batches, have piled up: often enough to keep
@@ -120,11 +121,43 @@ impl<B: Backend> Tally<B> {
         Evaluation { values }
     }
 
+    /// What has been counted so far. Waits for the device. Errors when a metric cannot be kept.
+    pub(super) fn state(&mut self) -> Result<TallyState> {
+        self.flush()?;
+        let state = |metric: &Box<dyn Metric>| metric.state().ok_or_else(|| not_kept(metric.name()));
+        Ok(TallyState {
+            loss_sum: Exact(self.loss_sum),
+            samples: self.samples,
+            astray: self.astray,
+            metrics: self.names(),
+            counts: self.metrics.iter().map(state).collect::<Result<_>>()?,
+        })
+    }
+
+    /// Goes on from a state. Errors when it is one of other metrics.
+    pub(super) fn restore(&mut self, state: &TallyState) -> Result<()> {
+        same("metrics", &state.metrics, &self.names())?;
+        for (metric, counts) in self.metrics.iter_mut().zip(&state.counts) {
+            metric.restore(counts)?;
+        }
+        (self.loss_sum, self.samples, self.astray) = (state.loss_sum.0, state.samples, state.astray);
+        Ok(())
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.metrics.iter().map(|metric| metric.name().to_string()).collect()
+    }
+
     /// Loss and metrics of all samples.
     pub(super) fn close(mut self) -> Result<Evaluation> {
         self.flush()?;
         Ok(self.values())
     }
+}
+
+fn not_kept(metric: &str) -> Error {
+    let expected = "metrics that have a state where checkpoints are written within epochs";
+    Error::invalid("checkpoint: every_steps", expected, format!("`{metric}` without"))
 }
 
 /// The numbers of several arrays, one after the other, in one transfer.

@@ -63,13 +63,10 @@ impl<B: Backend> Optimizer<B> {
     /// Goes on from a state. Errors when it is another rule's, or the arrays of a parameter are not those of the rule's
     /// slots; whether names and shapes fit the model shows at the next step.
     pub fn restore(&mut self, state: OptimizerState<B>) -> Result<()> {
-        if state.rule != self.rule.name() {
-            return Err(Error::invalid("optimizer state", format!("that of {}", self.rule.name()), state.rule));
-        }
+        self.check_state(&state)?;
+        self.set_learning_rate(state.learning_rate)?;
         let slots = self.rule.slots();
-        let (mut missing, mut superfluous) = (Vec::new(), Vec::new());
-        let mut entries = Vec::with_capacity(state.params.len());
-        for mut param in state.params {
+        let entry = |mut param: ParamState<B>| {
             let mut take = |name: &str| {
                 let at = param.arrays.iter().position(|(found, _)| found == name)?;
                 Some(param.arrays.swap_remove(at).1)
@@ -77,21 +74,37 @@ impl<B: Backend> Optimizer<B> {
             let mut entry = Entry::new(&param.name, param.updates);
             entry.sum = take(GRADIENT_SUM).map(Gradient::Dense);
             // A parameter without an update has no slots yet: they are made at its first.
+            entry.slots = slots.iter().filter_map(|(name, _)| take(name)).collect();
+            entry
+        };
+        self.entries = state.params.into_iter().map(entry).collect();
+        self.enrolled = false;
+        (self.calls, self.iteration, self.accumulated) = (state.calls, state.iteration, state.accumulated);
+        Ok(())
+    }
+
+    /// Errors when [`Optimizer::restore`] would.
+    pub(crate) fn check_state(&self, state: &OptimizerState<B>) -> Result<()> {
+        if state.rule != self.rule.name() {
+            return Err(Error::invalid("optimizer state", format!("that of {}", self.rule.name()), &state.rule));
+        }
+        super::from_zero("optimizer state", "learning rate", state.learning_rate)?;
+        let slots = self.rule.slots();
+        let (mut missing, mut superfluous) = (Vec::new(), Vec::new());
+        for param in &state.params {
+            let mut found: Vec<&str> = param.arrays.iter().map(|(name, _)| name.as_str()).collect();
+            found.iter().position(|&name| name == GRADIENT_SUM).map(|at| found.swap_remove(at));
             for (name, _) in slots.iter().filter(|_| param.updates > 0) {
-                match take(name) {
-                    Some(array) => entry.slots.push(array),
+                match found.iter().position(|found| found == name) {
+                    Some(at) => drop(found.swap_remove(at)),
                     None => missing.push(format!("{}/{name}", param.name)),
                 }
             }
-            superfluous.extend(param.arrays.iter().map(|(name, _)| format!("{}/{name}", param.name)));
-            entries.push(entry);
+            superfluous.extend(found.iter().map(|name| format!("{}/{name}", param.name)));
         }
-        if !(missing.is_empty() && superfluous.is_empty()) {
-            return Err(Error::Weights { missing, superfluous, mismatched: Vec::new() });
+        if missing.is_empty() && superfluous.is_empty() {
+            return Ok(());
         }
-        self.set_learning_rate(state.learning_rate)?;
-        (self.entries, self.enrolled) = (entries, false);
-        (self.calls, self.iteration, self.accumulated) = (state.calls, state.iteration, state.accumulated);
-        Ok(())
+        Err(Error::Weights { missing, superfluous, mismatched: Vec::new() })
     }
 }

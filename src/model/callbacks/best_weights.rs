@@ -3,9 +3,11 @@
 use super::watch::{Direction, Watch};
 use super::{Callback, Flow};
 use crate::backend::Backend;
+use crate::checkpoint::CallbackState;
 use crate::error::Result;
 use crate::file::check_writable;
-use crate::model::{EpochLog, Model};
+use crate::model::{EpochLog, History, Model};
+use serde_json::json;
 use std::path::PathBuf;
 
 /// Saves the weights after each epoch that is the best so far by a value. The file is whole at any time. What is best
@@ -51,5 +53,13 @@ impl<B: Backend> Callback<B> for BestWeights {
             model.save_weights(&self.path)?;
         }
         Ok(Flow::Continue)
+    }
+    fn state(&self) -> Option<CallbackState<B>> {
+        let (name, value) = (self.watch.state_name("best_weights"), json!(self.watch.state()));
+        Some(CallbackState { name, value, arrays: Vec::new() })
+    }
+
+    fn resume(&mut self, state: Option<CallbackState<B>>, _: &History, _: &Model<B>) -> Result<()> {
+        state.map_or(Ok(()), |state| self.watch.resume(state.parse()?))
     }
 }

@@ -3,8 +3,10 @@
 use super::watch::{Direction, Watch};
 use super::{Callback, Flow};
 use crate::backend::Backend;
+use crate::checkpoint::CallbackState;
 use crate::error::Result;
 use crate::model::{EpochLog, History, Model};
+use serde_json::json;
 
 /// Stops when a value has not improved for some epochs; can put the best epoch's weights back. Defaults as in Keras:
 /// patience 0 (the first epoch without improvement stops), no least improvement, weights left as they are.
@@ -79,5 +81,25 @@ impl<B: Backend> Callback<B> for EarlyStopping<B> {
 
     fn on_train_end(&mut self, _: &History, model: &mut Model<B>) -> Result<()> {
         self.weights.take().map_or(Ok(()), |weights| model.restore(weights))
+    }
+    fn state(&self) -> Option<CallbackState<B>> {
+        let arrays = self.weights.iter().flatten().enumerate().map(|(i, array)| (i.to_string(), array.clone()));
+        Some(CallbackState {
+            name: self.watch.state_name("early_stopping"),
+            value: json!(self.watch.state()),
+            arrays: arrays.collect(),
+        })
+    }
+
+    fn resume(&mut self, state: Option<CallbackState<B>>, _: &History, model: &Model<B>) -> Result<()> {
+        let Some(state) = state else { return Ok(()) };
+        self.watch.resume(state.parse()?)?;
+        self.weights = None;
+        if !state.arrays.is_empty() {
+            let weights: Vec<B::Array> = state.arrays.into_iter().map(|(_, array)| array).collect();
+            model.check_snapshot(&weights).map_err(|e| e.at("checkpoint: early stopping"))?;
+            self.weights = Some(weights);
+        }
+        Ok(())
     }
 }

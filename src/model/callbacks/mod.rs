@@ -20,6 +20,7 @@ pub(super) use watch::unknown_value;
 
 use super::{EpochLog, History, Model};
 use crate::backend::Backend;
+use crate::checkpoint::CallbackState;
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -81,6 +82,19 @@ pub trait Callback<B: Backend> {
     fn on_train_end(&mut self, _history: &History, _model: &mut Model<B>) -> Result<()> {
         Ok(())
     }
+
+    /// What it keeps in a checkpoint; `None` (the default) where it has no state.
+    fn state(&self) -> Option<CallbackState<B>> {
+        None
+    }
+
+    /// Training goes on from a checkpoint with these epochs behind it: called once, after
+    /// [`Callback::on_train_begin`], with the state that [`Callback::state`] gave for the checkpoint. The model is not
+    /// yet the checkpoint's: what `on_train_begin` has done to it is overwritten. Within an epoch that is taken up
+    /// again, [`Callback::on_epoch_begin`] is not called a second time.
+    fn resume(&mut self, _state: Option<CallbackState<B>>, _history: &History, _model: &Model<B>) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl<B: Backend, C: Callback<B> + ?Sized> Callback<B> for &mut C {
@@ -106,5 +120,13 @@ impl<B: Backend, C: Callback<B> + ?Sized> Callback<B> for &mut C {
 
     fn on_train_end(&mut self, history: &History, model: &mut Model<B>) -> Result<()> {
         (**self).on_train_end(history, model)
+    }
+
+    fn state(&self) -> Option<CallbackState<B>> {
+        (**self).state()
+    }
+
+    fn resume(&mut self, state: Option<CallbackState<B>>, history: &History, model: &Model<B>) -> Result<()> {
+        (**self).resume(state, history, model)
     }
 }

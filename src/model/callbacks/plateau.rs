@@ -3,8 +3,10 @@
 use super::watch::{Direction, Watch};
 use super::{Callback, Flow};
 use crate::backend::Backend;
+use crate::checkpoint::CallbackState;
 use crate::error::{Error, Result};
-use crate::model::{EpochLog, Model};
+use crate::model::{EpochLog, History, Model};
+use serde_json::json;
 
 /// Multiplies the learning rate by a factor when a value has not improved for some epochs. Defaults as in Keras: factor
 /// 0.1, patience 10, least improvement 1e-4, no cool-down, rates down to 0.
@@ -97,5 +99,17 @@ impl<B: Backend> Callback<B> for ReduceOnPlateau {
             }
         }
         Ok(Flow::Continue)
+    }
+    fn state(&self) -> Option<CallbackState<B>> {
+        let (name, value) = (self.watch.state_name("reduce_on_plateau"), json!((self.watch.state(), self.cooling)));
+        Some(CallbackState { name, value, arrays: Vec::new() })
+    }
+
+    fn resume(&mut self, state: Option<CallbackState<B>>, _: &History, _: &Model<B>) -> Result<()> {
+        let Some(state) = state else { return Ok(()) };
+        let (watch, cooling) = state.parse()?;
+        self.watch.resume(watch)?;
+        self.cooling = cooling;
+        Ok(())
     }
 }

@@ -1,8 +1,10 @@
 //! Watching one value for improvement: what early stopping, the plateau and the best weights share.
 
 use crate::backend::Backend;
+use crate::checkpoint::Exact;
 use crate::error::{Error, Result};
 use crate::model::{EpochLog, Model};
+use serde::{Deserialize, Serialize};
 
 /// Which way a value improves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +13,16 @@ pub enum Direction {
     Down,
     /// Greater is better: accuracies.
     Up,
+}
+
+/// So long nothing can have been waited for, and counting on cannot overflow.
+const MOST_EPOCHS: u64 = 1 << 53;
+
+/// What a [`Watch`] has seen.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct WatchState {
+    best: Option<(u64, Exact)>,
+    waited: u64,
 }
 
 /// A value by name, its best so far and the epochs since.
@@ -45,6 +57,27 @@ impl Watch {
     /// Forgets what it has seen.
     pub(super) fn reset(&mut self) {
         (self.best, self.waited) = (None, 0);
+    }
+
+    /// What it has seen, for a checkpoint.
+    pub(super) fn state(&self) -> WatchState {
+        WatchState { best: self.best.map(|(epoch, value)| (epoch, Exact(value))), waited: self.waited }
+    }
+
+    /// Goes on from a state. Errors when it has waited longer than there can have been epochs.
+    pub(super) fn resume(&mut self, state: WatchState) -> Result<()> {
+        if state.waited > MOST_EPOCHS {
+            let place = format!("checkpoint: state of a callback on {}", self.name);
+            return Err(Error::invalid(place, "a number of epochs", state.waited));
+        }
+        self.best = state.best.map(|(epoch, value)| (epoch, value.0));
+        self.waited = state.waited;
+        Ok(())
+    }
+
+    /// The name of the state of a callback that watches this value.
+    pub(super) fn state_name(&self, callback: &str) -> String {
+        format!("{callback}({})", self.name)
     }
 
     /// Takes an epoch's value; whether it is the best so far by more than `min_delta`. NaN never is. Errors when the

@@ -17,7 +17,10 @@ impl WordVectors {
         let path = path.as_ref();
         self.check_words(path, format)?;
         let compress = path.extension().is_some_and(|extension| extension == "gz");
-        write_whole(path, |file| if compress { self.write_gz(file, format) } else { self.write_to(file, format) })
+        write_whole(path, |file| {
+            let written = if compress { self.write_gz(file, format) } else { self.write_to(file, format) };
+            written.map_err(|e| Error::io(path, e))
+        })
     }
 
     #[cfg(feature = "gz")]

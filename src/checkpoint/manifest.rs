@@ -1,0 +1,177 @@
+//! What a checkpoint's metadata says: everything about a training that is not an array.
+
+use super::exact::Exact;
+use super::reader::TensorFile;
+use crate::error::{Error, Result};
+use crate::model::{EpochLog, History};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Key and value in the file's metadata that say in which version of the layout it is.
+pub(super) const FORMAT: (&str, &str) = ("elman.format", "1");
+/// Key of the [`Manifest`]: a file without it holds weights alone.
+pub(super) const TRAINING: &str = "elman.training";
+/// What the keys of extras begin with.
+pub(super) const EXTRA: &str = "elman.extra.";
+/// What the names of a checkpoint's arrays begin with that are not weights.
+pub(super) const STATE: char = '@';
+
+/// Above this no counter can have come in earnest, and adding to one cannot overflow.
+const MOST: u64 = 1 << 53;
+
+/// The state of a training without its arrays.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    /// `f32` or `f64`.
+    pub(super) precision: String,
+    pub(super) seed: u64,
+    pub(super) steps: u64,
+    pub(super) epochs: u64,
+    /// Names of the parameters that are not trained.
+    pub(super) frozen: Vec<String>,
+    /// `None` where the model was not compiled.
+    pub(super) optimizer: Option<OptimizerEntry>,
+    pub(super) epoch_logs: Vec<LogEntry>,
+    pub(super) stopped: Option<String>,
+    pub(super) callbacks: Vec<CallbackEntry>,
+    /// `None` between two epochs.
+    pub(super) position: Option<Position>,
+}
+
+/// The optimiser; its arrays are at `@optimizer/parameter/array`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct OptimizerEntry {
+    pub(super) rule: String,
+    pub(super) calls: u64,
+    pub(super) iteration: u64,
+    pub(super) learning_rate: Exact,
+    pub(super) accumulated: usize,
+    pub(super) params: Vec<ParamEntry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ParamEntry {
+    pub(super) name: String,
+    pub(super) updates: u64,
+    pub(super) arrays: Vec<String>,
+}
+
+/// A callback's state; its arrays are at `@callback/number/array`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct CallbackEntry {
+    pub(super) name: String,
+    pub(super) value: serde_json::Value,
+    pub(super) arrays: Vec<String>,
+}
+
+/// A place within an epoch, and what decides which batches follow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Position {
+    /// Batches done.
+    pub(crate) batch: usize,
+    pub(crate) batch_size: usize,
+    /// Samples of the whole epoch.
+    pub(crate) samples: usize,
+    pub(crate) shuffle: bool,
+    pub(crate) training_time: Duration,
+    pub(crate) tally: TallyState,
+}
+
+/// What the running loss and metrics of an epoch have counted; the metrics' numbers are at `@metric/number`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TallyState {
+    pub(crate) loss_sum: Exact,
+    pub(crate) samples: usize,
+    pub(crate) astray: bool,
+    /// Names of the metrics.
+    pub(crate) metrics: Vec<String>,
+    #[serde(skip)]
+    pub(crate) counts: Vec<Vec<f64>>,
+}
+
+/// An [`EpochLog`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LogEntry {
+    epoch: u64,
+    values: Vec<(String, Exact)>,
+    learning_rate: Exact,
+    training_time: Duration,
+    samples: usize,
+}
+
+impl From<&EpochLog> for LogEntry {
+    fn from(log: &EpochLog) -> Self {
+        LogEntry {
+            epoch: log.epoch,
+            values: log.values.iter().map(|(name, value)| (name.clone(), Exact(*value))).collect(),
+            learning_rate: Exact(log.learning_rate),
+            training_time: log.training_time,
+            samples: log.samples,
+        }
+    }
+}
+
+impl From<LogEntry> for EpochLog {
+    fn from(log: LogEntry) -> Self {
+        EpochLog {
+            epoch: log.epoch,
+            values: log.values.into_iter().map(|(name, value)| (name, value.0)).collect(),
+            learning_rate: log.learning_rate.0,
+            training_time: log.training_time,
+            samples: log.samples,
+        }
+    }
+}
+
+impl Manifest {
+    /// That of a file. Errors when it holds weights alone, or what it says cannot be.
+    pub(super) fn read(file: &TensorFile) -> Result<Self> {
+        check_version(file)?;
+        let text = file
+            .metadata(TRAINING)
+            .ok_or_else(|| file.invalid("weights alone and not a checkpoint: `load_weights` takes them"))?;
+        let manifest: Manifest =
+            serde_json::from_str(text).map_err(|e| file.invalid(format!("not the state of a training ({e})")))?;
+        match manifest.counters().into_iter().find(|&(_, count)| count > MOST) {
+            None => Ok(manifest),
+            Some((name, count)) => Err(file.invalid(format!("{count} {name}, more than can be counted"))),
+        }
+    }
+
+    /// All that is counted on.
+    fn counters(&self) -> Vec<(&str, u64)> {
+        let mut counters = vec![("steps", self.steps), ("epochs", self.epochs)];
+        if let Some(optimizer) = &self.optimizer {
+            let (calls, accumulated) = (optimizer.calls, optimizer.accumulated as u64);
+            counters.extend([("calls", calls), ("updates", optimizer.iteration), ("gradients", accumulated)]);
+            counters.extend(optimizer.params.iter().map(|param| ("updates", param.updates)));
+        }
+        if let Some(position) = &self.position {
+            counters.extend([("batches", position.batch as u64), ("samples", position.tally.samples as u64)]);
+            counters.push(("seconds", position.training_time.as_secs()));
+        }
+        counters
+    }
+
+    /// The epochs so far.
+    pub(super) fn history(&mut self) -> History {
+        let logs = std::mem::take(&mut self.epoch_logs);
+        History { epochs: logs.into_iter().map(EpochLog::from).collect(), stopped: self.stopped.take() }
+    }
+}
+
+/// Errors when a file says that it is in another version of the layout.
+pub(super) fn check_version(file: &TensorFile) -> Result<()> {
+    match file.metadata(FORMAT.0).filter(|version| *version != FORMAT.1) {
+        None => Ok(()),
+        Some(version) => Err(file.invalid(format!("version {version} of the layout, this library reads {}", FORMAT.1))),
+    }
+}
+
+/// What a training was saved with and goes on with must be the same.
+pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, saved: &T, now: &T) -> Result<()> {
+    if saved == now {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("checkpoint: {what}"), format!("{saved:?}, as it was saved"), format!("{now:?}")))
+}

@@ -1,0 +1,103 @@
+//! A safetensors file, read one array at a time. No memory is taken on the word of a header: nothing is longer than the
+//! file.
+
+use super::writer::MOST_HEADER;
+use crate::element::Element;
+use crate::error::{Error, Result};
+use safetensors::SafeTensorError;
+use safetensors::tensor::{Dtype, Metadata};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// A file whose header has been read and checked against the file's length.
+pub(super) struct TensorFile {
+    path: PathBuf,
+    file: File,
+    /// Where the arrays begin.
+    start: u64,
+    header: Metadata,
+}
+
+impl TensorFile {
+    /// Reads the header.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let io = |e| Error::io(path, e);
+        let mut file = File::open(path).map_err(io)?;
+        let length = file.metadata().map_err(io)?.len();
+        let mut size = [0; 8];
+        file.read_exact(&mut size).map_err(|e| match e.kind() {
+            ErrorKind::UnexpectedEof => unreadable(path, SafeTensorError::HeaderTooSmall),
+            _ => Error::io(path, e),
+        })?;
+        let size = u64::from_le_bytes(size);
+        if size > MOST_HEADER as u64 {
+            return Err(unreadable(path, SafeTensorError::HeaderTooLarge));
+        }
+        let start = size + 8;
+        if start > length {
+            return Err(unreadable(path, SafeTensorError::InvalidHeaderLength));
+        }
+        let mut header = vec![0; size as usize];
+        file.read_exact(&mut header).map_err(io)?;
+        let header = std::str::from_utf8(&header).map_err(|e| unreadable(path, SafeTensorError::InvalidHeader(e)))?;
+        let header: Metadata = serde_json::from_str(header)
+            .map_err(|e| unreadable(path, SafeTensorError::InvalidHeaderDeserialization(e)))?;
+        if start.checked_add(header.data_len() as u64) != Some(length) {
+            return Err(unreadable(path, SafeTensorError::MetadataIncompleteBuffer));
+        }
+        Ok(TensorFile { path: path.into(), file, start, header })
+    }
+
+    /// A text of the metadata.
+    pub(super) fn metadata(&self, key: &str) -> Option<&str> {
+        self.header.metadata().as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// The metadata's texts whose names begin with `prefix`, under what follows it.
+    pub(super) fn metadata_below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let all = self.header.metadata().iter().flatten();
+        all.filter_map(move |(key, text)| Some((key.strip_prefix(prefix)?, text.as_str())))
+    }
+
+    /// Names and shapes of all arrays.
+    pub(super) fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
+        self.header.tensors().into_iter().map(|(name, info)| (name, info.shape.clone())).collect()
+    }
+
+    /// Shape and numbers of an array. Errors when there is none of this name, or its type is neither `F32` nor `F64`.
+    pub(super) fn read<E: Element>(&mut self, name: &str) -> Result<(Vec<usize>, Vec<E>)> {
+        let info = self.header.info(name).ok_or_else(|| self.invalid(format!("there is no array `{name}`")))?;
+        if !matches!(info.dtype, Dtype::F32 | Dtype::F64) {
+            return Err(self.invalid(format!("`{name}` is of type {}, not F32 or F64", info.dtype)));
+        }
+        let (from, to) = info.data_offsets;
+        // The header was checked to describe no more than the file holds.
+        let mut bytes = vec![0; to - from];
+        let io = |e| Error::io(&self.path, e);
+        self.file.seek(SeekFrom::Start(self.start + from as u64)).map_err(io)?;
+        self.file.read_exact(&mut bytes).map_err(io)?;
+        let numbers = match info.dtype {
+            Dtype::F32 => numbers::<E, 4>(&bytes, |b| f64::from(f32::from_le_bytes(b))),
+            _ => numbers::<E, 8>(&bytes, f64::from_le_bytes),
+        };
+        Ok((info.shape.clone(), numbers))
+    }
+
+    /// What is wrong with this file.
+    pub(super) fn invalid(&self, why: impl Into<String>) -> Error {
+        Error::Parse { path: self.path.clone(), line: None, why: why.into() }
+    }
+}
+
+/// What the format's library finds wrong with a file.
+fn unreadable(path: &Path, error: SafeTensorError) -> Error {
+    Error::Parse { path: path.into(), line: None, why: format!("not a whole safetensors file ({error})") }
+}
+
+fn numbers<E: Element, const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f64) -> Vec<E> {
+    // The header was checked to give a whole number of elements.
+    let (elements, _) = bytes.as_chunks::<N>();
+    elements.iter().map(|&element| E::from_f64(read(element))).collect()
+}

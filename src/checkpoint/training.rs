@@ -1,0 +1,248 @@
+//! The whole of a training in a file: written, read and checked, put back.
+
+use super::exact::Exact;
+use super::manifest::{CallbackEntry, EXTRA, FORMAT, Manifest, OptimizerEntry, ParamEntry, Position, STATE, TRAINING};
+use super::reader::TensorFile;
+use super::weights::{fitting, mismatch, upload};
+use super::writer::{Entry, write};
+use super::{CallbackState, Extras};
+use crate::backend::Backend;
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::model::{History, Model};
+use crate::optim::{OptimizerState, ParamState};
+use std::path::Path;
+
+impl<B: Backend> Model<B> {
+    /// Writes a checkpoint: the weights and all that training needs to go on (the optimiser's state, seed, steps and
+    /// epochs done, what is frozen), the history so far and the program's extras. One safetensors file, written whole or
+    /// not at all; the arrays are in the backend's own precision, so that nothing is lost.
+    ///
+    /// In the course of [`Model::fit`] it is [`Fit::checkpoint`](crate::model::Fit::checkpoint) that writes checkpoints;
+    /// they also have the state of callbacks.
+    pub fn save_checkpoint(&self, path: impl AsRef<Path>, history: &History, extras: &Extras) -> Result<()> {
+        save(self, path.as_ref(), &Progress { history, callbacks: &[], position: None }, extras)
+    }
+
+    /// Puts the model where a checkpoint was written, and returns the history and the extras that are in it. Compile the
+    /// model first, as it was compiled then: the optimiser's state is taken over, while its settings, its schedule and
+    /// the loss are the program's. A model that is not compiled takes the weights and counters and can predict.
+    ///
+    /// The next [`Model::fit`] trains further epochs. To go on with an interrupted `fit`, callbacks and all, give the
+    /// file to [`Fit::resume_from`](crate::model::Fit::resume_from) instead.
+    ///
+    /// Errors, and nothing is changed then: a file that is damaged, of another version, of weights alone or of another
+    /// model (all names are listed); of another precision (what is computed would not be the same: [`Model::load_weights`]
+    /// converts); of another rule of the optimiser; written in the midst of an epoch.
+    pub fn load_checkpoint(&mut self, path: impl AsRef<Path>) -> Result<(History, Extras)> {
+        let path = path.as_ref();
+        let saved = Saved::read(path, self)?;
+        if saved.position.is_some() {
+            let expected = "a checkpoint between two epochs (`Fit::resume_from` goes on within one)";
+            return Err(Error::invalid(path.display(), expected, "one in the midst of an epoch"));
+        }
+        let (history, extras) = (saved.history.clone(), saved.extras.clone());
+        saved.put(self)?;
+        Ok((history, extras))
+    }
+}
+
+/// How far a training has come, besides what the model knows.
+pub(crate) struct Progress<'a, B: Backend> {
+    pub(crate) history: &'a History,
+    pub(crate) callbacks: &'a [CallbackState<B>],
+    pub(crate) position: Option<&'a Position>,
+}
+
+/// Writes a checkpoint.
+pub(crate) fn save<B: Backend>(model: &Model<B>, path: &Path, at: &Progress<'_, B>, extras: &Extras) -> Result<()> {
+    let mut entries: Vec<Entry<'_, B>> = Vec::new();
+    for (name, array) in model.weights() {
+        if name.starts_with(STATE) {
+            let expected = format!("names of parameters that do not begin with {STATE}");
+            return Err(Error::invalid("checkpoint", expected, format!("`{name}`")));
+        }
+        entries.push(Entry::array(name, array));
+    }
+    let optimizer = model.optimizer().map(|optimizer| optimizer.state());
+    let params = optimizer.iter().flat_map(|state| &state.params);
+    for (param, (name, array)) in params.flat_map(|param| param.arrays.iter().map(move |array| (param, array))) {
+        entries.push(Entry::array(slot(&param.name, name), array));
+    }
+    for (i, callback) in at.callbacks.iter().enumerate() {
+        entries.extend(callback.arrays.iter().map(|(name, array)| Entry::array(of_callback(i, name), array)));
+    }
+    let counts = at.position.iter().flat_map(|position| &position.tally.counts).enumerate();
+    entries.extend(counts.map(|(i, counts)| Entry::numbers(metric(i), counts)));
+
+    let manifest = Manifest {
+        precision: B::Elem::NAME.into(),
+        seed: model.seed,
+        steps: model.steps,
+        epochs: model.epochs,
+        frozen: model.params().iter().filter(|p| !p.is_trainable()).map(|p| p.name().to_string()).collect(),
+        optimizer: optimizer.as_ref().map(entry),
+        epoch_logs: at.history.epochs.iter().map(Into::into).collect(),
+        stopped: at.history.stopped.clone(),
+        callbacks: at.callbacks.iter().map(callback_entry).collect(),
+        position: at.position.cloned(),
+    };
+    let manifest = serde_json::to_string(&manifest).map_err(|e| Error::Parse {
+        path: path.into(),
+        line: None,
+        why: e.to_string(),
+    })?;
+    let extras = extras.texts().map(|(name, text)| (format!("{EXTRA}{name}"), text.to_string()));
+    let own = [(FORMAT.0.to_string(), FORMAT.1.to_string()), (TRAINING.to_string(), manifest)];
+    write(path, model.backend(), &own.into_iter().chain(extras).collect(), entries)
+}
+
+fn slot(param: &str, name: &str) -> String {
+    format!("{STATE}optimizer/{param}/{name}")
+}
+
+fn of_callback(number: usize, name: &str) -> String {
+    format!("{STATE}callback/{number}/{name}")
+}
+
+fn metric(number: usize) -> String {
+    format!("{STATE}metric/{number}")
+}
+
+fn entry<B: Backend>(state: &OptimizerState<B>) -> OptimizerEntry {
+    let param = |param: &ParamState<B>| ParamEntry {
+        name: param.name.clone(),
+        updates: param.updates,
+        arrays: param.arrays.iter().map(|(name, _)| name.clone()).collect(),
+    };
+    OptimizerEntry {
+        rule: state.rule.clone(),
+        calls: state.calls,
+        iteration: state.iteration,
+        learning_rate: Exact(state.learning_rate),
+        accumulated: state.accumulated,
+        params: state.params.iter().map(param).collect(),
+    }
+}
+
+fn callback_entry<B: Backend>(state: &CallbackState<B>) -> CallbackEntry {
+    let arrays = state.arrays.iter().map(|(name, _)| name.clone()).collect();
+    CallbackEntry { name: state.name.clone(), value: state.value.clone(), arrays }
+}
+
+/// A checkpoint that was read and fits a model.
+pub(crate) struct Saved<B: Backend> {
+    weights: Vec<(String, B::Array)>,
+    optimizer: Option<OptimizerState<B>>,
+    seed: u64,
+    steps: u64,
+    epochs: u64,
+    frozen: Vec<String>,
+    pub(crate) history: History,
+    pub(crate) extras: Extras,
+    pub(crate) callbacks: Vec<CallbackState<B>>,
+    pub(crate) position: Option<Position>,
+}
+
+impl<B: Backend> Saved<B> {
+    /// Reads a checkpoint of this model; see [`Model::load_checkpoint`] for what is refused.
+    pub(crate) fn read(path: &Path, model: &Model<B>) -> Result<Self> {
+        let mut file = TensorFile::open(path)?;
+        let mut manifest = Manifest::read(&file)?;
+        if manifest.precision != B::Elem::NAME {
+            let expected = format!(
+                "a checkpoint in {}, the model's precision (`load_weights` converts, but training cannot go on as it was)",
+                B::Elem::NAME
+            );
+            return Err(Error::invalid(path.display(), expected, manifest.precision));
+        }
+        let weights = model.read_weights(&mut file)?;
+        let optimizer = match (model.optimizer(), manifest.optimizer.take()) {
+            (None, _) => None,
+            (Some(optimizer), None) => {
+                let expected = format!("the state of {} (`load_weights` does without)", optimizer.rule().name());
+                return Err(Error::invalid(path.display(), expected, "a model that was not compiled"));
+            }
+            (Some(optimizer), Some(entry)) => {
+                let state = read_optimizer(&mut file, model, entry)?;
+                optimizer.check_state(&state)?;
+                Some(state)
+            }
+        };
+        let mut callbacks = Vec::new();
+        for (i, CallbackEntry { name, value, arrays }) in
+            std::mem::take(&mut manifest.callbacks).into_iter().enumerate()
+        {
+            let read = |array: String| upload(model.backend(), &mut file, &of_callback(i, &array)).map(|a| (array, a));
+            callbacks.push(CallbackState { name, value, arrays: arrays.into_iter().map(read).collect::<Result<_>>()? });
+        }
+        if let Some(position) = &mut manifest.position {
+            let counts = (0..position.tally.metrics.len()).map(|i| file.read(&metric(i)).map(|(_, counts)| counts));
+            position.tally.counts = counts.collect::<Result<_>>()?;
+        }
+        Ok(Saved {
+            weights: weights.into_iter().collect(),
+            optimizer,
+            seed: manifest.seed,
+            steps: manifest.steps,
+            epochs: manifest.epochs,
+            history: manifest.history(),
+            extras: Extras::of(&file),
+            frozen: manifest.frozen,
+            callbacks,
+            position: manifest.position,
+        })
+    }
+
+    /// Puts it into the model that it was read for.
+    pub(crate) fn put(self, model: &mut Model<B>) -> Result<()> {
+        // What can fail comes first.
+        if let (Some(optimizer), Some(state)) = (model.optimizer_mut(), self.optimizer) {
+            optimizer.restore(state)?;
+        }
+        model.set_weights(self.weights)?;
+        for param in model.params_mut() {
+            let trainable = !self.frozen.iter().any(|name| name == param.name());
+            param.set_trainable(trainable);
+        }
+        (model.seed, model.steps, model.epochs) = (self.seed, self.steps, self.epochs);
+        Ok(())
+    }
+}
+
+/// The optimiser's state, whose arrays must be of the shapes of the model's parameters.
+fn read_optimizer<B: Backend>(
+    file: &mut TensorFile,
+    model: &Model<B>,
+    entry: OptimizerEntry,
+) -> Result<OptimizerState<B>> {
+    let shapes = file.shapes();
+    let (mut missing, mut superfluous, mut mismatched) = (Vec::new(), Vec::new(), Vec::new());
+    for saved in &entry.params {
+        let Some(param) = model.params().iter().find(|param| param.name() == saved.name) else {
+            superfluous.push(format!("the optimiser's {}", saved.name));
+            continue;
+        };
+        for name in saved.arrays.iter().map(|array| slot(&saved.name, array)) {
+            match shapes.get(&name) {
+                None => missing.push(name),
+                Some(shape) => mismatched.extend(mismatch(param, shape).map(|how| format!("{name} of {how}"))),
+            }
+        }
+    }
+    fitting(missing, superfluous, mismatched)?;
+    let mut params = Vec::with_capacity(entry.params.len());
+    for ParamEntry { name, updates, arrays } in entry.params {
+        let read = |array: String| upload(model.backend(), file, &slot(&name, &array)).map(|a| (array, a));
+        let arrays = arrays.into_iter().map(read).collect::<Result<_>>()?;
+        params.push(ParamState { name, updates, arrays });
+    }
+    Ok(OptimizerState {
+        rule: entry.rule,
+        calls: entry.calls,
+        iteration: entry.iteration,
+        learning_rate: entry.learning_rate.0,
+        accumulated: entry.accumulated,
+        params,
+    })
+}

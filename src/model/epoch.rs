@@ -1,0 +1,100 @@
+//! One epoch of training: its batches, the tally of them, checkpoints within it.
+
+use super::callbacks::{Callback, Flow};
+use super::progress::Progress;
+use super::resume::states;
+use super::tally::Tally;
+use super::{Batch, History, Model};
+use crate::backend::Backend;
+use crate::checkpoint::{Checkpoint, Position, TallyState};
+use crate::data::{Batches, Dataset};
+use crate::error::Result;
+use crate::random::Key;
+use std::time::{Duration, Instant};
+
+/// What an epoch goes through.
+pub(super) struct Rows<'a> {
+    pub(super) shuffle: bool,
+    pub(super) data: &'a Dataset,
+    /// A weight for each sample, in place of the data's own.
+    pub(super) weights: Option<Vec<f32>>,
+    /// How many of the data's first samples are trained on.
+    pub(super) count: usize,
+    pub(super) batch_size: usize,
+}
+
+/// The epoch that is being trained, and what a checkpoint within it needs.
+pub(super) struct Epoch<'a> {
+    pub(super) epoch: u64,
+    pub(super) history: &'a History,
+    pub(super) checkpoint: Option<&'a Checkpoint>,
+}
+
+impl Rows<'_> {
+    /// The place after so many batches, nothing counted yet.
+    pub(super) fn position(&self, batch: usize) -> Position {
+        let (batch_size, samples, shuffle) = (self.batch_size, self.count, self.shuffle);
+        Position { batch, batch_size, samples, shuffle, training_time: Duration::ZERO, tally: TallyState::default() }
+    }
+
+    /// The samples of a batch.
+    fn select(&self, rows: &[usize]) -> Result<Dataset> {
+        let part = self.data.select(rows)?;
+        match &self.weights {
+            Some(weights) => part.with_weights(rows.iter().map(|&row| weights[row]).collect()),
+            None => Ok(part),
+        }
+    }
+}
+
+impl<B: Backend> Model<B> {
+    /// One epoch, or what is left of it: the tally of its batches, the time that they took, and why a callback stopped
+    /// it, if one did.
+    pub(super) fn train_epoch(
+        &mut self,
+        rows: &Rows<'_>,
+        position: Option<Position>,
+        at: &Epoch<'_>,
+        progress: &mut Progress,
+        callbacks: &mut [Box<dyn Callback<B> + '_>],
+    ) -> Result<(Tally<B>, Duration, Option<String>)> {
+        let mut tally = self.tally()?;
+        let (mut done, mut before) = (0, Duration::ZERO);
+        if let Some(position) = position {
+            tally.restore(&position.tally)?;
+            progress.advance(tally.samples());
+            (done, before) = (position.batch, position.training_time);
+        }
+        let (start, mut stopped) = (Instant::now(), None);
+        let key = rows.shuffle.then(|| Key::new(self.seed).named("shuffle").fold(self.epochs));
+        let batches = Batches::new(rows.count, rows.batch_size, key)?;
+        for (number, batch) in batches.iter().enumerate().skip(done) {
+            let part = rows.select(batch)?;
+            let targets = tally.targets(part.targets());
+            let outcome = self.step(&Batch::new(&self.backend, part)?)?;
+            for callback in callbacks.iter_mut() {
+                if let Flow::Stop(reason) = callback.on_batch_end(at.epoch, number, &outcome.loss, self)? {
+                    stopped.get_or_insert(reason);
+                }
+            }
+            tally.add(batch.len(), outcome, targets)?;
+            if progress.advance(batch.len()) {
+                tally.flush()?;
+                progress.show(&tally.values().to_string());
+            }
+            if stopped.is_some() {
+                break;
+            }
+            // After the last batch the epoch's own checkpoint is near.
+            let due = |checkpoint: &&Checkpoint| checkpoint.is_due_after_step(self.steps) && number + 1 < batches.len();
+            if let Some(checkpoint) = at.checkpoint.filter(due) {
+                let (tally, training_time) = (tally.state()?, before + start.elapsed());
+                let position = Position { tally, training_time, ..rows.position(number + 1) };
+                checkpoint.write(self, at.history, &states(callbacks), Some(&position))?;
+            }
+        }
+        // Only now is the device done.
+        tally.flush()?;
+        Ok((tally, before + start.elapsed(), stopped))
+    }
+}

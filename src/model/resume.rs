@@ -1,0 +1,64 @@
+//! Going on from a checkpoint: what it must fit, and how model and callbacks are put where it was written.
+
+use super::callbacks::Callback;
+use super::epoch::Rows;
+use super::{History, Model};
+use crate::backend::Backend;
+use crate::checkpoint::{CallbackState, Position, Saved, same};
+use crate::error::{Error, Result};
+use std::path::Path;
+
+/// The states of those callbacks that have one.
+pub(super) fn states<B: Backend>(callbacks: &[Box<dyn Callback<B> + '_>]) -> Vec<CallbackState<B>> {
+    callbacks.iter().filter_map(|callback| callback.state()).collect()
+}
+
+impl<B: Backend> Model<B> {
+    /// Reads the checkpoint that training is to go on from, and checks that it can.
+    pub(super) fn read_resumed(
+        &self,
+        path: &Path,
+        rows: &Rows<'_>,
+        callbacks: &[Box<dyn Callback<B> + '_>],
+    ) -> Result<Saved<B>> {
+        let saved = Saved::read(path, self)?;
+        let check = || {
+            let names = |states: &[CallbackState<B>]| {
+                let mut names: Vec<String> = states.iter().map(|state| state.name.clone()).collect();
+                names.sort_unstable();
+                names
+            };
+            same("callbacks that have a state", &names(&saved.callbacks), &names(&states(callbacks)))?;
+            let Some(position) = &saved.position else { return Ok(()) };
+            let now = rows.position(position.batch);
+            same("batch size", &position.batch_size, &now.batch_size)?;
+            same("samples", &position.samples, &now.samples)?;
+            same("shuffling", &position.shuffle, &now.shuffle)?;
+            self.tally()?.restore(&position.tally)?;
+            let batches = rows.count.div_ceil(rows.batch_size);
+            if position.batch >= batches {
+                return Err(Error::invalid("checkpoint", format!("a place before batch {batches}"), position.batch));
+            }
+            Ok(())
+        };
+        check().map_err(|e: Error| e.at(path.display()))?;
+        Ok(saved)
+    }
+
+    /// Puts callbacks and model where a checkpoint was written.
+    pub(super) fn resume(
+        &mut self,
+        mut saved: Saved<B>,
+        callbacks: &mut [Box<dyn Callback<B> + '_>],
+    ) -> Result<(History, Option<Position>)> {
+        let mut left = std::mem::take(&mut saved.callbacks);
+        for callback in callbacks.iter_mut() {
+            let name = callback.state().map(|state| state.name);
+            let at = name.and_then(|name| left.iter().position(|state| state.name == name));
+            callback.resume(at.map(|at| left.remove(at)), &saved.history, self)?;
+        }
+        let (history, position) = (std::mem::take(&mut saved.history), saved.position.take());
+        saved.put(self)?;
+        Ok((history, position))
+    }
+}
