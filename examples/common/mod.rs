@@ -3,7 +3,9 @@
 // Each example uses its part of this module.
 #![allow(dead_code)]
 
+pub mod corpus;
 pub mod newswire;
+pub mod reviews;
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};

@@ -1,10 +1,10 @@
 //! [`Checkpoint`]: when `fit` writes checkpoints, where to, and how many of them stay.
 
-use crate::file::{check_writable, folder};
 use super::training::{Progress, save};
 use super::{CallbackState, Extras, Position};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
+use crate::file::{check_writable, folder};
 use crate::model::{History, Model};
 use std::ffi::OsString;
 use std::fs;

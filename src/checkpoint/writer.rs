@@ -3,10 +3,10 @@
 //! The library's own `serialize_to_file` takes arrays that cannot fail to be read back from a device, and puts the
 //! metadata in an order that differs from run to run.
 
-use crate::file::write_whole;
 use crate::backend::Backend;
 use crate::element::Element;
 use crate::error::{Error, Result};
+use crate::file::write_whole;
 use safetensors::tensor::{Dtype, TensorInfo};
 use std::collections::BTreeMap;
 use std::io::Write;
