@@ -1,0 +1,226 @@
+//! The mood of tweets (L17): word vectors, a recurrent network, a softmax over negative, neutral and positive.
+//!
+//! As the lecture has it, the vectors are word2vec's or GloVe's and stay as they are, and an Elman network reads them:
+//! `softmax(h_T V + c)`. `--model`, `--train-vectors`, `--attention` and their like make it better step by step.
+//!
+//! With `--data DIR` it trains on real tweets (`train.tsv.gz`, `valid.tsv.gz`, `test.tsv.gz`: label, tab, text) with the
+//! vectors of `--vectors FILE` (word2vec or GloVe; several files stand side by side); without, on tweets and vectors that
+//! it makes up. Of SemEval's measure, recall averaged over the classes, the validation part chooses the epoch.
+
+mod common;
+
+use clap::{Parser, ValueEnum};
+use common::corpus::{Corpus, Encoder};
+use common::{Options, Program, reviews};
+use elman::data::ClassWeights;
+use elman::layers::*;
+use elman::loss::SparseCategoricalCrossEntropy;
+use elman::metrics::{Accuracy, Average, ConfusionMatrix, F1, Recall, Scores};
+use elman::model::{Fit, callbacks::EarlyStopping};
+use elman::optim::{Adam, Optimizer};
+use elman::text::{Truncation, UnknownRows, Vocabulary, VocabularyBuilder, WordTokenizer, WordVectors};
+use elman::{Activation, Backend, Key, Spec};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// The mood of tweets: negative, neutral or positive
+#[derive(Parser)]
+struct Tweets {
+    #[command(flatten)]
+    options: Options,
+    /// Folder with train.tsv.gz, valid.tsv.gz and test.tsv.gz [default: made-up tweets]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Word vectors, of word2vec or GloVe; several files stand side by side [default: none, the table is trained]
+    #[arg(long, value_name = "FILE")]
+    vectors: Vec<PathBuf>,
+    /// Train the vectors on, and those of frequent words that have none
+    #[arg(long)]
+    train_vectors: bool,
+    /// Numbers of a word's vector where there are no --vectors
+    #[arg(long, default_value_t = 50)]
+    dim: usize,
+    /// Words that are learned besides those of the vectors, the most frequent
+    #[arg(long, default_value_t = 20_000)]
+    max_features: usize,
+    /// How often such a word must come
+    #[arg(long, default_value_t = 2)]
+    min_count: u64,
+    /// The network
+    #[arg(long, value_enum, default_value = "elman")]
+    model: Which,
+    /// Units of the recurrent network
+    #[arg(long, default_value_t = 64)]
+    units: usize,
+    /// Read in both directions
+    #[arg(long)]
+    bidirectional: bool,
+    /// Weigh the outputs of all steps (additive attention) instead of taking the last
+    #[arg(long)]
+    attention: bool,
+    /// Words of a tweet that are read, its last ones
+    #[arg(long, default_value_t = 40)]
+    steps: usize,
+    /// Dropout of whole words
+    #[arg(long, default_value_t = 0.0)]
+    word_dropout: f64,
+    /// Dropout before and after the recurrent network
+    #[arg(long, default_value_t = 0.2)]
+    dropout: f64,
+    /// Dropout of the state
+    #[arg(long, default_value_t = 0.0)]
+    recurrent_dropout: f64,
+    /// Classes count alike, however frequent they are
+    #[arg(long)]
+    balanced: bool,
+    /// Epochs at most
+    #[arg(long, default_value_t = 20)]
+    epochs: u64,
+    /// Epochs without progress on the validation part before training stops
+    #[arg(long, default_value_t = 4)]
+    patience: u64,
+    /// Tweets a mini-batch
+    #[arg(long, default_value_t = 32)]
+    batch_size: usize,
+    /// Adam's learning rate
+    #[arg(long, default_value_t = 1e-3)]
+    rate: f64,
+    /// What the validation part chooses by
+    #[arg(long, default_value = "val_macro_recall")]
+    choose_by: String,
+    /// A text to predict, several times if there are several
+    #[arg(long, value_name = "TEXT")]
+    predict: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum Which {
+    /// Elman's network
+    Elman,
+    /// Long short-term memory
+    Lstm,
+    /// Gated recurrent unit
+    Gru,
+}
+
+impl Tweets {
+    /// The words that are known, and their vectors to begin with, if there are any.
+    fn words(&self, corpus: &Corpus, tokenizer: &WordTokenizer) -> anyhow::Result<(Vocabulary, Option<Embedding>)> {
+        let texts = corpus.train.iter().map(|(_, text)| text);
+        let files = self.vectors.iter().map(WordVectors::read).collect::<elman::Result<Vec<_>>>()?;
+        let counted = VocabularyBuilder::new().fit_texts(tokenizer, texts.clone())?;
+        for (vectors, file) in files.iter().zip(&self.vectors) {
+            println!("{}: {}", file.file_name().unwrap_or_default().display(), vectors.coverage(&counted, 8));
+        }
+        let frequent = VocabularyBuilder::new().max_features(self.max_features).min_count(self.min_count);
+        let learned = frequent.fit_texts(tokenizer, texts)?;
+        if files.is_empty() {
+            return Ok((learned, None));
+        }
+        // Frozen vectors help only words that have one; trained ones can be learned for any word that comes often enough.
+        let mut words: Vec<&str> = files.iter().flat_map(|vectors| vectors.words()).collect();
+        if self.train_vectors {
+            words.extend(learned.words().map(|(word, _)| word));
+        }
+        let mut seen = std::collections::HashSet::new();
+        words.retain(|word| seen.insert(*word));
+        let vocabulary = Vocabulary::from_words(words, true)?;
+        let key = Key::new(self.options.seed).named("unknown words");
+        let unknown = if self.train_vectors { UnknownRows::Random(key) } else { UnknownRows::Zeros };
+        let tables = files.iter().map(|vectors| vectors.matrix(&vocabulary, unknown));
+        let tables = tables.collect::<elman::Result<Vec<_>>>()?;
+        let rows = (0..vocabulary.width()).flat_map(|row| {
+            tables.iter().zip(&files).flat_map(move |(table, file)| &table[row * file.dim()..][..file.dim()])
+        });
+        let dim = files.iter().map(WordVectors::dim).sum();
+        let embedding = Embedding::from_vectors(rows.copied().collect(), dim)?;
+        Ok((vocabulary, Some(if self.train_vectors { embedding } else { embedding.frozen() })))
+    }
+
+    fn network<B: Backend>(&self, embedding: Embedding, classes: usize) -> Sequential<B> {
+        let network = Sequential::new().add(embedding.padding(0).word_dropout(self.word_dropout));
+        let network = network.add(Dropout::new(self.dropout));
+        let network = match self.model {
+            Which::Elman => self.recurrent(network, Elman::new(self.units)),
+            Which::Lstm => self.recurrent(network, Lstm::new(self.units)),
+            Which::Gru => self.recurrent(network, Gru::new(self.units)),
+        };
+        let network = if self.attention { network.add(AdditiveAttention::new(self.units)) } else { network };
+        network.add(Dropout::new(self.dropout)).add(Dense::new(classes).activation(Activation::Softmax))
+    }
+
+    fn recurrent<B: Backend, C: rnn::CellKind>(&self, network: Sequential<B>, layer: rnn::Rnn<C>) -> Sequential<B> {
+        let layer = layer.recurrent_dropout(self.recurrent_dropout);
+        let layer = if self.attention { layer.return_sequences() } else { layer };
+        if self.bidirectional { network.add(Bidirectional::new(layer)) } else { network.add(layer) }
+    }
+}
+
+impl Program for Tweets {
+    fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {
+        let corpus = match &self.data {
+            Some(folder) => Corpus::read(folder, &["negative", "neutral", "positive"])?,
+            None => {
+                println!("No --data given: training on tweets that this program makes up.\n");
+                reviews::tweets()
+            }
+        };
+        let tokenizer = WordTokenizer::tweets();
+        let (vocabulary, embedding) = self.words(&corpus, &tokenizer)?;
+        let embedding = embedding.unwrap_or_else(|| Embedding::new(vocabulary.width(), self.dim));
+        let encoder = Encoder {
+            tokenizer: &tokenizer,
+            vocabulary: &vocabulary,
+            steps: self.steps,
+            truncation: Truncation::Pre,
+        };
+        let [train, valid, test] = [&corpus.train, &corpus.valid, &corpus.test].map(|texts| encoder.dataset(texts));
+        let (train, valid, test) = (train?, valid?, test?);
+        println!("{} tweets to train on, {} to choose by, {} to test on\n", train.len(), valid.len(), test.len());
+
+        let classes = corpus.labels.len();
+        let mut model = self.network(embedding, classes).build(backend, Spec::indices(self.steps), options.seed)?;
+        model
+            .compile(
+                Optimizer::new(Adam::new(self.rate)).clip_global_norm(1.0),
+                SparseCategoricalCrossEntropy::new(),
+            )
+            .metric(Accuracy::new())
+            .metric(Recall::new(Average::Macro).named("macro_recall"))
+            .metric(F1::new(Average::Macro).named("macro_f1"));
+        println!("on {}\n\n{}\n", backend.name(), model.summary());
+
+        let stop = EarlyStopping::new(&self.choose_by).patience(self.patience).restore_best();
+        let mut fit = Fit::new().epochs(self.epochs).batch_size(self.batch_size).validation_data(&valid);
+        if self.balanced {
+            let labels: Vec<u32> = corpus.train.iter().map(|(label, _)| *label).collect();
+            fit = fit.class_weights(ClassWeights::balanced(&labels, classes)?);
+        }
+        let history = model.fit(&train, fit.callback(stop))?;
+        println!("{history}\n");
+        let (chosen, scores) = (model.evaluate(&valid, 256)?, model.evaluate(&test, 256)?);
+        println!("validation: {chosen}\ntest:       {scores}\n");
+
+        let predictions = model.predict(test.inputs(), 256)?;
+        let mut confusion = ConfusionMatrix::new(classes)?;
+        confusion.update(&Scores::new(predictions.data(), classes, test.targets()))?;
+        println!("{}\n", confusion.table().names(&corpus.labels)?);
+
+        // Raw text in, words out: the user's, or some of the test part's.
+        let shown: Vec<&str> = match &self.predict[..] {
+            [] => corpus.test.iter().take(5).map(|(_, text)| text.as_str()).collect(),
+            given => given.iter().map(String::as_str).collect(),
+        };
+        let predictions = model.predict(&encoder.inputs(shown.iter().copied())?, 32)?;
+        for ((text, row), class) in shown.iter().zip(predictions.rows()).zip(predictions.classes()) {
+            println!("{:>10} ({:3.0} %)  {text}", corpus.labels[class], 100.0 * row[class]);
+        }
+        let results = json!({ "metrics": common::metrics(&scores), "validation": common::metrics(&chosen) });
+        Ok(common::merged(results, common::speed(&history)))
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let program = Tweets::parse();
+    common::launch("04_tweets", &program.options, &program)
+}
