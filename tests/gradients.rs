@@ -7,9 +7,10 @@
 mod common;
 
 use common::host::Host;
+use elman::backend::Cell;
 use elman::data::Bags;
 use elman::gradcheck::{Tolerance, gradcheck};
-use elman::tensor::Axis;
+use elman::tensor::{Axis, Recurrence};
 use elman::{Activation, Backend, Key, Result};
 use elman_reference::Reference;
 use std::sync::Arc;
@@ -188,6 +189,56 @@ fn activations() -> Result<()> {
     // Beyond ±3, where the hard sigmoids are flat.
     for f in [Activation::HardSigmoid, Activation::HardSigmoidKeras1] {
         check(&[&[33]], Range::AwayFromZero, |x| x[0].affine(3.0, 0.0)?.activate(f))?;
+    }
+    Ok(())
+}
+
+/// All cells with every option, through the outputs of all steps, the last output, the last cell state, and all of them.
+#[test]
+fn recurrent() -> Result<()> {
+    let (gates, activation) = (Activation::Sigmoid, Activation::Tanh);
+    let cells = [
+        Cell::Elman { activation },
+        Cell::Lstm { gates, activation },
+        Cell::Gru { gates, activation, reset_after: true },
+        Cell::Gru { gates, activation, reset_after: false },
+        // Functions whose slopes do not follow from their values.
+        Cell::Elman { activation: Activation::Silu },
+        Cell::Lstm { gates: Activation::Softplus, activation: Activation::GeluTanh },
+        Cell::Gru { gates, activation: Activation::Softplus, reset_after: true },
+    ];
+    // The second sequence is masked at its begin, the third at its end, the fourth altogether.
+    let mask = [0, 1, 1, 1, 0, 1, 1, 0, 0, 0, 0, 0, 1, 1, 0, 1].map(f64::from);
+    for (cell, bits) in cells.into_iter().flat_map(|cell| (0..8).map(move |bits| (cell, bits))) {
+        println!("{cell:?}, options {bits:03b}");
+        let (b, [n, t, u], g) = (B::new(), [4, 4, 2], cell.gates());
+        let mask = Host::new(mask, &[n, t]).up(&b)?;
+        let dropout = Host::new([1.5, 0.0, 1.5, 1.5, 0.0, 1.5, 1.5, 1.5], &[n, u]).up(&b)?;
+        let is_gru = matches!(cell, Cell::Gru { .. });
+        let run = |x: &[Tensor], through: usize| -> Result<Tensor> {
+            let mut optional = x[2..].iter();
+            let with = Recurrence {
+                u: &x[1].affine(0.5, 0.0)?,
+                h: optional.next(),
+                bias: if is_gru { optional.next() } else { None },
+                c: if cell.has_cell_state() { optional.next() } else { None },
+                mask: (bits & 1 > 0).then_some(&mask),
+                dropout: (bits & 2 > 0).then_some(&dropout),
+                reverse: bits & 4 > 0,
+                outputs: through != 1,
+            };
+            let y = x[0].recurrent(cell, &with)?;
+            let parts = [y.outputs, Some(y.h), y.c].into_iter().enumerate().filter(|(i, _)| [*i, 3].contains(&through));
+            let flat = |part: Tensor| part.reshape(&[part.shape().elements()]);
+            let parts = parts.filter_map(|(_, part)| part).map(flat).collect::<Result<Vec<_>>>()?;
+            Tensor::concat(&parts.iter().collect::<Vec<_>>(), 0)
+        };
+        let shapes: [&[usize]; 4] = [&[n, t, g * u], &[u, g * u], &[n, u], if is_gru { &[g * u] } else { &[n, u] }];
+        let with_states = if is_gru || cell.has_cell_state() { &shapes[..] } else { &shapes[..3] };
+        for through in if cell.has_cell_state() { vec![0, 1, 2, 3] } else { vec![0, 1, 3] } {
+            check(with_states, Range::Any, |x| run(x, through))?;
+            check(&shapes[..2], Range::Any, |x| run(x, through))?;
+        }
     }
     Ok(())
 }

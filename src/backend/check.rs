@@ -145,6 +145,17 @@ pub fn indices(op: &'static str, indices: &[u32], n: usize) -> Result<()> {
     }
 }
 
+/// Each index is greater than the one before.
+pub fn rising(op: &'static str, indices: &[u32]) -> Result<()> {
+    match indices.windows(2).position(|pair| pair[0] >= pair[1]) {
+        None => Ok(()),
+        Some(at) => {
+            let found = format!("{} before {} at position {}", indices[at], indices[at + 1], at + 1);
+            Err(Error::invalid(op, "rising indices", found))
+        }
+    }
+}
+
 /// The shapes of `linear`: `x [.., i]`, `w [i, o]`, `bias [o]`; gives the shape of the result.
 pub fn linear(x: Shape, w: Shape, bias: Option<Shape>) -> Result<Shape> {
     if x.rank() == 0 || w.rank() != 2 || x.last() != w[0] {

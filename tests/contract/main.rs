@@ -14,7 +14,9 @@ mod index;
 mod layout;
 mod loss;
 mod product;
+mod recurrent;
 mod reduce;
+mod rows;
 mod sharing;
 mod transfer;
 mod update;
@@ -63,6 +65,14 @@ macro_rules! contract {
                     binary_cross_entropy_is_its_default, losses_agree_with_hand_calculation, extreme_logits_stay_finite
                 }
                 update { every_rule_is_its_default, rules_follow_their_formulas }
+                rows {
+                    exact_updates_are_dense_ones, lazy_updates_are_those_of_the_rows, rows_of_nothing,
+                    updates_of_rows_spare_siblings, wrong_rows_are_errors
+                }
+                recurrent {
+                    every_cell_is_its_default, every_size_is_its_default, cells_follow_their_formulas,
+                    gradients_come_in_all_choices, masked_steps_have_no_influence, wrong_sequences_are_errors
+                }
             }
         }
     };

@@ -6,7 +6,7 @@ use elman::backend::update::{Epsilon, update};
 use elman::{Backend, Result, Shape};
 
 /// Every rule with every choice that changes its formula.
-fn rules() -> Vec<Update> {
+pub(crate) fn rules() -> Vec<Update> {
     let (lr, rho, epsilon) = (0.1, 0.9, 1e-3);
     let mut rules = vec![Update::Sgd { lr }, Update::AdaDelta { lr, rho, epsilon }];
     for yes in [false, true] {

@@ -5,7 +5,7 @@ use crate::array::{Array, Indices, error};
 use crate::portable;
 use candle_core::{DType, Device, Tensor};
 use elman::backend::recurrent::{self, Cell, Outcome, Sequence, Sizes, Upstream};
-use elman::backend::{Backend, Map, Update, Zip, bags, check, linear, loss, norm, update};
+use elman::backend::{Backend, Map, Reach, Update, Zip, bags, check, linear, loss, norm, rows, update};
 use elman::data::Bags;
 use elman::{Activation, Key, Result, Shape, activation};
 
@@ -247,6 +247,20 @@ impl Backend for Candle {
             }
             None => update::update(self, rule, w, g, state),
         }
+    }
+
+    fn update_rows(
+        &self,
+        rule: &Update,
+        reach: Reach,
+        w: &mut Array,
+        (rows, g): (&Indices, &Array),
+        state: &mut [Array],
+    ) -> Result<()> {
+        let Some(cpu) = &self.cpu else { return rows::update_rows(self, rule, reach, w, (rows, g), state) };
+        rows.check("update_rows", rows::check_shapes(self, w, rows, g)?)?;
+        update::check_shapes(self, rule, w, w, state)?;
+        cpu.update_rows(rule, reach, w, (rows, g), state)
     }
 
     fn linear(&self, x: &Array, w: &Array, bias: Option<&Array>) -> Result<Array> {

@@ -30,7 +30,7 @@ pub use array::{Array, Indices};
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-use elman::backend::{self, Backend, Map, Update, Zip, check};
+use elman::backend::{self, Backend, Map, Reach, Update, Zip, check};
 use elman::data::Bags;
 use elman::{Element, Key, Result, Shape};
 use std::marker::PhantomData;
@@ -187,6 +187,21 @@ impl<E: Element> Backend for Reference<E> {
     fn update(&self, rule: &Update, w: &mut Array<E>, g: &Array<E>, state: &mut [Array<E>]) -> Result<()> {
         backend::update::check_shapes(self, rule, w, g, state)?;
         threads::update(self.threads, rule, w, g, state)
+    }
+
+    fn update_rows(
+        &self,
+        rule: &Update,
+        reach: Reach,
+        w: &mut Array<E>,
+        (rows, g): (&Indices, &Array<E>),
+        state: &mut [Array<E>],
+    ) -> Result<()> {
+        let n = backend::rows::check_shapes(self, w, rows, g)?;
+        check::indices("update_rows", rows.data(), n)?;
+        check::rising("update_rows", rows.data())?;
+        backend::update::check_shapes(self, rule, w, w, state)?;
+        rows::update_rows(rule, reach, w, (rows, g), state)
     }
 
     fn bag_linear(&self, x: &Bags, w: &Array<E>, bias: Option<&Array<E>>) -> Result<Array<E>> {

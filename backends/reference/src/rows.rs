@@ -1,7 +1,7 @@
 //! Rows by index: gather, scatter-add, one-hot; and the affine map on bags of words, which is gathered rows too.
 
 use crate::array::{Array, Indices};
-use elman::backend::check;
+use elman::backend::{Reach, Update, check};
 use elman::data::Bags;
 use elman::{Element, Result, Shape};
 
@@ -72,6 +72,37 @@ pub(crate) fn bag_linear_grad<E: Element>(x: &Bags, dy: &Array<E>) -> Result<Arr
         }
     }
     Ok(Array::new(out, shape))
+}
+
+/// An optimiser's step on a table from the gradients of some of its rows, which rise: row by row in place.
+pub(crate) fn update_rows<E: Element>(
+    rule: &Update,
+    reach: Reach,
+    w: &mut Array<E>,
+    (rows, g): (&Indices, &Array<E>),
+    state: &mut [Array<E>],
+) -> Result<()> {
+    let (n, width) = (w.shape()[0], w.shape()[1]);
+    let none = vec![E::ZERO; width];
+    let table = w.data_mut();
+    let mut state: Vec<&mut [E]> = state.iter_mut().map(Array::data_mut).collect();
+    let mut step = |row: usize, g: &[E]| {
+        let range = row * width..(row + 1) * width;
+        let mut state: Vec<&mut [E]> = state.iter_mut().map(|slot| &mut slot[range.clone()]).collect();
+        rule.apply(&mut table[range.clone()], g, &mut state)
+    };
+    let mut next = 0;
+    for (i, &row) in rows.data().iter().enumerate() {
+        if reach == Reach::Exact {
+            (next..row as usize).try_for_each(|row| step(row, &none))?;
+            next = row as usize + 1;
+        }
+        step(row as usize, row_of(g.data(), i as u32, width))?;
+    }
+    match reach {
+        Reach::Exact => (next..n).try_for_each(|row| step(row, &none)),
+        Reach::Lazy => Ok(()),
+    }
 }
 
 /// The words of a bag with their values, 1 where the bags have none.

@@ -3,7 +3,7 @@
 use super::forward::{Values, stack, values};
 use super::{Cell, Outcome, Sequence, Sizes, Upstream, add, dropped, gate, mul, step};
 use crate::backend::{Backend, Map, Zip};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::shape::Shape;
 
 /// The gradients for `z`, `U`, the recurrent bias, and the first `h` and `c`, those that are wanted and there are. A step's
@@ -18,7 +18,12 @@ pub fn recurrent_grad<B: Backend>(
     wanted: [bool; 5],
 ) -> Result<[Option<B::Array>; 5]> {
     let sizes = Sizes::of_grad(b, cell, x, d)?;
-    let state = Shape::new(&[sizes.n, sizes.u])?;
+    let (state, states) = (Shape::new(&[sizes.n, sizes.u])?, Shape::new(&[sizes.n, sizes.t, sizes.u])?);
+    let shapes: Vec<Shape> = y.saved.iter().map(|saved| b.shape(saved)).collect();
+    if shapes != vec![states; 1 + usize::from(cell.has_cell_state())] {
+        let expected = format!("what the same call of recurrent has saved, {states}");
+        return Err(Error::invalid("recurrent_grad", expected, format!("{shapes:?}")));
+    }
     let last = |given: Option<&B::Array>| given.map_or_else(|| b.fill(state, 0.0), |a| Ok(a.clone()));
     let (mut dh, mut dc) = (last(d.h)?, last(d.c)?);
     // In the order of the walk: what the products with `U` took, and the gradients for what they gave.
@@ -31,9 +36,10 @@ pub fn recurrent_grad<B: Backend>(
         let h = step(b, &y.saved[0], walked)?;
         let c = y.saved.get(1).map_or_else(|| b.fill(state, 0.0), |cs| step(b, cs, walked))?;
         let there = x.mask.map(|mask| b.slice(mask, 1, t, 1)).transpose()?;
-        // A step that did not take place hands its gradients on as they are.
+        // A step that did not take place hands its gradients on as they are. Its pre-activations may be anything, NaN too,
+        // and have no part even in a product with 0.
         let only = |a: &B::Array| there.as_ref().map_or(Ok(a.clone()), |there| b.select(there, a, &zero));
-        let of_step = values(b, cell, x, sizes, &step(b, x.z, t)?, (&h, &c))?;
+        let of_step = values(b, cell, x, sizes, &only(&step(b, x.z, t)?)?, (&h, &c))?;
         let r = dropped(b, x, &h)?;
         let grad = back(b, cell, x, sizes, &of_step, (&h, &c, &r), (&only(&dh)?, &only(&dc)?))?;
         let mut of_h = grad.dr;

@@ -121,8 +121,8 @@ impl Walk {
 }
 
 impl Step {
-    /// Its pairs' rows of `width`.
+    /// Its pairs' rows of `width`; nothing of what is not saved.
     pub(super) fn of<'a>(&self, data: &'a [f32], width: usize) -> &'a [f32] {
-        &data[self.pairs.start * width..self.pairs.end * width]
+        data.get(self.pairs.start * width..self.pairs.end * width).unwrap_or_default()
     }
 }
