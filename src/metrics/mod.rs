@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn states_of_other_metrics_are_refused() {
         let nan = f64::NAN;
-        let states = [vec![1.0; 5], vec![nan; 4], vec![3.0, f64::INFINITY, 1.0, 1.0], vec![3.0, 1e18, 0.0, 0.0, 0.0]];
+        let states = [vec![1.0; 7], vec![nan; 4], vec![3.0, f64::INFINITY, 1.0, 1.0], vec![3.0, 1e18, 0.0, 0.0, 0.0]];
         for mut metric in all() {
             for state in &states {
                 let before = metric.state();

@@ -73,16 +73,16 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn flipped_bits_in_the_header_are_errors_or_other_numbers(at in 0..header_length() + 8, bit in 0..8) {
+    fn flipped_bits_in_the_header_are_errors_or_other_numbers(at in 0..header_length() + 8, bit in 0..8u32) {
         let mut bytes = WHOLE.clone();
-        bytes[at] ^= 1 << bit;
+        bytes[at] ^= 1u8 << bit;
         errors(&bytes);
     }
 
     #[test]
-    fn flipped_bits_in_the_arrays_are_other_numbers(at in header_length() + 8..WHOLE.len(), bit in 0..8) {
+    fn flipped_bits_in_the_arrays_are_other_numbers(at in header_length() + 8..WHOLE.len(), bit in 0..8u32) {
         let mut bytes = WHOLE.clone();
-        bytes[at] ^= 1 << bit;
+        bytes[at] ^= 1u8 << bit;
         errors(&bytes);
     }
 
