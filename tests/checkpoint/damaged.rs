@@ -113,7 +113,7 @@ fn what_cannot_be_is_refused() {
         ("\\\"rule\\\":\\\"nadam\\\"", "\\\"rule\\\":\\\"adam\\\"".into(), "expected that of nadam, found adam"),
         ("\"elman.format\":\"1\"", "\"elman.format\":\"2\"".into(), "version 2 of the layout, this library reads 1"),
         ("early_stopping(val_accuracy)", "early_stopping(x)".into(), "callbacks that have a state"),
-        ("[\\\"accuracy\\\",", "[\\\"precision\\\",".into(), "checkpoint: metrics"),
+        ("\\\"metrics\\\":[\\\"accuracy\\\",", "\\\"metrics\\\":[\\\"precision\\\",".into(), "checkpoint: metrics"),
     ] {
         let message = first(edited(from, &to));
         assert!(message.contains(expected), "{from} -> {to}: {message}");

@@ -2,7 +2,7 @@
 
 use crate::toy::{Stateless, bits, data, fit, model};
 use elman::checkpoint::{Checkpoint, Extras};
-use elman::metrics::{Accuracy, MeanSquaredError};
+use elman::metrics::Accuracy;
 use elman::model::callbacks::EarlyStopping;
 use elman::model::{Fit, History, Model};
 use elman::optim::{Adam, Sgd};
@@ -93,7 +93,7 @@ fn options_out_of_range_are_refused_before_training() {
         let mut model = model(&R::new(), 2, Adam::new(0.05));
         if stateless {
             let loss = elman::loss::SparseCategoricalCrossEntropy::new();
-            model.compile(Adam::new(0.05), loss).metric(Stateless(MeanSquaredError::new()));
+            model.compile(Adam::new(0.05), loss).metric(Stateless);
         }
         let before = bits(&model, &History::default());
         let message = model.fit(&data(), Fit::new().quiet().checkpoint(checkpoint)).unwrap_err().to_string();

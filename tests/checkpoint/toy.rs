@@ -4,7 +4,7 @@ use elman::backend::Backend;
 use elman::data::{Dataset, Inputs, Targets};
 use elman::layers::{Dense, Dropout, Sequential};
 use elman::loss::SparseCategoricalCrossEntropy;
-use elman::metrics::{Accuracy, Auc, Average, F1, MeanSquaredError, Metric, TopK};
+use elman::metrics::{Accuracy, Auc, Average, F1, Metric, TopK};
 use elman::model::callbacks::{EarlyStopping, ReduceOnPlateau};
 use elman::model::{Fit, History, Model};
 use elman::optim::Optimizer;
@@ -73,7 +73,7 @@ pub(crate) fn bits<B: Backend>(model: &Model<B>, history: &History) -> Vec<Strin
 
 /// A metric without a state.
 #[derive(Clone, Debug)]
-pub(crate) struct Stateless(pub(crate) MeanSquaredError);
+pub(crate) struct Stateless;
 
 impl Metric for Stateless {
     fn name(&self) -> &str {
