@@ -109,6 +109,7 @@ fn what_cannot_be_is_refused() {
         ("\\\"waited\\\":", format!("\\\"waited\\\":{}", &most[..19]), "expected a number of epochs"),
         ("\\\"batch\\\":3", "\\\"batch\\\":4".into(), "expected a place before batch 4, found 4"),
         ("\\\"steps\\\":11", "\\\"steps\\\":-1".into(), "not the state of a training (invalid value"),
+        ("\\\"position\\\":", "\\\"positioN\\\":".into(), "not the state of a training (unknown field `positioN`"),
         ("\\\"seed\\\":1", "\\\"seed\\\":[[[[[[".into(), "not the state of a training (invalid type"),
         ("\\\"rule\\\":\\\"nadam\\\"", "\\\"rule\\\":\\\"adam\\\"".into(), "expected that of nadam, found adam"),
         ("\"elman.format\":\"1\"", "\"elman.format\":\"2\"".into(), "version 2 of the layout, this library reads 1"),
