@@ -21,6 +21,7 @@ const MOST: u64 = 1 << 53;
 
 /// The state of a training without its arrays.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Manifest {
     /// `f32` or `f64`.
     pub(super) precision: String,
@@ -40,6 +41,7 @@ pub(super) struct Manifest {
 
 /// The optimiser; its arrays are at `@optimizer/parameter/array`.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct OptimizerEntry {
     pub(super) rule: String,
     pub(super) calls: u64,
@@ -50,6 +52,7 @@ pub(super) struct OptimizerEntry {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ParamEntry {
     pub(super) name: String,
     pub(super) updates: u64,
@@ -58,6 +61,7 @@ pub(super) struct ParamEntry {
 
 /// A callback's state; its arrays are at `@callback/number/array`.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct CallbackEntry {
     pub(super) name: String,
     pub(super) value: serde_json::Value,
@@ -66,6 +70,7 @@ pub(super) struct CallbackEntry {
 
 /// A place within an epoch, and what decides which batches follow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Position {
     /// Batches done.
     pub(crate) batch: usize,
@@ -79,6 +84,7 @@ pub(crate) struct Position {
 
 /// What the running loss and metrics of an epoch have counted; the metrics' numbers are at `@metric/number`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct TallyState {
     pub(crate) loss_sum: Exact,
     pub(crate) samples: usize,
@@ -91,6 +97,7 @@ pub(crate) struct TallyState {
 
 /// An [`EpochLog`].
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct LogEntry {
     epoch: u64,
     values: Vec<(String, Exact)>,

@@ -90,3 +90,68 @@ fn numbers<const N: usize>(metric: &str, state: &[f64]) -> Result<[f64; N]> {
 fn other_state(metric: &str, expected: impl ToString, state: &[f64]) -> Error {
     Error::invalid(format!("state of {metric}"), expected, format!("{} numbers", state.len()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Vec<Box<dyn Metric>> {
+        vec![
+            Box::new(Accuracy::new()),
+            Box::new(TopK::new(2).unwrap()),
+            Box::new(Auc::new()),
+            Box::new(Precision::new(Average::Macro)),
+            Box::new(Recall::new(Average::Class(2))),
+            Box::new(F1::new(Average::Micro)),
+            Box::new(MeanSquaredError::new()),
+            Box::new(MeanAbsoluteError::new()),
+        ]
+    }
+
+    /// Three classes, one-hot where the metric wants numbers.
+    fn update(metric: &mut dyn Metric, labels: &[u32]) {
+        let key = crate::Key::new(labels.len() as u64);
+        let predictions: Vec<f32> = (0..3 * labels.len() as u64).map(|i| key.uniform(i) as f32).collect();
+        let one_hot: Vec<f32> = labels.iter().flat_map(|&l| (0..3).map(move |c| f32::from(u8::from(c == l)))).collect();
+        let weights: Vec<f32> = (0..labels.len() as u64).map(|i| key.uniform(i + 1000) as f32).collect();
+        let targets = match metric.higher_is_better() {
+            true => TargetsRef::Classes(labels),
+            false => TargetsRef::Values(&one_hot),
+        };
+        metric.update(&Scores { weights: Some(&weights), ..Scores::new(&predictions, 3, targets) }).unwrap();
+    }
+
+    #[test]
+    fn a_metric_that_is_restored_counts_on_to_the_bit() {
+        for (mut whole, mut restored) in all().into_iter().zip(all()) {
+            let name = whole.name().to_string();
+            restored.restore(&whole.state().unwrap()).unwrap();
+            assert_eq!(restored.value().to_bits(), whole.value().to_bits(), "{name} before the first batch");
+            update(&mut *whole, &[0, 1, 2, 2, 1]);
+            // Into one that has counted something else.
+            update(&mut *restored, &[2, 2]);
+            restored.restore(&whole.state().unwrap()).unwrap();
+            assert_eq!(restored.state(), whole.state(), "{name}");
+            update(&mut *whole, &[1, 0, 0]);
+            assert_ne!(restored.state(), whole.state(), "{name}");
+            update(&mut *restored, &[1, 0, 0]);
+            assert_eq!(restored.value().to_bits(), whole.value().to_bits(), "{name}");
+            restored.reset();
+            assert_eq!(restored.state(), all().iter().find(|fresh| fresh.name() == name).unwrap().state(), "{name}");
+        }
+    }
+
+    #[test]
+    fn states_of_other_metrics_are_refused() {
+        let nan = f64::NAN;
+        let states = [vec![1.0; 7], vec![nan; 4], vec![3.0, f64::INFINITY, 1.0, 1.0], vec![3.0, 1e18, 0.0, 0.0, 0.0]];
+        for mut metric in all() {
+            for state in &states {
+                let before = metric.state();
+                let error = metric.restore(state).unwrap_err().to_string();
+                assert!(error.starts_with(&format!("state of {}: expected ", metric.name())), "{error}");
+                assert_eq!(metric.state(), before);
+            }
+        }
+    }
+}

@@ -20,6 +20,7 @@ const MOST_EPOCHS: u64 = 1 << 53;
 
 /// What a [`Watch`] has seen.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct WatchState {
     best: Option<(u64, Exact)>,
     waited: u64,
