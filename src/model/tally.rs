@@ -124,13 +124,13 @@ impl<B: Backend> Tally<B> {
     /// What has been counted so far. Waits for the device. Errors when a metric cannot be kept.
     pub(super) fn state(&mut self) -> Result<TallyState> {
         self.flush()?;
-        let state = |metric: &Box<dyn Metric>| metric.state().ok_or_else(|| not_kept(metric.name()));
+        let state = |metric: &dyn Metric| metric.state().ok_or_else(|| not_kept(metric.name()));
         Ok(TallyState {
             loss_sum: Exact(self.loss_sum),
             samples: self.samples,
             astray: self.astray,
             metrics: self.names(),
-            counts: self.metrics.iter().map(state).collect::<Result<_>>()?,
+            counts: self.metrics.iter().map(|metric| state(&**metric)).collect::<Result<_>>()?,
         })
     }
 
