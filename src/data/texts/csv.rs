@@ -49,7 +49,7 @@ pub(super) fn read(source: Source, columns: &TextColumns, found: &mut Found) -> 
     let fed = Fed { source, seen: seen.clone() };
     let mut reader = ReaderBuilder::new().delimiter(columns.separator).has_headers(false).from_reader(fed);
     let mut record = ByteRecord::new();
-    let (mut header, mut runs_on) = (None, false);
+    let (mut header, mut last, mut runs_on) = (None, 1, false);
     loop {
         let more = reader.read_byte_record(&mut record);
         // A record may end lines below the one where it begins.
@@ -58,6 +58,7 @@ pub(super) fn read(source: Source, columns: &TextColumns, found: &mut Found) -> 
             break;
         }
         seen.since_record.set(0);
+        last = line;
         runs_on = record.iter().last().is_some_and(|value| value.contains(&b'\n'));
         match header {
             None => header = Some((column(&record, &columns.label, found)?, column(&record, &columns.text, found)?)),
@@ -69,8 +70,7 @@ pub(super) fn read(source: Source, columns: &TextColumns, found: &mut Found) -> 
     }
     // A quote that is not closed takes in all lines to the end of the file; closed ones are even in number.
     if seen.odd_quotes.get() && runs_on {
-        let line = record.position().map_or(1, |position| position.line() as usize);
-        return Err(found.error(line, "expected every quote to be closed, found the end of the file within one".into()));
+        return Err(found.error(last, "expected every quote to be closed, found the end of the file within one".into()));
     }
     Ok(())
 }

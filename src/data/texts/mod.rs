@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 pub enum TextFormat {
     /// Lines `label<TAB>text` without a header; the text may be empty and may hold more tabs.
     Tsv,
-    /// Comma-separated values with a header that names the columns (RFC 4180: a text with commas, quotes or line breaks stands in
-    /// quotes). Needs the feature `csv`.
+    /// Comma-separated values with a header that names the columns (RFC 4180: a text with commas, quotes or line breaks
+    /// stands in quotes). Needs the feature `csv`.
     Csv,
     /// A JSON object on each line.
     JsonLines,
@@ -45,12 +45,14 @@ impl Default for TextColumns {
 }
 
 impl TextColumns {
-    /// The names of the columns (CSV) or fields (JSON) of label and text; TSV has no names. The default is `label` and `text`.
+    /// The names of the columns (CSV) or fields (JSON) of label and text; TSV has no names. The default is `label` and
+    /// `text`.
     pub fn new(label: impl Into<String>, text: impl Into<String>) -> Self {
         TextColumns { label: label.into(), text: text.into(), format: None, separator: b',', labels: None }
     }
 
-    /// The file's format. Default: by the end of its name, `.tsv`, `.csv`, `.jsonl` or `.ndjson`, with or without `.gz`.
+    /// The file's format. Default: by the end of its name, `.tsv`, `.csv`, `.jsonl` or `.ndjson`, with or without
+    /// `.gz`.
     pub fn format(mut self, format: TextFormat) -> Self {
         self.format = Some(format);
         self
@@ -62,8 +64,8 @@ impl TextColumns {
         self
     }
 
-    /// The classes with their numbers, such as those of the training set for a test set; another label is an error then. Default:
-    /// classes are numbered in the order in which they come.
+    /// The classes with their numbers, such as those of the training set for a test set; another label is an error
+    /// then. Default: classes are numbered in the order in which they come.
     pub fn labels(mut self, labels: Labels) -> Self {
         self.labels = Some(labels);
         self
@@ -88,9 +90,10 @@ pub struct Texts {
 /// Labels that are numbers are names like others: `1` is class 0 where it comes first. Give [`TextColumns::labels`] to
 /// have them in order, or take [`read_labelled`](super::read_labelled).
 ///
-/// Errors name the file and the line: a file that cannot be read; gzip data cut off or malformed; a line that is not UTF-8, or longer than 64 MiB; a
-/// column or field that is not there, or there twice; an empty label, or one that is not among those given; a CSV record
-/// with more or fewer values than the header, or a quote that is not closed; a line that is not a JSON object; a file without a text.
+/// Errors name the file and the line: a file that cannot be read; gzip data cut off or malformed; a line that is not
+/// UTF-8, or longer than 64 MiB; a column or field that is not there, or there twice; an empty label, or one that is
+/// not among those given; a CSV record with more or fewer values than the header, or a quote that is not closed; a line
+/// that is not a JSON object; a file without a text.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

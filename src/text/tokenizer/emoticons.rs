@@ -1,7 +1,8 @@
 //! Faces made of punctuation, and what GloVe's Twitter vectors call them.
 
-/// Eyes, noses and mouths, as the script that prepared the texts of GloVe's Twitter vectors has them.
-const EYES: [char; 4] = ['8', ':', '=', ';'];
+/// Eyes, noses and mouths, as the script that prepared the texts of GloVe's Twitter vectors has them; but for its eyes
+/// `8`, which are the end of many a remark in brackets (`(at 8)`).
+const EYES: [char; 3] = [':', '=', ';'];
 const NOSES: [char; 4] = ['\'', '`', '-', '^'];
 
 /// The length in bytes and the name of the emoticon that `text` begins with.
@@ -10,7 +11,7 @@ pub(super) fn emoticon(text: &str) -> Option<(usize, &'static str)> {
         return (!rest.starts_with(|c: char| c.is_ascii_digit())).then_some((2, "<heart>"));
     }
     let found = face(text).or_else(|| mirrored(text))?;
-    // `:down` and `8)th` are no faces.
+    // `:down` is no face.
     (!text[found.0..].starts_with(char::is_alphanumeric)).then_some(found)
 }
 
@@ -36,7 +37,7 @@ fn mirrored(text: &str) -> Option<(usize, &'static str)> {
     let mouth = text.chars().next().filter(|mouth| matches!(mouth, '(' | ')'))?;
     let rest = text.trim_start_matches(mouth);
     let rest = rest.strip_prefix(NOSES).unwrap_or(rest);
-    // `(8` and `(=` begin a remark in brackets more often than a face.
+    // `(=` begins a remark in brackets more often than a face.
     let rest = rest.strip_prefix([':', ';'])?;
     Some((text.len() - rest.len(), if mouth == '(' { "<smile>" } else { "<sadface>" }))
 }

@@ -19,10 +19,11 @@ const MOST_TOKENS: u32 = 1 << 24;
 /// The largest file that is read; the largest in use have some tens of MiB.
 const MOST_BYTES: u64 = 256 << 20;
 
-/// A tokenizer of subwords as Hugging Face's models have it, from a file `tokenizer.json`; its tokens have numbers already.
+/// A tokenizer of subwords as Hugging Face's models have it, from a file `tokenizer.json`; its tokens have numbers
+/// already.
 ///
-/// Files of older layouts (a model without `type`, merges as text) are read too. What a file says about truncation and padding is not
-/// done: the length of rows is [`pad_sequences`](crate::text::pad_sequences)' business.
+/// Files of older layouts (a model without `type`, merges as text) are read too. What a file says about truncation and
+/// padding is not done: the length of rows is [`pad_sequences`](crate::text::pad_sequences)' business.
 ///
 /// ```
 /// use elman::text::{HfTokenizer, Tokenizer};
@@ -68,8 +69,8 @@ struct AddedToken {
 impl HfTokenizer {
     /// Reads a `tokenizer.json`, plain or gzip-compressed.
     ///
-    /// Errors, naming the file: one that cannot be read; one that is not of this format; a token whose number is not the one
-    /// that the file says, or is 2^24 or above; more than 256 MiB.
+    /// Errors, naming the file: one that cannot be read; one that is not of this format; a token whose number is not
+    /// the one that the file says, or is 2^24 or above; more than 256 MiB.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let error = |why| Error::Parse { path: path.into(), line: None, why };
@@ -154,7 +155,7 @@ impl HfTokenizer {
     }
 
     fn encoding(&self, text: &str) -> Result<tokenizers::Encoding> {
-        let encode = || self.inner.encode_fast(text, self.special_tokens).map_err(|error| error.to_string());
+        let encode = || self.inner.encode(text, self.special_tokens).map_err(|error| error.to_string());
         guarded(encode).map_err(|why| Error::invalid(PLACE, "a text that it has tokens for", why))
     }
 }

@@ -46,8 +46,8 @@ pub trait Tokenizer: Debug + Send + Sync {
 
 /// The tokenizer that [`Tokenizer::to_json`] described.
 ///
-/// Errors: a kind that is not of this library (a tokenizer of one's own is made by one's own code), or of a feature that is not built in; settings that
-/// are not those of the kind.
+/// Errors: a kind that is not of this library (a tokenizer of one's own is made by one's own code), or of a feature
+/// that is not built in; settings that are not those of the kind.
 pub fn tokenizer_from_json(description: &Value) -> Result<Box<dyn Tokenizer>> {
     const PLACE: &str = "tokenizer";
     let part =

@@ -26,18 +26,20 @@ pub(super) enum Kind {
 
 /// Hands every token of `text` to `each`. White space and what is not seen part tokens and belong to none.
 pub(super) fn scan(text: &str, apostrophes: bool, mut each: impl FnMut(Kind, &str)) {
-    let (mut rest, mut in_word) = (text, false);
-    while let Some(first) = rest.chars().next() {
-        if first.is_whitespace() || is_invisible(first) {
-            in_word = false;
-            rest = &rest[first.len_utf8()..];
-            continue;
+    for part in text.split_whitespace() {
+        let (mut rest, mut in_word) = (part, false);
+        while let Some(first) = rest.chars().next() {
+            if is_invisible(first) {
+                in_word = false;
+                rest = &rest[first.len_utf8()..];
+                continue;
+            }
+            let (kind, length) = token(rest, first, in_word, apostrophes);
+            let (token, after) = rest.split_at(length);
+            each(kind, token);
+            in_word = matches!(kind, Kind::Word | Kind::Number);
+            rest = after;
         }
-        let (kind, length) = token(rest, first, in_word, apostrophes);
-        let (token, after) = rest.split_at(length);
-        each(kind, token);
-        in_word = matches!(kind, Kind::Word | Kind::Number);
-        rest = after;
     }
 }
 
@@ -58,7 +60,7 @@ fn token(rest: &str, first: char, in_word: bool, apostrophes: bool) -> (Kind, us
     if is_emoji(cluster) {
         return (Kind::Emoji, cluster.len());
     }
-    if let Some(length) = number(rest, in_word).filter(|&length| !begins_word(&rest[length..])) {
+    if let Some(length) = number(rest, in_word) {
         return (Kind::Number, length);
     }
     if begins_word(cluster) {
@@ -96,20 +98,26 @@ fn begins_word(text: &str) -> bool {
     cluster.starts_with(|c: char| c.is_alphanumeric() || c == '_') && !is_emoji(cluster)
 }
 
+/// The length of the number at the beginning, up to its last mark where letters follow: `2.5kg` is `2`, `.` and `5kg`.
 fn number(text: &str, in_word: bool) -> Option<usize> {
+    const MARKS: [char; 3] = ['.', ',', ':'];
     let unsigned = if in_word { text } else { text.strip_prefix(['+', '-']).unwrap_or(text) };
-    let mut length = 0;
+    // A point before the first digit is part of the number; a comma or a colon is not.
+    if !unsigned.starts_with(|c: char| c.is_numeric() || c == '.' && !in_word) {
+        return None;
+    }
+    let mut length = text.len() - unsigned.len();
     let mut characters = unsigned.chars().peekable();
     while let Some(character) = characters.next() {
         let digit_follows = characters.peek().is_some_and(|next| next.is_numeric());
-        if !character.is_numeric() && !(matches!(character, '.' | ',' | ':') && digit_follows) {
+        if !character.is_numeric() && !(MARKS.contains(&character) && digit_follows) {
             break;
         }
         length += character.len_utf8();
     }
-    // A point before the first digit is part of the number; a comma or a colon is not.
-    let begins = unsigned.starts_with(|c: char| c.is_numeric() || c == '.' && !in_word);
-    (length > 0 && begins).then_some(text.len() - unsigned.len() + length)
+    let (digits, after) = text.split_at(length);
+    let end = if begins_word(after) { digits.rfind(MARKS)? } else { length };
+    text[..end].contains(char::is_numeric).then_some(end)
 }
 
 /// The length of the address at the beginning, without the punctuation of the sentence around it.
@@ -117,22 +125,23 @@ fn url(text: &str) -> Option<usize> {
     const BEGINNINGS: [&str; 3] = ["https://", "http://", "www."];
     let begins = |with: &&&str| text.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
     let least = BEGINNINGS.iter().find(begins)?.len();
-    let end = text.find(char::is_whitespace).unwrap_or(text.len());
-    let address =
-        text[..end].trim_end_matches(['.', ',', '!', '?', ':', ';', ')', ']', '"', '\'', '\u{2026}', '\u{201d}']);
+    let address = text.trim_end_matches(['.', ',', '!', '?', ':', ';', ')', ']', '"', '\'', '\u{2026}', '\u{201d}']);
     (address.len() > least).then_some(address.len())
 }
 
-/// Formatting characters that stand alone: zero-width spaces and joiners, marks of direction, soft hyphens, variation selectors.
+/// Formatting characters that stand alone: zero-width spaces and joiners, marks of direction, soft hyphens, variation
+/// selectors.
 fn is_invisible(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
-        || matches!(c, '\u{fe00}'..='\u{fe0f}')
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}')
+        || matches!(c, '\u{feff}' | '\u{fe00}'..='\u{fe0f}')
 }
 
 /// Pictographs by the blocks they lie in, and whatever asks to be shown as one (variation selector 16, keycaps).
 fn is_emoji(cluster: &str) -> bool {
-    let block = |c: char| matches!(c, '\u{1f000}'..='\u{1faff}' | '\u{2600}'..='\u{27bf}' | '\u{231a}' | '\u{231b}' | '\u{23e9}'..='\u{23fa}');
-    let block = |c: char| block(c) || matches!(c, '\u{2b1b}' | '\u{2b1c}' | '\u{2b50}' | '\u{2b55}');
-    cluster.starts_with(block) || cluster.contains(['\u{fe0f}', '\u{20e3}'])
+    let blocks = |c: char| {
+        matches!(c, '\u{1f000}'..='\u{1faff}' | '\u{2600}'..='\u{27bf}' | '\u{231a}' | '\u{231b}')
+            || matches!(c, '\u{23e9}'..='\u{23fa}' | '\u{2b1b}' | '\u{2b1c}' | '\u{2b50}' | '\u{2b55}')
+    };
+    cluster.starts_with(blocks) || cluster.contains(['\u{fe0f}', '\u{20e3}'])
 }

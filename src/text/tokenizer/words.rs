@@ -42,9 +42,9 @@ pub enum Hashtags {
 
 /// Words of any script, with what tweets have besides: names, addresses, tags, emoji.
 ///
-/// A word is a run of letters, digits and underscores, with apostrophes inside (typographic ones become `'`). Each emoji
-/// is one token, however many characters it is made of; so is a run of one punctuation mark (`!!!`). By default text is
-/// put in lower case and nothing is left out.
+/// A word is a run of letters, digits and underscores, with apostrophes inside (typographic ones become `'`). Each
+/// emoji is one token, however many characters it is made of; so is a run of one punctuation mark (`!!!`). By default
+/// text is put in lower case and nothing is left out.
 ///
 /// ```
 /// use elman::text::{Tokenizer, WordTokenizer};
@@ -97,20 +97,21 @@ impl WordTokenizer {
         WordTokenizer::default()
     }
 
-    /// Keras' `Tokenizer`: text in lower case, split at white space and at each of
-    /// ``!"#$%&()*+,-./:;<=>?@[\]^_`{|}~``, and nothing else. Of the options only [`lowercase`](Self::lowercase) has an effect then.
+    /// Keras' `Tokenizer`: text in lower case, split at white space and at each of ``!"#$%&()*+,-./:;<=>?@[\]^_`{|}~``,
+    /// and nothing else. Of the options only [`lowercase`](Self::lowercase) has an effect then.
     pub fn keras() -> Self {
         WordTokenizer::new().split_at(KERAS_FILTER)
     }
 
-    /// For tweets: `<user>` and `<url>` for names and addresses, tags as words, letters and marks at most three times in a row.
+    /// For tweets: `<user>` and `<url>` for names and addresses, tags as words, letters and marks at most three times
+    /// in a row.
     pub fn tweets() -> Self {
         let special = WordTokenizer::new().names(Special::Replace).urls(Special::Replace);
         special.hashtags(Hashtags::Word).repeats(3)
     }
 
-    /// The tokens of GloVe's Twitter vectors: `<user>`, `<url>`, `<number>`, `<hashtag>` before a tag's word, faces such as
-    /// `<smile>`. Their marks for capitals, lengthened words and repeated punctuation are not made.
+    /// The tokens of GloVe's Twitter vectors: `<user>`, `<url>`, `<number>`, `<hashtag>` before a tag's word, faces
+    /// such as `<smile>`. Their marks for capitals, lengthened words and repeated punctuation are not made.
     pub fn glove_twitter() -> Self {
         let special = WordTokenizer::new().names(Special::Replace).urls(Special::Replace).numbers(Special::Replace);
         special.emoticons(Special::Replace).hashtags(Hashtags::Mark).repeats(3)
@@ -141,7 +142,8 @@ impl WordTokenizer {
         self
     }
 
-    /// What becomes of addresses that begin with `http://`, `https://` or `www.`: `<url>` may replace them. Default: kept.
+    /// What becomes of addresses that begin with `http://`, `https://` or `www.`: `<url>` may replace them. Default:
+    /// kept.
     pub fn urls(mut self, urls: Special) -> Self {
         self.urls = urls;
         self
@@ -178,8 +180,8 @@ impl WordTokenizer {
         self
     }
 
-    /// Shortens runs of one letter, and of one punctuation mark, to `limit` (at least 1): `sooooo` becomes `sooo` with 3. Default: no
-    /// limit. Digits are left alone.
+    /// Shortens runs of one letter, and of one punctuation mark, to `limit` (at least 1): `sooooo` becomes `sooo` with
+    /// 3. Default: no limit. Digits are left alone.
     pub fn repeats(mut self, limit: usize) -> Self {
         self.repeats = Some(limit.max(1));
         self

@@ -57,7 +57,7 @@ fn is_old_fasttext(head: &[u8]) -> bool {
 
 /// The format of a file that begins with `head`.
 pub(super) fn detect(head: &[u8]) -> VectorFormat {
-    let (first, rest) = split_line(head);
+    let (first, rest) = split_line(head.strip_prefix("\u{feff}".as_bytes()).unwrap_or(head));
     match header(first) {
         Err(_) => VectorFormat::Glove,
         Ok((_, dim)) if is_text(split_line(rest).0, dim) => VectorFormat::Word2vecText,
@@ -79,15 +79,16 @@ fn is_text(line: &[u8], dim: usize) -> bool {
     let printable = |byte: &u8| matches!(byte, b'\t' | b'\r' | b' '..=b'~');
     let fields = || numbers.split(|byte| matches!(byte, b' ' | b'\t' | b'\r')).filter(|field| !field.is_empty());
     let parsed = fields().filter(|field| number(field).is_ok()).count();
-    // With spaces in the word, or broken: most of it is numbers all the same.
-    numbers.is_empty() || parsed >= dim || numbers.iter().all(printable) && 2 * parsed >= fields().count()
+    // With spaces in the word, or broken: most of it is numbers all the same, and about as many as there should be.
+    let nearly = || numbers.iter().all(printable) && 2 * parsed >= fields().count() && 2 * fields().count() > dim;
+    numbers.is_empty() || parsed >= dim || nearly()
 }
 
 /// The two numbers of a header `N D`.
 pub(super) fn header(line: &[u8]) -> Result<(u64, usize), String> {
     let text = String::from_utf8_lossy(line.get(..100).unwrap_or(line));
     let error = |what: &str| Err(format!("expected a header of two numbers, words and their dimension, found {what}"));
-    let fields: Vec<&str> = text.split([' ', '\t', '\r']).filter(|field| !field.is_empty()).collect();
+    let fields: Vec<&str> = text.split([' ', '\t', '\r', '\n']).filter(|field| !field.is_empty()).collect();
     let &[words, dim] = &fields[..] else { return error(&crate::file::cut(&text)) };
     if ![words, dim].iter().all(|field| field.bytes().all(|byte| byte.is_ascii_digit())) {
         return error(&crate::file::cut(&text));

@@ -48,8 +48,8 @@ pub(super) fn read(source: Source, with_header: bool, plan: Plan, gathering: &mu
     dim.ok_or_else(|| lines.error("expected a word and numbers, found none".into()))
 }
 
-/// Reads a line's numbers into `vector` and gives the place of its word. The last `dim` fields are the numbers, or all but
-/// the first where the dimension is not known yet.
+/// Reads a line's numbers into `vector` and gives the place of its word. The last `dim` fields are the numbers, or all
+/// but the first where the dimension is not known yet.
 fn parse(
     line: &[u8],
     dim: Option<usize>,

@@ -10,8 +10,8 @@ use crate::text::Vocabulary;
 pub enum UnknownRows {
     /// Zeros.
     Zeros,
-    /// Random numbers, normal with mean and standard deviation of all numbers of the vectors. A word's are a function of the
-    /// key and the word, whatever its row.
+    /// Random numbers, normal with mean and standard deviation of all numbers of the vectors. A word's are a function
+    /// of the key and the word, whatever its row.
     Random(Key),
 }
 

@@ -23,8 +23,9 @@ use std::sync::Arc;
 
 /// Words, each with a vector of `dim` numbers: a table `[words, dim]`.
 ///
-/// [`WordVectors::read`] takes what is published: word2vec's text and binary layout, GloVe's text, fastText's `.vec`, plain or
-/// gzip-compressed. [`ReadVectors`] reads a part of a file. Similarity is the cosine of the angle between two vectors.
+/// [`WordVectors::read`] takes what is published: word2vec's text and binary layout, GloVe's text, fastText's `.vec`,
+/// plain or gzip-compressed. [`ReadVectors`] reads a part of a file. Similarity is the cosine of the angle between two
+/// vectors.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -63,8 +64,8 @@ impl WordVectors {
 
     /// Vectors that are in memory already: `data` is `[words, dim]`, row-major. There may be no word.
     ///
-    /// Errors: a `dim` of 0 or above [`MAX_DIM`](Self::MAX_DIM); other than `dim` numbers a word; a number that is NaN or
-    /// infinite; a word that comes twice.
+    /// Errors: a `dim` of 0 or above [`MAX_DIM`](Self::MAX_DIM); other than `dim` numbers a word; a number that is NaN
+    /// or infinite; a word that comes twice.
     pub fn new<W: AsRef<str>>(words: impl IntoIterator<Item = W>, dim: usize, data: &[f32]) -> Result<Self> {
         const PLACE: &str = "word vectors";
         format::check_dim(dim).map_err(|why| Error::invalid(PLACE, why, dim))?;

@@ -21,7 +21,8 @@ impl WordVectors {
         Ok(self.nearest(&vector, &[row], n))
     }
 
-    /// The `n` words most similar to a vector, with their cosines, the most similar first; of equals the one that the file has first.
+    /// The `n` words most similar to a vector, with their cosines, the most similar first; of equals the one that the
+    /// file has first.
     ///
     /// Errors: a vector of another length than [`dim`](Self::dim); a number that is NaN or infinite.
     pub fn neighbours_of(&self, vector: &[f32], n: usize) -> Result<Vec<(&str, f32)>> {
@@ -34,8 +35,9 @@ impl WordVectors {
         Ok(self.nearest(&vector.iter().map(|&x| f64::from(x)).collect::<Vec<_>>(), &[], n))
     }
 
-    /// The `n` words most similar to `a - b + c` over vectors of length 1, the three themselves left out: `king - man + woman` asks what is
-    /// to woman as king is to man (3CosAdd; Mikolov, Yih, Zweig: "Linguistic Regularities in Continuous Space Word Representations", 2013).
+    /// The `n` words most similar to `a - b + c` over vectors of length 1, the three themselves left out: `king - man +
+    /// woman` asks what is to woman as king is to man (3CosAdd; Mikolov, Yih, Zweig: "Linguistic Regularities in
+    /// Continuous Space Word Representations", 2013).
     ///
     /// Errors: a word that is not there.
     pub fn analogy(&self, a: &str, b: &str, c: &str, n: usize) -> Result<Vec<(&str, f32)>> {

@@ -9,17 +9,18 @@ use std::path::Path;
 
 /// How to read word vectors from a file: all of them in whatever format by default.
 ///
-/// The file is streamed: memory is taken for the words that are kept. Gzip is known by its magic bytes (with the feature `gz`), the format
-/// by what the file begins with: a line of two whole numbers is word2vec's header, anything else GloVe. So GloVe vectors
-/// of one whole number, if there were such, would have to be named as that.
+/// The file is streamed: memory is taken for the words that are kept. Gzip is known by its magic bytes (with the
+/// feature `gz`), the format by what the file begins with: a line of two whole numbers is word2vec's header, anything
+/// else GloVe. So GloVe vectors of one whole number, if there were such, would have to be named as that.
 ///
-/// Of a word that comes twice the first vector counts ([`WordVectors::duplicates`]). A word that is not UTF-8 is kept with U+FFFD in place of
-/// its broken bytes ([`WordVectors::lossy_words`]), as published files have such words. A word in text may hold spaces
-/// (GloVe's 840B vectors have `. . .`), as long as no piece but the first is a number.
+/// Of a word that comes twice the first vector counts ([`WordVectors::duplicates`]). A word that is not UTF-8 is kept
+/// with U+FFFD in place of its broken bytes ([`WordVectors::lossy_words`]), as published files have such words. A word
+/// in text may hold spaces (GloVe's 840B vectors have `. . .`), as long as no piece but the first is a number.
 ///
-/// Errors name the line in text, the entry (from 0) and its byte (of the decompressed data) in binary: a file that is cut off; a line with another
-/// number of numbers; fewer or more entries than the header promises; what is not a number, NaN, infinity; an empty
-/// word; a dimension of 0 or above [`WordVectors::MAX_DIM`]. fastText's own binary files, zip archives and Python pickles are refused by name.
+/// Errors name the line in text, the entry (from 0) and its byte (of the decompressed data) in binary: a file that is
+/// cut off; a line with another number of numbers; fewer or more entries than the header promises; what is not a
+/// number, NaN, infinity; an empty word; a dimension of 0 or above [`WordVectors::MAX_DIM`]. fastText's own binary
+/// files, zip archives and Python pickles are refused by name.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -76,7 +77,8 @@ impl<'a> ReadVectors<'a> {
         self.only(|word| vocabulary.index(word).is_some())
     }
 
-    /// Takes a file that has fewer or more words than its header promises, as some that were cut by hand do. Default: an error.
+    /// Takes a file that has fewer or more words than its header promises, as some that were cut by hand do. Default:
+    /// an error.
     pub fn any_count(mut self) -> Self {
         self.any_count = true;
         self

@@ -9,10 +9,12 @@ use std::path::Path;
 impl WordVectors {
     /// Writes the vectors to a file, compressed where its name ends in `.gz`. Numbers in text are written so that they
     /// are read back to the bit; a vector of the binary format is followed by a line end, as word2vec writes. The file
-    /// is written beside its place, synced and renamed: whatever happens, `path` holds the old file or the whole new one.
+    /// is written beside its place, synced and renamed: whatever happens, `path` holds the old file or the whole new
+    /// one.
     ///
-    /// Errors: a word that the format cannot hold (an empty one, one with a line break, in binary one with a space; in text one that would be
-    /// taken for numbers); GloVe without a word; a file that cannot be written; `.gz` without the feature `gz`.
+    /// Errors: a word that the format cannot hold (an empty one, one with a line break, in binary one with a space; in
+    /// text one that would be taken for numbers); GloVe without a word; a file that cannot be written; `.gz` without
+    /// the feature `gz`.
     pub fn write(&self, path: impl AsRef<Path>, format: VectorFormat) -> Result<()> {
         let path = path.as_ref();
         self.check_words(path, format)?;

@@ -26,6 +26,7 @@ fn words_of_any_script_with_apostrophes_inside() {
 #[test]
 fn numbers_are_whole_and_part_of_words() {
     assert_eq!(plain("3.5 1,000 10:30 -7 +2 .5 2nd 3G"), "3.5|1,000|10:30|-7|+2|.5|2nd|3g");
+    assert_eq!(plain("2.5kg 1.2.3x -.5x .x"), "2|.|5kg|1.2|.|3x|-|.|5x|.|x");
     assert_eq!(plain("1-2, 3. 4% x2 (5)"), "1|-|2|,|3|.|4|%|x2|(|5|)");
     let replaced = WordTokenizer::new().numbers(Special::Replace);
     assert_eq!(tokens(&replaced, "at 10:30, 2nd -3.5 times"), "at|<number>|,|2nd|<number>|times");
@@ -42,10 +43,7 @@ fn names_addresses_and_tags() {
     let dropped = WordTokenizer::new().names(Special::Drop).urls(Special::Drop).hashtags(Hashtags::Drop);
     assert_eq!(tokens(&dropped, "@a b http://c #d"), "b");
     assert_eq!(tokens(&WordTokenizer::new().hashtags(Hashtags::Mark), "#Go"), "<hashtag>|go");
-    assert_eq!(
-        plain("(http://a.b/c)! http:// www. HTTPS://A"),
-        "(|http://a.b/c|)|!|http|:|/|www|.|HTTPS://A".replace(":|/", "://")
-    );
+    assert_eq!(plain("(http://a.b/c)! http:// www. HTTPS://A"), "(|http://a.b/c|)|!|http|:|//|www|.|HTTPS://A");
 }
 
 #[test]
@@ -74,8 +72,8 @@ fn faces_are_told_from_brackets_and_addresses() {
 fn repeats_are_shortened() {
     let three = WordTokenizer::new().repeats(3);
     assert_eq!(
-        tokens(&three, "SOOOOO goooood!!!!! 1000000 #yeeees нееееет......"),
-        "sooo|goood|!!!|1000000|#yeeees|неееет...".replace("неееет...", "нееет|...")
+        tokens(&three, "SOOOOO soooo!!!!! 1000000 #yeeees нееееет......"),
+        "sooo|sooo|!!!|1000000|#yeeees|неееет...".replace("неееет...", "нееет|...")
     );
     assert_eq!(tokens(&WordTokenizer::new().repeats(2), "sooo good"), "soo|good");
     assert_eq!(tokens(&WordTokenizer::new().repeats(0), "aab!!"), "ab|!");
