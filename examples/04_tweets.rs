@@ -168,12 +168,8 @@ impl Program for Tweets {
         let tokenizer = WordTokenizer::tweets();
         let (vocabulary, embedding) = self.words(&corpus, &tokenizer)?;
         let embedding = embedding.unwrap_or_else(|| Embedding::new(vocabulary.width(), self.dim));
-        let encoder = Encoder {
-            tokenizer: &tokenizer,
-            vocabulary: &vocabulary,
-            steps: self.steps,
-            truncation: Truncation::Pre,
-        };
+        let encoder =
+            Encoder { tokenizer: &tokenizer, vocabulary: &vocabulary, steps: self.steps, truncation: Truncation::Pre };
         let [train, valid, test] = [&corpus.train, &corpus.valid, &corpus.test].map(|texts| encoder.dataset(texts));
         let (train, valid, test) = (train?, valid?, test?);
         println!("{} tweets to train on, {} to choose by, {} to test on\n", train.len(), valid.len(), test.len());
@@ -181,10 +177,7 @@ impl Program for Tweets {
         let classes = corpus.labels.len();
         let mut model = self.network(embedding, classes).build(backend, Spec::indices(self.steps), options.seed)?;
         model
-            .compile(
-                Optimizer::new(Adam::new(self.rate)).clip_global_norm(1.0),
-                SparseCategoricalCrossEntropy::new(),
-            )
+            .compile(Optimizer::new(Adam::new(self.rate)).clip_global_norm(1.0), SparseCategoricalCrossEntropy::new())
             .metric(Accuracy::new())
             .metric(Recall::new(Average::Macro).named("macro_recall"))
             .metric(F1::new(Average::Macro).named("macro_f1"));

@@ -115,12 +115,8 @@ impl Program for Imdb {
         let tokenizer = WordTokenizer::keras();
         let texts = corpus.train.iter().map(|(_, text)| text);
         let vocabulary = VocabularyBuilder::new().max_features(self.max_features).fit_texts(&tokenizer, texts)?;
-        let encoder = Encoder {
-            tokenizer: &tokenizer,
-            vocabulary: &vocabulary,
-            steps: self.steps,
-            truncation: Truncation::Pre,
-        };
+        let encoder =
+            Encoder { tokenizer: &tokenizer, vocabulary: &vocabulary, steps: self.steps, truncation: Truncation::Pre };
         let [train, valid, test] = [&corpus.train, &corpus.valid, &corpus.test].map(|texts| encoder.dataset(texts));
         let (train, valid, test) = (train?, valid?, test?);
         println!(

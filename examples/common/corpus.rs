@@ -23,7 +23,8 @@ impl Corpus {
         let mut train = read_labelled(folder.join("train.tsv.gz"))?;
         let test = read_labelled(folder.join("test.tsv.gz"))?;
         let valid = folder.join("valid.tsv.gz");
-        let valid = if valid.exists() { read_labelled(valid)? } else { train.split_off(train.len() - train.len() / 10) };
+        let valid =
+            if valid.exists() { read_labelled(valid)? } else { train.split_off(train.len() - train.len() / 10) };
         let names = folder.join("labels.txt");
         let labels =
             if names.exists() { read_lines(names)? } else { labels.iter().map(|label| label.to_string()).collect() };

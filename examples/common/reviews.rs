@@ -8,5 +8,10 @@ pub fn corpus() -> Corpus {
 /// tweets
 pub fn tweets() -> Corpus {
     let t: Vec<(u32, String)> = (0..100).map(|i| (i % 3, "good bad film".to_string())).collect();
-    Corpus { train: t.clone(), valid: t.clone(), test: t, labels: vec!["negative".into(), "neutral".into(), "positive".into()] }
+    Corpus {
+        train: t.clone(),
+        valid: t.clone(),
+        test: t,
+        labels: vec!["negative".into(), "neutral".into(), "positive".into()],
+    }
 }
