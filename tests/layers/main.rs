@@ -8,8 +8,10 @@ mod dropout;
 mod harness;
 mod masks;
 mod norm;
+mod recurrent;
 mod refused;
 
+use elman::layers::rnn::{GruCell, LstmCell};
 use elman::layers::*;
 use elman::{Activation, Backend, Spec};
 use harness::{Case, Input, check};
@@ -31,6 +33,11 @@ enum Network {
     AdditiveAttention(AdditiveAttention),
     MultiHeadAttention(MultiHeadAttention),
     SpatialDropout(SpatialDropout),
+    Elman(Elman),
+    Lstm(Lstm),
+    Gru(Gru),
+    BothLstm(Bidirectional<LstmCell>),
+    BothGru(Bidirectional<GruCell>),
     /// A network for each step.
     TimeDistributed(Box<Network>),
     /// A network within a network, and names of one's own beside numbered ones.
@@ -55,6 +62,11 @@ impl Network {
             Network::AdditiveAttention(layer) => network.add(layer),
             Network::MultiHeadAttention(layer) => network.add(layer),
             Network::SpatialDropout(layer) => network.add(layer),
+            Network::Elman(layer) => network.add(layer),
+            Network::Lstm(layer) => network.add(layer),
+            Network::Gru(layer) => network.add(layer),
+            Network::BothLstm(layer) => network.add(layer),
+            Network::BothGru(layer) => network.add(layer),
             Network::TimeDistributed(inner) => network.add(TimeDistributed::new(inner.layers())),
             Network::Nested => {
                 let encoder = Sequential::new()
@@ -256,4 +268,9 @@ fn cases_of_sequences() -> Vec<Case> {
 #[test]
 fn layers_keep_their_word() {
     cases().iter().for_each(check);
+}
+
+#[test]
+fn recurrent_layers_keep_their_word() {
+    recurrent::cases().iter().for_each(check);
 }
