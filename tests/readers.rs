@@ -138,7 +138,7 @@ fn headers_that_lie() {
     // The count is a lie and the dimension as large as can be: what is taken is for what is there.
     let mut bytes = b"18446744073709551615 65536\nword ".to_vec();
     bytes.resize(bytes.len() + 4 * 65536, 0);
-    let error = within(&bytes, 8, WordVectors::read).unwrap_err();
+    let error = within(&bytes, 8, |path| WordVectors::read(path)).unwrap_err();
     assert!(error.to_string().contains("found the end of the file after 1"), "{error}");
 }
 
@@ -314,7 +314,7 @@ mod hugging_face {
 
     /// Reads a file and, where that succeeds, uses what was read.
     fn use_it(bytes: &[u8]) {
-        let tokenizer = within(bytes, 60, HfTokenizer::from_file);
+        let tokenizer = within(bytes, 60, |path| HfTokenizer::from_file(path));
         if let Ok(tokenizer) = tokenizer {
             let _ = tokenizer.tokenize("Unknown [P] un\u{e9}known");
             let _ = tokenizer.encode("").and_then(|ids| tokenizer.decode(&ids));
