@@ -72,7 +72,7 @@ impl Chart<'_> {
             root.fill(&WHITE)?;
             let (area, legend) = root.split_horizontally(SIZE.0 as i32 - LEGEND);
             let mut chart = ChartBuilder::on(&area)
-                .caption(self.title, ("sans-serif", 20))
+                .caption(self.title, ("sans-serif", 24))
                 .margin(12)
                 .x_label_area_size(46)
                 .y_label_area_size(70)
@@ -81,8 +81,8 @@ impl Chart<'_> {
                 .configure_mesh()
                 .x_desc(self.x)
                 .y_desc(self.y)
-                .axis_desc_style(("sans-serif", 16))
-                .label_style(("sans-serif", 13))
+                .axis_desc_style(("sans-serif", 19))
+                .label_style(("sans-serif", 16))
                 .x_label_formatter(&|x| format!("{x:.0}"))
                 .y_label_formatter(&|y| format!("{y:.0e}"))
                 .light_line_style(BLACK.mix(0.04))
@@ -99,7 +99,7 @@ impl Chart<'_> {
                     chart.draw_series(LineSeries::new(self.shown(line), style))?;
                     legend.draw(&PathElement::new(sample, style))?;
                 }
-                legend.draw(&Text::new(line.name.clone(), (44, y - 8), ("sans-serif", 15)))?;
+                legend.draw(&Text::new(line.name.clone(), (44, y - 9), ("sans-serif", 18)))?;
             }
             root.present()?;
         }
