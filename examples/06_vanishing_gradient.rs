@@ -1,7 +1,7 @@
 //! Vanishing and exploding gradients (L20): how far back a recurrent network feels, and what that means for learning.
 //!
 //! `∂h_t/∂h_{t-1} = diag(f') Uᵀ`: over a distance in time the gradient is multiplied by so many such matrices. The first
-//! task measures what is left of it in untrained networks; the other two need a memory of 100 steps and more.
+//! task measures what is left of it in untrained networks; the other two cannot be done without a long memory.
 
 mod common;
 
@@ -31,13 +31,13 @@ struct Vanishing {
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=100_000))]
     steps: u32,
     /// Blanks over which the copy task has to remember
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     blanks: u32,
     /// Training steps on the adding problem, each on sequences never seen before
-    #[arg(long, default_value_t = 1500, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     adding_updates: u64,
     /// Training steps on the copy task
-    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     copy_updates: u64,
     /// Units of the networks that are trained
     #[arg(long, default_value_t = 32)]
@@ -46,13 +46,13 @@ struct Vanishing {
     #[arg(long, default_value_t = 32)]
     batch_size: usize,
     /// Adam's learning rate
-    #[arg(long, default_value_t = 5e-3)]
+    #[arg(long, default_value_t = 2e-2)]
     rate: f64,
     /// Gradients are shortened to this norm, all parameters together
     #[arg(long, default_value_t = 1.0)]
     clip: f64,
     /// Forget bias of the LSTM that is to copy
-    #[arg(long, default_value_t = 4.0)]
+    #[arg(long, default_value_t = 3.0)]
     forget_bias: f64,
     /// Write the curves to this folder: gradients.svg, adding.svg, copy.svg
     #[arg(long, value_name = "DIR")]
