@@ -12,7 +12,7 @@ mod common;
 
 use clap::{Parser, ValueEnum};
 use common::corpus::{Corpus, Encoder};
-use common::{Options, Program, reviews};
+use common::{Options, Program};
 use elman::layers::*;
 use elman::loss::BinaryCrossEntropy;
 use elman::metrics::{Accuracy, Auc};
@@ -109,7 +109,7 @@ impl Program for Imdb {
             Some(folder) => Corpus::read(folder, &["negative", "positive"])?,
             None => {
                 println!("No --data given: training on reviews that this program makes up.\n");
-                reviews::corpus()
+                Corpus::reviews()
             }
         };
         let tokenizer = WordTokenizer::keras();
