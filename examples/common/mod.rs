@@ -3,6 +3,7 @@
 // Each example uses its part of this module.
 #![allow(dead_code)]
 
+pub mod gradient_flow;
 pub mod memory;
 pub mod newswire;
 pub mod plot;
