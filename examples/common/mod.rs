@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub mod corpus;
+pub mod gradient_flow;
 pub mod memory;
 pub mod newswire;
 pub mod plot;

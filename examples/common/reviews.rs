@@ -101,7 +101,7 @@ const BEHIND: &[&str] = &[
     "",
 ];
 
-/// Makes labelled reviews of some forty words: 0 negative, 1 positive. Text `i` depends on `seed` and `i` alone, and texts
+/// Makes labelled reviews of at most eighty words: 0 negative, 1 positive. Text `i` depends on `seed` and `i` alone, and texts
 /// `2 k` and `2 k + 1` have the same words.
 pub fn reviews(texts: usize, seed: u64) -> Vec<(u32, String)> {
     (0..texts as u64).map(|i| labelled(Key::new(seed).named("reviews"), i, &[0, 2], review)).collect()

@@ -49,7 +49,7 @@ fn more_texts_begin_with_the_same_ones_and_seeds_differ() {
 /// Accuracy on texts not seen in training of `layer` over words of its own.
 fn accuracy<B: Backend>(b: &B, layer: impl Layer<B> + 'static, texts: [Vec<(u32, String)>; 2], epochs: u64) -> f64 {
     let index = WordIndex::fit(texts[0].iter().map(|(_, text)| text), 1000).unwrap();
-    let steps = 64;
+    let steps = 80;
     let set = |texts: &[(u32, String)]| {
         let row = |text: &str| {
             let words = index.encode(text);
