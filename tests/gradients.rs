@@ -108,7 +108,7 @@ gradients! {
         masked.add(&causal.square()?)?.add(&dropped.affine(2.0, 0.0)?)?.add(&all.affine(3.0, 0.0)?)
     };
     attention_to_itself (Any: [&[2, 3, 4]]) |x: &[Tensor]| dot_attention(&x[0], &x[0], &x[0], None, 0.5, true);
-    additive (Any: [&[2, 3, 4], &[2, 5, 4], &[2, 5, 3], &[4]]) |x: &[Tensor]| {
+    attention_by_sums (Any: [&[2, 3, 4], &[2, 5, 4], &[2, 5, 3], &[4]]) |x: &[Tensor]| {
         let there = Mask::from_lengths(&B::new(), &[3, 0], 5)?;
         let of = |mask, causal| additive_attention(&x[0], &x[1], &x[2], &x[3], mask, causal);
         let [plain, causal] = [of(None, false)?, of(None, true)?.square()?];
