@@ -98,7 +98,7 @@ impl Case {
             Mask::None => true,
             Mask::Left => step >= row % (t + 1),
             Mask::Right => step + row % (t + 1) < t,
-            Mask::Holes => (row * 7 + step * 5) % 3 != 0,
+            Mask::Holes => !(row * 7 + step * 5).is_multiple_of(3),
             Mask::Rows => row % 2 == 1,
         };
         let mask = Host::build(&[n, t], |at| f64::from(u8::from(there(at[0], at[1]))));

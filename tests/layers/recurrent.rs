@@ -7,8 +7,11 @@ use elman::{Activation, Spec};
 
 const UNITS: usize = 3;
 
-/// Names and shapes of a layer's parameters for 4 features.
-fn params(path: &str, gates: usize, bias: bool, more: &[(&str, usize)]) -> Vec<(String, Vec<usize>)> {
+/// Names and shapes of parameters.
+type Params = Vec<(String, Vec<usize>)>;
+
+/// Those of a layer for 4 features.
+fn params(path: &str, gates: usize, bias: bool, more: &[(&str, usize)]) -> Params {
     let width = gates * UNITS;
     let mut params = vec![("kernel", vec![4, width]), ("recurrent_kernel", vec![UNITS, width])];
     params.extend(bias.then(|| ("bias", vec![width])));
@@ -21,13 +24,13 @@ fn inputs() -> Vec<Input> {
 }
 
 /// Gives the last output or state.
-fn last(network: Network, features: usize, params: Vec<(String, Vec<usize>)>) -> Case {
+fn last(network: Network, features: usize, params: Params) -> Case {
     let inputs = inputs().into_iter().map(|input| (input, Spec::dense(&[features])));
     Case { network, inputs: inputs.collect(), params }
 }
 
 /// Gives every output.
-fn every(network: Network, features: usize, params: Vec<(String, Vec<usize>)>) -> Case {
+fn every(network: Network, features: usize, params: Params) -> Case {
     let specs = [Spec::dense(&[3, features]), steps_of(features), steps_of(features), steps_of(features)];
     Case { network, inputs: inputs().into_iter().zip(specs).collect(), params }
 }
@@ -95,7 +98,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
     ]);
     // Both directions.
-    let both = |layer: fn(&str) -> Vec<(String, Vec<usize>)>| {
+    let both = |layer: fn(&str) -> Params| {
         ["bidirectional.forward", "bidirectional.backward"].into_iter().flat_map(layer).collect::<Vec<_>>()
     };
     let of_lstm = || both(|path| params(path, 4, true, &[]));
