@@ -73,6 +73,18 @@ impl Reading<'_> {
         &self.case.name
     }
 
+    /// The greatest number in all gradients of the case but those from above.
+    pub(crate) fn greatest_gradient(&self) -> f64 {
+        let prefix = format!("{}/", self.name());
+        let of_case = self.golden.tensors.range(prefix.clone()..).take_while(|(name, _)| name.starts_with(&prefix));
+        let computed = |name: &str| {
+            let what = name.rsplit('/').next().unwrap_or(name);
+            what.starts_with("grad_") && !what.starts_with("grad_output") && !what.starts_with("grad_state")
+        };
+        let gradients = of_case.filter(|(name, _)| computed(name)).flat_map(|(_, (numbers, _))| numbers);
+        gradients.fold(0.0, |greatest, x| greatest.max(x.abs()))
+    }
+
     pub(crate) fn kind(&self) -> &str {
         &self.case.kind
     }
