@@ -31,7 +31,7 @@ struct Imdb {
     /// Folder with train.tsv.gz and test.tsv.gz [default: made-up reviews]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Words: the most frequent, with the indices of padding and unknown words
+    /// Words: the most frequent, with the index of padding
     #[arg(long, default_value_t = 20_000)]
     max_features: usize,
     /// Words of a review that are read, its last ones
@@ -105,16 +105,22 @@ impl Imdb {
 
 impl Program for Imdb {
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {
-        let corpus = match &self.data {
+        let mut corpus = match &self.data {
             Some(folder) => Corpus::read(folder, &["negative", "positive"])?,
             None => {
                 println!("No --data given: training on reviews that this program makes up.\n");
                 Corpus::reviews()
             }
         };
+        // Line breaks as web pages have them are no words.
+        for (_, text) in corpus.train.iter_mut().chain(&mut corpus.valid).chain(&mut corpus.test) {
+            *text = text.replace("<br />", " ");
+        }
         let tokenizer = WordTokenizer::keras();
         let texts = corpus.train.iter().map(|(_, text)| text);
-        let vocabulary = VocabularyBuilder::new().max_features(self.max_features).fit_texts(&tokenizer, texts)?;
+        // Without an index for unknown words they are left out, and the steps go to words that are known.
+        let known = VocabularyBuilder::new().max_features(self.max_features).unknown(false);
+        let vocabulary = known.fit_texts(&tokenizer, texts)?;
         let encoder =
             Encoder { tokenizer: &tokenizer, vocabulary: &vocabulary, steps: self.steps, truncation: Truncation::Pre };
         let [train, valid, test] = [&corpus.train, &corpus.valid, &corpus.test].map(|texts| encoder.dataset(texts));

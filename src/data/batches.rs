@@ -38,6 +38,18 @@ impl Batches {
         Ok(Batches { rows, size: batch_size })
     }
 
+    /// Batches of rows of similar length, so that little of a batch is padding: see
+    /// [`length_buckets`](crate::text::length_buckets). Errors: no rows; a batch size of 0.
+    pub fn by_length(lengths: &[usize], batch_size: usize, key: Key) -> Result<Self> {
+        let mut batches = crate::text::length_buckets(lengths, batch_size, key)?;
+        // The smaller one comes last.
+        if let Some(smaller) = batches.iter().position(|batch| batch.len() < batch_size) {
+            let smaller = batches.remove(smaller);
+            batches.push(smaller);
+        }
+        Batches::over(batches.concat(), batch_size, None)
+    }
+
     /// Number of batches.
     pub fn len(&self) -> usize {
         self.rows.len().div_ceil(self.size)
@@ -84,6 +96,22 @@ mod tests {
         assert_eq!((sizes(9), sizes(8), sizes(1)), (vec![4, 4, 1], vec![4, 4], vec![1]));
         assert_eq!(Batches::new(9, 4, None).unwrap().len(), 3);
         assert_eq!(Batches::over(vec![7, 5], 9, None).unwrap().iter().next(), Some(&[7, 5][..]));
+    }
+
+    #[test]
+    fn batches_by_length_have_every_row_once() {
+        let lengths: Vec<usize> = (0..50).map(|i| i * 7 % 50).collect();
+        let batches = Batches::by_length(&lengths, 8, Key::new(3)).unwrap();
+        for batch in batches.iter() {
+            let of_batch = batch.iter().map(|&row| lengths[row]);
+            assert_eq!(of_batch.clone().max().unwrap() - of_batch.min().unwrap() + 1, batch.len());
+        }
+        assert_eq!(batches.iter().map(<[usize]>::len).collect::<Vec<_>>(), [8, 8, 8, 8, 8, 8, 2]);
+        assert_ne!(batches.rows, Batches::by_length(&lengths, 8, Key::new(4)).unwrap().rows);
+        let mut rows = batches.rows;
+        rows.sort_unstable();
+        assert_eq!(rows, (0..50).collect::<Vec<_>>());
+        assert!(Batches::by_length(&[], 8, Key::new(3)).is_err());
     }
 
     #[test]

@@ -83,6 +83,11 @@ impl Dataset {
         Ok(Dataset { inputs, targets, weights })
     }
 
+    /// The same with its inputs [trimmed](Inputs::trimmed).
+    pub fn trimmed(self, padding: u32) -> Self {
+        Dataset { inputs: self.inputs.trimmed(padding), ..self }
+    }
+
     /// The samples of `range`. Errors: a range that does not lie within the samples.
     pub fn slice(&self, range: Range<usize>) -> Result<Self> {
         checks::range("data set", &range, self.len())?;

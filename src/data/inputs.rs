@@ -103,6 +103,30 @@ impl Inputs {
         Ok(Inputs::Masked { inputs: Box::new(self), mask })
     }
 
+    /// How many steps each sequence of indices has without the padding at its ends; `None` for other inputs.
+    pub fn lengths(&self, padding: u32) -> Option<Vec<usize>> {
+        let Inputs::Indices { data, steps } = self else { return None };
+        Some(data.chunks_exact((*steps).max(1)).map(|row| ends(row, padding).map_or(0, |ends| ends.len())).collect())
+    }
+
+    /// Sequences of indices without the steps at either end that are padding in all of them; at least one step stays. Other
+    /// inputs are as before.
+    ///
+    /// ```
+    /// use elman::data::Inputs;
+    /// let words = Inputs::indices(&[[0, 0, 4, 7, 0], [0, 5, 0, 0, 0]])?;
+    /// assert_eq!(words.trimmed(0), Inputs::indices(&[[0, 4, 7], [5, 0, 0]])?);
+    /// # Ok::<(), elman::Error>(())
+    /// ```
+    pub fn trimmed(self, padding: u32) -> Self {
+        let Inputs::Indices { data, steps } = self else { return self };
+        let rows = || data.chunks_exact(steps.max(1)).filter_map(|row| ends(row, padding));
+        let (first, last) = (rows().map(|ends| ends.start).min(), rows().map(|ends| ends.end).max());
+        let kept = first.unwrap_or(0)..last.unwrap_or(1.min(steps));
+        let data = data.chunks_exact(steps.max(1)).flat_map(|row| &row[kept.clone()]).copied().collect();
+        Inputs::Indices { data, steps: kept.len() }
+    }
+
     /// Number of samples.
     pub fn len(&self) -> usize {
         match self {
@@ -153,6 +177,13 @@ impl Inputs {
     }
 }
 
+/// From the first index that is no padding to the last; `None` where there is none.
+fn ends(row: &[u32], padding: u32) -> Option<Range<usize>> {
+    let first = row.iter().position(|&index| index != padding)?;
+    let last = row.iter().rposition(|&index| index != padding)?;
+    Some(first..last + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +206,17 @@ mod tests {
         let bags = Inputs::bags(Bags::binary([[1], [2]], 3).unwrap()).unwrap();
         assert_eq!(bags.slice(1..2).unwrap(), Inputs::bags(Bags::binary([[2]], 3).unwrap()).unwrap());
         assert!(bags.slice(2..2).unwrap().is_empty());
+    }
+
+    #[test]
+    fn padding_that_all_share_is_trimmed() {
+        let words = |rows: &[[u32; 4]]| Inputs::indices(rows).unwrap();
+        assert_eq!(words(&[[0, 0, 0, 0], [0, 3, 0, 4]]).lengths(0), Some(vec![0, 3]));
+        assert_eq!(words(&[[0, 0, 0, 0]]).trimmed(0), Inputs::indices(&[[0]]).unwrap());
+        assert_eq!(words(&[[1, 0, 0, 0], [0, 0, 2, 0]]).trimmed(0), Inputs::indices(&[[1, 0, 0], [0, 0, 2]]).unwrap());
+        assert_eq!(words(&[[5, 0, 0, 5], [5, 7, 5, 5]]).trimmed(5), Inputs::indices(&[[0, 0], [7, 5]]).unwrap());
+        let dense = Inputs::dense(vec![0.0; 4], &[2]).unwrap();
+        assert_eq!((dense.lengths(0), dense.clone().trimmed(0)), (None, dense));
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(super) struct Rows<'a> {
     /// How many of the data's first samples are trained on.
     pub(super) count: usize,
     pub(super) batch_size: usize,
+    /// The lengths of the samples, and the index that pads them, where batches are to be of similar length.
+    pub(super) by_length: Option<(Vec<usize>, u32)>,
 }
 
 /// The epoch that is being trained, and what a checkpoint within it needs.
@@ -37,9 +39,25 @@ impl Rows<'_> {
         Position { batch, batch_size, samples, shuffle, training_time: Duration::ZERO, tally: TallyState::default() }
     }
 
+    /// The batches of an epoch.
+    fn batches(&self, seed: u64, epochs: u64) -> Result<Batches> {
+        let key = Key::new(seed).named("shuffle");
+        match &self.by_length {
+            // Unshuffled, all epochs have the same batches in the same order.
+            Some((lengths, _)) => {
+                Batches::by_length(lengths, self.batch_size, if self.shuffle { key.fold(epochs) } else { key })
+            }
+            None => Batches::new(self.count, self.batch_size, self.shuffle.then(|| key.fold(epochs))),
+        }
+    }
+
     /// The samples of a batch.
     fn select(&self, rows: &[usize]) -> Result<Dataset> {
         let part = self.data.select(rows)?;
+        let part = match self.by_length {
+            Some((_, padding)) => part.trimmed(padding),
+            None => part,
+        };
         match &self.weights {
             Some(weights) => part.with_weights(rows.iter().map(|&row| weights[row]).collect()),
             None => Ok(part),
@@ -66,8 +84,7 @@ impl<B: Backend> Model<B> {
             (done, before) = (position.batch, position.training_time);
         }
         let (start, mut stopped) = (Instant::now(), None);
-        let key = rows.shuffle.then(|| Key::new(self.seed).named("shuffle").fold(self.epochs));
-        let batches = Batches::new(rows.count, rows.batch_size, key)?;
+        let batches = rows.batches(self.seed, self.epochs)?;
         for (number, batch) in batches.iter().enumerate().skip(done) {
             let part = rows.select(batch)?;
             let targets = tally.targets(part.targets());

@@ -9,7 +9,7 @@ use crate::backend::Backend;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Batches, ClassWeights, Dataset, Targets};
 use crate::error::{Error, Result};
-use crate::layers::Pass;
+use crate::layers::{Pass, Spec};
 use crate::param::Param;
 use std::path::PathBuf;
 
@@ -33,6 +33,7 @@ pub struct Fit<'a, B: Backend> {
     epochs: u64,
     batch_size: usize,
     shuffle: bool,
+    by_length: Option<u32>,
     validation_split: Option<f64>,
     validation_data: Option<&'a Dataset>,
     class_weights: Option<ClassWeights>,
@@ -55,6 +56,7 @@ impl<'a, B: Backend> Fit<'a, B> {
             epochs: 1,
             batch_size: 32,
             shuffle: true,
+            by_length: None,
             validation_split: None,
             validation_data: None,
             class_weights: None,
@@ -79,6 +81,14 @@ impl<'a, B: Backend> Fit<'a, B> {
     /// Whether each epoch takes the samples in another random order.
     pub fn shuffle(self, shuffle: bool) -> Self {
         Fit { shuffle, ..self }
+    }
+
+    /// Batches of texts of similar length, sequences of indices that is, without the padding at their ends that all texts
+    /// of a batch share: little work goes into padding, and none of what is left counts. The model must take any number of
+    /// steps ([`Spec::Indices(None)`](crate::Spec::Indices)). It is another order of samples than a plain shuffle: texts of one length
+    /// come together.
+    pub fn by_length(self, padding: u32) -> Self {
+        Fit { by_length: Some(padding), ..self }
     }
 
     /// Keeps the last part of the data for validation after each epoch.
@@ -160,7 +170,8 @@ impl<B: Backend> Model<B> {
         }
         self.check_watched(&callbacks, validation.is_some())?;
         let weights = fit.class_weights.map(|weights| self.sample_weights(data, &weights)).transpose()?;
-        let rows = Rows { shuffle, data, weights, count, batch_size };
+        let by_length = fit.by_length.map(|padding| Ok((self.lengths(data, padding, count)?, padding))).transpose()?;
+        let rows = Rows { shuffle, data, weights, count, batch_size, by_length };
         if let Some(checkpoint) = &checkpoint {
             checkpoint.check()?;
             if checkpoint.is_within_epochs() {
@@ -209,6 +220,19 @@ impl<B: Backend> Model<B> {
         }
         callbacks.iter_mut().try_for_each(|callback| callback.on_train_end(&history, self))?;
         Ok(history)
+    }
+
+    /// The lengths of the samples that are trained on, for batches of similar length.
+    fn lengths(&self, data: &Dataset, padding: u32, count: usize) -> Result<Vec<usize>> {
+        let place = "batches by length";
+        if let Some(mut lengths) = data.inputs().lengths(padding) {
+            if self.input != Spec::Indices(None) {
+                return Err(Error::invalid(place, "a model that takes any number of steps", &self.input));
+            }
+            lengths.truncate(count);
+            return Ok(lengths);
+        }
+        Err(Error::invalid(place, "sequences of indices", "other inputs"))
     }
 
     /// One batch through model and loss, so that an epoch of training is not lost to data that does not fit.

@@ -1,5 +1,6 @@
 //! Recurrent layers and embeddings within models: options, masks, state from batch to batch, what is refused.
 
+mod by_length;
 #[path = "../common/mod.rs"]
 mod common;
 mod embedding;
