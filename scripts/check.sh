@@ -46,7 +46,7 @@ RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 step each feature alone
 # The core by itself and with each of its features; those that forward to candle need a toolkit or another system.
 cargo check --quiet --package elman --lib --no-default-features
-for feature in progress gz csv; do
+for feature in progress gz csv tokenizers; do
   cargo check --quiet --package elman --lib --no-default-features --features "$feature"
 done
 cargo check --quiet --package elman-reference
