@@ -1,0 +1,375 @@
+//! What a training is told: flags, kept with the run as JSON, and what of them contradicts itself.
+
+use anyhow::{bail, ensure};
+use clap::{Args, ValueEnum};
+use elman::data::{ClassWeights, Labels, TextColumns, TextFormat};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// Everything that decides what comes out of a training, besides the seed and the content of the files.
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Labelled texts to train on: .tsv (label, tab, text), .csv with a header, or .jsonl, plain or .gz [default: made-up
+    /// reviews]
+    #[arg(long, value_name = "FILE", help_heading = "Data")]
+    pub train: Option<PathBuf>,
+    /// Labelled texts to choose the best epoch by
+    #[arg(long, value_name = "FILE", requires = "train", help_heading = "Data")]
+    pub valid: Option<PathBuf>,
+    /// Part of the training texts that is drawn to choose by where there is no --valid; 0: none, the last epoch is taken
+    /// [default: 0.1]
+    #[arg(long, value_name = "PART", conflicts_with = "valid", help_heading = "Data")]
+    pub valid_part: Option<f64>,
+    #[command(flatten)]
+    pub columns: Columns,
+
+    /// words, tweets (names, addresses, tags), keras, glove-twitter, or a Hugging Face tokenizer.json
+    #[arg(long, value_name = "NAME|FILE", default_value = "words", help_heading = "Text")]
+    pub tokenizer: String,
+    /// The most frequent words that are known, counting the indices of padding and unknown words
+    #[arg(long, default_value_t = 20_000, help_heading = "Text")]
+    pub max_features: usize,
+    /// How often a word must come to be known
+    #[arg(long, default_value_t = 1, help_heading = "Text")]
+    pub min_count: u64,
+    /// Tokens of a text that are read
+    #[arg(long, default_value_t = 100, help_heading = "Text")]
+    pub steps: usize,
+    /// Where shorter texts are filled
+    #[arg(long, value_enum, default_value = "pre", help_heading = "Text")]
+    pub padding: End,
+    /// Where longer texts are cut
+    #[arg(long, value_enum, default_value = "pre", help_heading = "Text")]
+    pub truncation: End,
+    /// Word vectors to begin with, of word2vec or GloVe [default: drawn at random]
+    #[arg(long, value_name = "FILE", help_heading = "Text")]
+    pub vectors: Option<PathBuf>,
+    /// Keep the --vectors as they are
+    #[arg(long, requires = "vectors", help_heading = "Text")]
+    pub freeze_vectors: bool,
+    /// Numbers of a word's vector where there are no --vectors [default: 64]
+    #[arg(long, conflicts_with = "vectors", help_heading = "Text")]
+    pub dim: Option<usize>,
+
+    /// The recurrent network
+    #[arg(long, value_enum, default_value = "lstm", help_heading = "Model")]
+    pub model: Cell,
+    /// Read in both directions
+    #[arg(long, help_heading = "Model")]
+    pub bidirectional: bool,
+    /// Recurrent layers, one on the other
+    #[arg(long, default_value_t = 1, help_heading = "Model")]
+    pub layers: usize,
+    /// Units of each of them (and in each direction)
+    #[arg(long, default_value_t = 64, help_heading = "Model")]
+    pub units: usize,
+    /// What becomes of the outputs of all steps
+    #[arg(long, value_enum, default_value = "last", help_heading = "Model")]
+    pub pooling: Pooling,
+    /// Dropout before and after the recurrent layers
+    #[arg(long, default_value_t = 0.2, help_heading = "Model")]
+    pub dropout: f64,
+    /// Dropout of whole words
+    #[arg(long, default_value_t = 0.0, help_heading = "Model")]
+    pub word_dropout: f64,
+    /// Dropout of the state
+    #[arg(long, default_value_t = 0.0, help_heading = "Model")]
+    pub recurrent_dropout: f64,
+
+    /// Epochs at most
+    #[arg(long, default_value_t = 10, help_heading = "Training")]
+    pub epochs: u64,
+    /// Texts a mini-batch
+    #[arg(long, default_value_t = 32, help_heading = "Training")]
+    pub batch_size: usize,
+    /// Learning rate (of Adam)
+    #[arg(long, default_value_t = 1e-3, help_heading = "Training")]
+    pub rate: f64,
+    /// Course of the learning rate over all epochs
+    #[arg(long, value_enum, default_value = "constant", help_heading = "Training")]
+    pub schedule: Course,
+    /// Steps in which the rate rises from 0 before that
+    #[arg(long, value_name = "STEPS", default_value_t = 0, help_heading = "Training")]
+    pub warm_up: u64,
+    /// Norm that all gradients together are shortened to; 0: they are not
+    #[arg(long, value_name = "NORM", default_value_t = 1.0, help_heading = "Training")]
+    pub clip_norm: f64,
+    /// Decay of the weights (AdamW)
+    #[arg(long, default_value_t = 0.0, help_heading = "Training")]
+    pub weight_decay: f64,
+    /// Move only the vectors of words that occur (lazy Adam): faster where many words are known
+    #[arg(long, help_heading = "Training")]
+    pub lazy: bool,
+    /// How much the texts of a class count: balanced, or LABEL=WEIGHT,... [default: all alike]
+    #[arg(long, value_name = "WEIGHTS", help_heading = "Training")]
+    pub class_weights: Option<String>,
+    /// What the best epoch is chosen by: val_loss, val_accuracy or val_macro_f1 [default: val_loss]
+    #[arg(long, value_name = "NAME", help_heading = "Training")]
+    pub choose_by: Option<String>,
+    /// Epochs without progress before training stops [default: it does not]
+    #[arg(long, value_name = "EPOCHS", help_heading = "Training")]
+    pub patience: Option<u64>,
+}
+
+/// Where a file has its labels and texts.
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Columns {
+    /// Column (CSV) or field (JSON) of the label
+    #[arg(long, value_name = "NAME", default_value = "label", help_heading = "Data")]
+    pub label_column: String,
+    /// Column (CSV) or field (JSON) of the text
+    #[arg(long, value_name = "NAME", default_value = "text", help_heading = "Data")]
+    pub text_column: String,
+    /// Format of the files [default: by the end of their names]
+    #[arg(long, value_enum, help_heading = "Data")]
+    pub format: Option<Format>,
+    /// What separates the values of CSV
+    #[arg(long, value_name = "CHARACTER", default_value = ",", help_heading = "Data")]
+    pub separator: char,
+}
+
+/// An end of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum End {
+    /// Its beginning
+    Pre,
+    /// Its end
+    Post,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Lines of label, tab, text
+    Tsv,
+    /// Comma-separated values with a header
+    Csv,
+    /// A JSON object on each line
+    Jsonl,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Cell {
+    /// Elman's network
+    Elman,
+    /// Long short-term memory
+    Lstm,
+    /// Gated recurrent unit
+    Gru,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooling {
+    /// The last output decides
+    Last,
+    /// The greatest number of each unit over all steps
+    Max,
+    /// The mean over all steps
+    Average,
+    /// A mean weighted by what each step is worth
+    Attention,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Course {
+    /// The same throughout
+    Constant,
+    /// In a straight line down to 0
+    Linear,
+    /// Along a cosine down to 0
+    Cosine,
+}
+
+impl Settings {
+    /// Part of the training texts that is kept to choose by.
+    pub fn held_out(&self) -> f64 {
+        self.valid_part.unwrap_or(0.1)
+    }
+
+    /// Whether there are texts to choose by.
+    pub fn chooses(&self) -> bool {
+        self.valid.is_some() || self.train.is_none() || self.held_out() > 0.0
+    }
+
+    /// Numbers of a word's vector where they are drawn.
+    pub fn dim(&self) -> usize {
+        self.dim.unwrap_or(64)
+    }
+
+    /// Errors for what clap cannot know: flags that contradict each other, numbers out of range. What the library
+    /// checks itself (rates of dropout, say) is left to it.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let part = self.held_out();
+        ensure!((0.0..1.0).contains(&part), "--valid-part {part}: expected a part from 0 to below 1");
+        if self.train.is_none() {
+            ensure!(
+                self.valid_part.is_none(),
+                "--valid-part: the made-up reviews have texts to choose by; give --train"
+            );
+        }
+        let choosing = [("--patience", self.patience.is_some()), ("--choose-by", self.choose_by.is_some())];
+        for (flag, _) in choosing.iter().filter(|(_, given)| *given && !self.chooses()) {
+            bail!("{flag} needs texts to choose by: leave out --valid-part 0, or give --valid");
+        }
+        let numbers = [("--epochs", self.epochs), ("--steps", self.steps as u64), ("--layers", self.layers as u64)];
+        for (flag, _) in numbers.iter().filter(|(_, number)| *number == 0) {
+            bail!("{flag} 0: expected at least 1");
+        }
+        let norm = self.clip_norm;
+        ensure!(norm.is_finite() && norm >= 0.0, "--clip-norm {norm}: expected a number of at least 0");
+        Ok(())
+    }
+
+    /// What differs from the settings that a run was begun with, as flags. Where files lie is no difference (what is in
+    /// them is compared by itself), nor is how many epochs there are to be where the rate does not depend on it.
+    pub fn differences(&self, begun: &Settings) -> Vec<String> {
+        let free = |name: &str| match name {
+            "train" | "valid" => true,
+            "epochs" => self.schedule == Course::Constant && begun.schedule == Course::Constant,
+            _ => false,
+        };
+        let (now, then) = (flags(self), flags(begun));
+        let changed = then.iter().zip(&now).filter(|((name, then), (_, now))| then != now && !free(name));
+        changed
+            .map(|((name, then), (_, now))| format!("--{}: {then} then, {now} now", name.replace('_', "-")))
+            .collect()
+    }
+
+    /// Weights of the classes, if any were asked for. Errors: a label that is not there, what is not `LABEL=WEIGHT`.
+    pub fn class_weights(&self, labels: &Labels, classes: &[u32]) -> anyhow::Result<Option<ClassWeights>> {
+        let weight = |part: &str| {
+            // A label may have an `=` in it, a weight not.
+            let pair = part.rsplit_once('=').and_then(|(label, weight)| Some((label, weight.parse::<f32>().ok()?)));
+            let Some((label, weight)) = pair else { bail!("expected balanced or LABEL=WEIGHT, found `{part}`") };
+            let names = || labels.names().join(", ");
+            let Some(number) = labels.number(label) else { bail!("expected a label of {}, found `{label}`", names()) };
+            Ok((number, weight))
+        };
+        let weights = match self.class_weights.as_deref() {
+            None => return Ok(None),
+            Some("balanced") => ClassWeights::balanced(classes, labels.len()).map_err(anyhow::Error::from),
+            Some(given) => given
+                .split(',')
+                .map(weight)
+                .collect::<anyhow::Result<Vec<_>>>()
+                .and_then(|weights| Ok(ClassWeights::new(weights)?)),
+        };
+        weights.map(Some).map_err(|e| e.context("--class-weights"))
+    }
+}
+
+/// Settings by name, those of the columns among them.
+fn flags(settings: &Settings) -> Vec<(String, String)> {
+    let json = serde_json::to_value(settings).unwrap_or_default();
+    let mut flags = Vec::new();
+    for (name, value) in json.as_object().into_iter().flatten() {
+        match value.as_object() {
+            Some(columns) => flags.extend(columns.iter().map(|(name, value)| (name.clone(), shown(value)))),
+            None => flags.push((name.clone(), shown(value))),
+        }
+    }
+    flags
+}
+
+/// A value as a user gives it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null | Value::Bool(false) => "not given".into(),
+        Value::Bool(true) => "given".into(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+impl Columns {
+    /// As the library's reader takes them; `labels` are the only ones that may come, if given.
+    pub fn reader(&self, labels: Option<&Labels>) -> anyhow::Result<TextColumns> {
+        let Ok(separator) = u8::try_from(self.separator) else {
+            bail!("--separator `{}`: expected one ASCII character", self.separator)
+        };
+        let mut columns = TextColumns::new(&self.label_column, &self.text_column).separator(separator);
+        if let Some(format) = self.format {
+            columns = columns.format(match format {
+                Format::Tsv => TextFormat::Tsv,
+                Format::Csv => TextFormat::Csv,
+                Format::Jsonl => TextFormat::JsonLines,
+            });
+        }
+        Ok(match labels {
+            Some(labels) => columns.labels(labels.clone()),
+            None => columns,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn settings(flags: &str) -> Settings {
+        Cli::parse_from(["train"].into_iter().chain(flags.split_whitespace())).settings
+    }
+
+    #[test]
+    fn settings_come_back_from_json() {
+        let given = settings("--train a.csv --separator ; --pooling attention --patience 3 --rate 0.1 --format csv");
+        let json = serde_json::to_string(&given).unwrap();
+        assert_eq!(serde_json::from_str::<Settings>(&json).unwrap(), given);
+    }
+
+    #[test]
+    fn differences_name_the_flags() {
+        let begun = settings("--train a.tsv --units 8 --lazy --epochs 3");
+        assert_eq!(begun.differences(&begun), [""; 0]);
+        // Another place and more epochs are no other training,
+        assert_eq!(settings("--train b.tsv --units 8 --lazy --epochs 5").differences(&begun), [""; 0]);
+        // but everything else is.
+        let other = settings("--train a.tsv --units 9 --text-column review --patience 2 --epochs 3");
+        let expected = ["--text-column: text then, review now", "--lazy: given then, not given now"];
+        let differences = other.differences(&begun);
+        assert_eq!(differences.len(), 4, "{differences:?}");
+        assert!(expected.iter().all(|line| differences.contains(&line.to_string())), "{differences:?}");
+        // Where the rate's course is laid out over the epochs, their number counts.
+        let (short, long) = (settings("--schedule cosine --epochs 3"), settings("--schedule cosine --epochs 5"));
+        assert_eq!(long.differences(&short), ["--epochs: 3 then, 5 now"]);
+    }
+
+    #[test]
+    fn contradictions_are_found() {
+        let message = |flags: &str| settings(flags).check().unwrap_err().to_string();
+        assert!(message("--train a.tsv --valid-part 0 --patience 2").starts_with("--patience needs texts"));
+        assert!(message("--valid-part 0.2").contains("made-up"));
+        assert!(message("--train a.tsv --valid-part 1").starts_with("--valid-part 1: expected"));
+        assert_eq!(message("--layers 0"), "--layers 0: expected at least 1");
+        assert!(message("--clip-norm nan").starts_with("--clip-norm NaN"));
+        settings("--train a.tsv --valid b.tsv --patience 2").check().unwrap();
+    }
+
+    #[test]
+    fn class_weights_are_by_label() {
+        let labels = Labels::new(["ham", "spam=x"]).unwrap();
+        let weights = |given: &str| {
+            settings(&format!("--class-weights {given}")).class_weights(&labels, &[0, 0, 0, 1]).map(Option::unwrap)
+        };
+        assert_eq!(weights("spam=x=4").unwrap(), ClassWeights::new([(1, 4.0)]).unwrap());
+        assert_eq!(weights("balanced").unwrap(), ClassWeights::balanced(&[0, 0, 0, 1], 2).unwrap());
+        for (given, why) in [("spam=1", "found `spam`"), ("ham", "found `ham`"), ("ham=-1", "at least 0")] {
+            let message = format!("{:#}", weights(given).unwrap_err());
+            assert!(message.starts_with("--class-weights: ") && message.contains(why), "{message}");
+        }
+    }
+}
