@@ -1,7 +1,7 @@
 //! From raw text to probabilities: what a checkpoint holds besides weights, and the model that is made of it.
 
-use crate::network::network;
-use crate::settings::{End, Settings};
+use super::network::network;
+use super::settings::{End, Settings};
 use anyhow::{Context, bail};
 use elman::checkpoint::Extras;
 use elman::data::{Inputs, Labels};

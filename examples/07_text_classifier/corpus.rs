@@ -1,8 +1,8 @@
 //! The texts that a training sees: read from the user's files, or made up.
 
-use crate::common::corpus::Texts;
-use crate::common::reviews;
-use crate::settings::{Columns, Settings};
+use super::common::corpus::Texts;
+use super::common::reviews;
+use super::settings::{Columns, Settings};
 use anyhow::{bail, ensure};
 use elman::data::{Labels, read_texts};
 use elman::random::Key;
@@ -21,6 +21,7 @@ impl Corpus {
     /// whole numbers.
     pub fn read(settings: &Settings, seed: u64) -> anyhow::Result<Self> {
         let Some(path) = &settings.train else { return made_up() };
+        settings.columns.check(path)?;
         let read = read_texts(path, &settings.columns.reader(None)?)?;
         let labels = sorted(&read.labels)?;
         if labels.len() < 2 {
@@ -56,6 +57,7 @@ impl Corpus {
 
 /// Reads texts with labels of a set that is known.
 pub fn labelled(path: &Path, columns: &Columns, labels: &Labels) -> anyhow::Result<Texts> {
+    columns.check(path)?;
     let read = read_texts(path, &columns.reader(Some(labels))?)?;
     Ok(read.classes.into_iter().zip(read.texts).collect())
 }

@@ -1,10 +1,10 @@
 //! `evaluate`: how good a run is on labelled texts.
 
-use crate::classifier::{Classifier, Prediction};
-use crate::common::{Options, Program};
-use crate::corpus::labelled;
-use crate::settings::{Columns, Format};
-use crate::{Trained, run, say};
+use super::classifier::{Classifier, Prediction};
+use super::common::{Options, Program};
+use super::corpus::labelled;
+use super::settings::{Columns, Format};
+use super::{Trained, run, say};
 use elman::Backend;
 use elman::metrics::{Average, ConfusionMatrix, F1, Metric, Precision, Recall, Scores, TargetsRef};
 use serde_json::{Map, Value, json};

@@ -1,6 +1,6 @@
 //! The network and its optimiser, as the settings have them.
 
-use crate::settings::{Cell, Course, Pooling, Settings};
+use super::settings::{Cell, Course, Pooling, Settings};
 use elman::layers::*;
 use elman::optim::{Adam, Optimizer, Reach, Schedule};
 use elman::{Activation, Backend};

@@ -1,8 +1,8 @@
 //! `predict`: label and probabilities of texts given as arguments or as the lines of a file.
 
-use crate::classifier::{Classifier, Prediction};
-use crate::common::{Options, Program};
-use crate::{Trained, run};
+use super::classifier::{Classifier, Prediction};
+use super::common::{Options, Program};
+use super::{Trained, run};
 use clap::ValueEnum;
 use elman::Backend;
 use elman::data::read_lines;

@@ -8,7 +8,7 @@
 //! | `model.safetensors` | in the end: the chosen weights and all that predicting needs |
 //! | `lock` | held by the process that trains |
 
-use crate::settings::Settings;
+use super::settings::Settings;
 use anyhow::{Context, bail, ensure};
 use elman::checkpoint::Checkpoint;
 use serde::{Deserialize, Serialize};

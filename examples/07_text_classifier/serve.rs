@@ -1,9 +1,9 @@
 //! `serve-stdin`: a line in, a JSON object out, flushed at once, until the input ends. For another program at the other end
 //! of two pipes.
 
-use crate::classifier::Classifier;
-use crate::common::{Options, Program};
-use crate::{Trained, run};
+use super::classifier::Classifier;
+use super::common::{Options, Program};
+use super::{Trained, run};
 use clap::ValueEnum;
 use elman::Backend;
 use serde_json::{Map, Value, json};

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use elman::data::{ClassWeights, Labels, TextColumns, TextFormat};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Everything that decides what comes out of a training, besides the seed and the content of the files.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -289,6 +289,16 @@ fn shown(value: &Value) -> String {
 }
 
 impl Columns {
+    /// Errors where neither --format nor the name of a file tells what is in it.
+    pub fn check(&self, path: &Path) -> anyhow::Result<()> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let name = name.strip_suffix(".gz").unwrap_or(&name);
+        let known = [".tsv", ".csv", ".jsonl", ".ndjson"].iter().any(|end| name.ends_with(end));
+        let expected = "expected a name that ends in .tsv, .csv or .jsonl (or with .gz behind it), or --format";
+        ensure!(self.format.is_some() || known, "{}: {expected}", path.display());
+        Ok(())
+    }
+
     /// As the library's reader takes them; `labels` are the only ones that may come, if given.
     pub fn reader(&self, labels: Option<&Labels>) -> anyhow::Result<TextColumns> {
         let Ok(separator) = u8::try_from(self.separator) else {

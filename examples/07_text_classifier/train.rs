@@ -1,12 +1,12 @@
 //! `train`: from labelled texts to a run, begun or gone on with.
 
-use crate::classifier::{Description, tokenizer};
-use crate::common::{self, Options, Program};
-use crate::corpus::Corpus;
-use crate::network::{network, optimizer};
-use crate::run::{Fingerprint, Record, Run};
-use crate::settings::Settings;
-use crate::{NAME, say};
+use super::classifier::{Description, tokenizer};
+use super::common::{self, Options, Program};
+use super::corpus::Corpus;
+use super::network::{network, optimizer};
+use super::run::{Fingerprint, Record, Run};
+use super::settings::Settings;
+use super::{NAME, say};
 use anyhow::{Context, bail, ensure};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
