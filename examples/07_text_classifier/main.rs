@@ -14,6 +14,7 @@ mod corpus;
 mod evaluate;
 mod network;
 mod predict;
+mod prepare;
 mod run;
 mod serve;
 mod settings;
@@ -102,3 +103,9 @@ macro_rules! say {
     ($($arguments:tt)*) => { std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($arguments)*))) };
 }
 pub(crate) use say;
+
+/// Tells of a training, which goes on if nobody listens any more.
+macro_rules! tell {
+    ($($arguments:tt)*) => { let _ = super::say!($($arguments)*); };
+}
+pub(crate) use tell;
