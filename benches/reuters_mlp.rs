@@ -3,7 +3,10 @@
 //! `cargo bench --bench reuters_mlp -- [--backend candle|reference] [--threads N] [--batch N] [--dense] [--epoch]` prints one line of
 //! JSON with the median, least and greatest milliseconds of nine blocks; `scripts/bench_reuters.py` sets it beside PyTorch.
 
+mod common;
+
 use clap::Parser;
+use common::time;
 use elman::data::{Bags, Dataset, Inputs, Targets};
 use elman::layers::{Dense, Dropout, Sequential};
 use elman::loss::SparseCategoricalCrossEntropy;
@@ -12,7 +15,6 @@ use elman::optim::Adam;
 use elman::{Activation, Backend, Key, Model, Spec};
 use elman_candle::Candle;
 use elman_reference::Reference;
-use std::time::Instant;
 
 const SAMPLES: usize = 8982;
 const WORDS: usize = 1000;
@@ -46,29 +48,6 @@ fn data(dense: bool) -> elman::Result<Dataset> {
     let labels = (0..SAMPLES as u64).map(|text| key.named("label").below(text, TOPICS) as u32).collect();
     let inputs = if dense { Inputs::dense(bags.to_dense(), &[WORDS])? } else { Inputs::bags(bags)? };
     Dataset::new(inputs, Targets::classes(labels)?)
-}
-
-/// Milliseconds a call: median, least, greatest of nine blocks of a quarter of a second at least.
-fn time(mut call: impl FnMut() -> elman::Result<()>) -> elman::Result<[f64; 3]> {
-    let start = Instant::now();
-    let mut last = 0.0;
-    for calls in 0.. {
-        let before = Instant::now();
-        call()?;
-        last = before.elapsed().as_secs_f64();
-        if calls >= 3 && start.elapsed().as_secs_f64() > 0.5 {
-            break;
-        }
-    }
-    let calls = (0.25 / last).ceil().max(1.0) as usize;
-    let mut blocks = Vec::new();
-    for _ in 0..9 {
-        let before = Instant::now();
-        (0..calls).try_for_each(|_| call())?;
-        blocks.push(before.elapsed().as_secs_f64() * 1e3 / calls as f64);
-    }
-    blocks.sort_by(f64::total_cmp);
-    Ok([blocks[4], blocks[0], blocks[8]])
 }
 
 fn run<B: Backend>(backend: &B, options: &Options) -> elman::Result<()> {

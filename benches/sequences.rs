@@ -1,13 +1,15 @@
 //! Times what a network for sequences does in a step: the recurrence forward and backward, an embedding's rows and their
 //! updates.
 //!
-//! `cargo bench --bench sequences -- [threads]` prints the least and the median milliseconds of some twenty calls.
+//! `cargo bench --bench sequences -- [threads]` prints milliseconds, the least and the median of
+//! some twenty calls: by the clock, and of the calling thread's own.
 
-use elman::backend::recurrent::{Outcome, Sequence, Upstream};
+use elman::backend::recurrent::{Sequence, Upstream};
 use elman::backend::{Backend, Cell, Reach, Update};
 use elman::tensor::Rows;
-use elman::{Activation, Key, Result, Shape};
-use elman_candle::{Array, Candle};
+use elman::{Activation, Element, Key, Result, Shape};
+use elman_candle::{Candle, candle_core::Device};
+use elman_reference::Reference;
 use std::time::Instant;
 
 const UNITS: usize = 128;
@@ -17,32 +19,44 @@ const GRU: Cell = Cell::Gru { gates: Activation::Sigmoid, activation: Activation
 const GRU_BEFORE: Cell = Cell::Gru { gates: Activation::Sigmoid, activation: Activation::Tanh, reset_after: false };
 const ELMAN: Cell = Cell::Elman { activation: Activation::Tanh };
 
+/// Milliseconds that the calling thread has had a processor, where the system tells (Linux): on one thread a measure that
+/// other programs hardly disturb.
+fn processor() -> f64 {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat");
+    let nanoseconds = told.ok().and_then(|told| told.split(' ').next()?.parse().ok());
+    nanoseconds.map_or(f64::NAN, |nanoseconds: f64| nanoseconds / 1e6)
+}
+
 fn time<T>(what: &str, mut call: impl FnMut() -> Result<T>) -> Result<()> {
     let start = Instant::now();
     let mut times = Vec::new();
-    while times.len() < 23 && (times.len() < 5 || start.elapsed().as_secs_f64() < 3.0) {
-        let before = Instant::now();
+    while times.len() < 23 && (times.len() < 8 || start.elapsed().as_secs_f64() < 3.0) {
+        let (before, own) = (Instant::now(), processor());
         let result = call()?;
-        times.push(before.elapsed().as_secs_f64() * 1e3);
+        times.push([before.elapsed().as_secs_f64() * 1e3, processor() - own]);
         drop(result);
     }
     // The first calls fill caches and memory.
-    let mut times = times.split_off(3);
-    times.sort_by(f64::total_cmp);
-    println!("{what:<50} least {:8.3} ms, median {:8.3} ms", times[0], times[times.len() / 2]);
+    let times = times.split_off(3);
+    let [clock, own] = [0, 1].map(|which| {
+        let mut sorted: Vec<f64> = times.iter().map(|times| times[which]).collect();
+        sorted.sort_by(f64::total_cmp);
+        [sorted[0], sorted[sorted.len() / 2]]
+    });
+    println!("{what:<46} {:9.3} {:9.3}   thread {:9.3} {:9.3}", clock[0], clock[1], own[0], own[1]);
     Ok(())
 }
 
-fn random(b: &Candle, shape: &[usize], scale: f64) -> Result<Array> {
+fn random<B: Backend>(b: &B, shape: &[usize], scale: f64) -> Result<B::Array> {
     let (key, shape) = (Key::new(1), Shape::new(shape)?);
-    b.upload((0..shape.elements() as u64).map(|i| ((key.uniform(i) - 0.5) * scale) as f32).collect(), shape)
+    b.upload((0..shape.elements() as u64).map(|i| B::Elem::from_f64((key.uniform(i) - 0.5) * scale)).collect(), shape)
 }
 
-fn recurrence(b: &Candle, name: &str, cell: Cell, [n, t]: [usize; 2], masked: bool) -> Result<()> {
+fn recurrence<B: Backend>(b: &B, name: &str, cell: Cell, [n, t]: [usize; 2], masked: bool) -> Result<()> {
     let (u, width) = (UNITS, cell.gates() * UNITS);
     let (z, weights) = (random(b, &[n, t, width], 2.0)?, random(b, &[u, width], 0.2)?);
     // Sequences half as long on average.
-    let there = |i: usize| if masked && i % t >= (i / t + 1) * t / n { 0.0 } else { 1.0 };
+    let there = |i: usize| B::Elem::from_f64(f64::from(u8::from(i % t < (i / t + 1) * t / n)));
     let mask = masked.then(|| b.upload((0..n * t).map(there).collect(), [n, t].into())).transpose()?;
     let (h, c, bias, dropout, mask) = (None, None, None, None, mask.as_ref());
     let x = Sequence { z: &z, u: &weights, bias, h, c, mask, dropout, reverse: false, outputs: false };
@@ -50,7 +64,7 @@ fn recurrence(b: &Candle, name: &str, cell: Cell, [n, t]: [usize; 2], masked: bo
     let d = Upstream { outputs: None, h: Some(&d), c: None };
     let what = format!("{name}, {n} x {t} steps{}", if masked { ", half masked" } else { "" });
     time(&format!("{what}, forward"), || b.recurrent(cell, &x))?;
-    let y: Outcome<Candle> = b.recurrent(cell, &x)?;
+    let y = b.recurrent(cell, &x)?;
     time(&format!("{what}, backward"), || b.recurrent_grad(cell, &x, &y, &d, [true; 5]))
 }
 
@@ -88,6 +102,9 @@ fn main() -> Result<()> {
     }
     recurrence(&b, "LSTM", LSTM, [32, 80], true)?;
     recurrence(&b, "LSTM", LSTM, [1, 80], false)?;
+    // The default bodies, over candle's own operations and over the reference backend's.
+    recurrence(&Candle::portable(Device::Cpu), "portable LSTM", LSTM, [32, 80], false)?;
+    recurrence(&Reference::<f32>::with_threads(threads), "reference LSTM", LSTM, [32, 80], false)?;
     for t in [320, 1280] {
         recurrence(&b, "LSTM", LSTM, [32, t], false)?;
     }

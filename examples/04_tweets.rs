@@ -107,10 +107,16 @@ impl Tweets {
     /// The words that are known, and their vectors to begin with, if there are any.
     fn words(&self, corpus: &Corpus, tokenizer: &WordTokenizer) -> anyhow::Result<(Vocabulary, Option<Embedding>)> {
         let texts = corpus.train.iter().map(|(_, text)| text);
-        let files = self.vectors.iter().map(WordVectors::read).collect::<elman::Result<Vec<_>>>()?;
+        let mut files = self.vectors.iter().map(WordVectors::read).collect::<elman::Result<Vec<_>>>()?;
         let counted = VocabularyBuilder::new().fit_texts(tokenizer, texts.clone())?;
         for (vectors, file) in files.iter().zip(&self.vectors) {
             println!("{}: {}", file.file_name().unwrap_or_default().display(), vectors.coverage(&counted, 8));
+        }
+        if self.data.is_none() && files.is_empty() && !self.train_vectors {
+            println!("No --vectors given: each word has a random vector that stays as it is.");
+            let words: Vec<&str> = counted.words().map(|(word, _)| word).collect();
+            let numbers: Vec<f32> = words.iter().flat_map(|word| reviews::vector(word, self.dim)).collect();
+            files.push(WordVectors::new(&words, self.dim, &numbers)?);
         }
         let frequent = VocabularyBuilder::new().max_features(self.max_features).min_count(self.min_count);
         let learned = frequent.fit_texts(tokenizer, texts)?;
@@ -162,18 +168,14 @@ impl Program for Tweets {
             Some(folder) => Corpus::read(folder, &["negative", "neutral", "positive"])?,
             None => {
                 println!("No --data given: training on tweets that this program makes up.\n");
-                reviews::tweets()
+                Corpus::tweets()
             }
         };
         let tokenizer = WordTokenizer::tweets();
         let (vocabulary, embedding) = self.words(&corpus, &tokenizer)?;
         let embedding = embedding.unwrap_or_else(|| Embedding::new(vocabulary.width(), self.dim));
-        let encoder = Encoder {
-            tokenizer: &tokenizer,
-            vocabulary: &vocabulary,
-            steps: self.steps,
-            truncation: Truncation::Pre,
-        };
+        let encoder =
+            Encoder { tokenizer: &tokenizer, vocabulary: &vocabulary, steps: self.steps, truncation: Truncation::Pre };
         let [train, valid, test] = [&corpus.train, &corpus.valid, &corpus.test].map(|texts| encoder.dataset(texts));
         let (train, valid, test) = (train?, valid?, test?);
         println!("{} tweets to train on, {} to choose by, {} to test on\n", train.len(), valid.len(), test.len());
@@ -181,10 +183,7 @@ impl Program for Tweets {
         let classes = corpus.labels.len();
         let mut model = self.network(embedding, classes).build(backend, Spec::indices(self.steps), options.seed)?;
         model
-            .compile(
-                Optimizer::new(Adam::new(self.rate)).clip_global_norm(1.0),
-                SparseCategoricalCrossEntropy::new(),
-            )
+            .compile(Optimizer::new(Adam::new(self.rate)).clip_global_norm(1.0), SparseCategoricalCrossEntropy::new())
             .metric(Accuracy::new())
             .metric(Recall::new(Average::Macro).named("macro_recall"))
             .metric(F1::new(Average::Macro).named("macro_f1"));

@@ -12,7 +12,7 @@ mod common;
 
 use clap::{Parser, ValueEnum};
 use common::corpus::{Corpus, Encoder};
-use common::{Options, Program, reviews};
+use common::{Options, Program};
 use elman::layers::*;
 use elman::loss::BinaryCrossEntropy;
 use elman::metrics::{Accuracy, Auc};
@@ -109,18 +109,14 @@ impl Program for Imdb {
             Some(folder) => Corpus::read(folder, &["negative", "positive"])?,
             None => {
                 println!("No --data given: training on reviews that this program makes up.\n");
-                reviews::corpus()
+                Corpus::reviews()
             }
         };
         let tokenizer = WordTokenizer::keras();
         let texts = corpus.train.iter().map(|(_, text)| text);
         let vocabulary = VocabularyBuilder::new().max_features(self.max_features).fit_texts(&tokenizer, texts)?;
-        let encoder = Encoder {
-            tokenizer: &tokenizer,
-            vocabulary: &vocabulary,
-            steps: self.steps,
-            truncation: Truncation::Pre,
-        };
+        let encoder =
+            Encoder { tokenizer: &tokenizer, vocabulary: &vocabulary, steps: self.steps, truncation: Truncation::Pre };
         let [train, valid, test] = [&corpus.train, &corpus.valid, &corpus.test].map(|texts| encoder.dataset(texts));
         let (train, valid, test) = (train?, valid?, test?);
         println!(

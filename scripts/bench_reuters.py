@@ -8,16 +8,10 @@ after the other; a process prints the median of nine blocks of a quarter of a se
 to anything else that runs: use an idle machine.
 """
 import argparse
-import json
-import math
-import os
-import pathlib
-import statistics
-import subprocess
 import sys
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import bench_common
+
 SAMPLES, WORDS, WORDS_PER_TEXT, TOPICS = 8982, 1000, 60, 46
 
 
@@ -45,25 +39,7 @@ def torch_step(threads, batch, fused):
         optimizer.step()
         at = at + batch if at + 2 * batch <= SAMPLES else 0
 
-    start, calls = time.perf_counter(), 0
-    while calls < 4 or time.perf_counter() - start < 0.5:
-        before = time.perf_counter()
-        step()
-        last = time.perf_counter() - before
-        calls += 1
-    per_block, blocks = max(1, math.ceil(0.25 / last)), []
-    for _ in range(9):
-        before = time.perf_counter()
-        for _ in range(per_block):
-            step()
-        blocks.append((time.perf_counter() - before) * 1e3 / per_block)
-    print(json.dumps({"median_ms": statistics.median(blocks)}))
-
-
-def median_ms(command, threads):
-    env = dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads))
-    output = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
-    return json.loads(output.splitlines()[-1])["median_ms"]
+    bench_common.blocks(step)
 
 
 def main():
@@ -77,10 +53,7 @@ def main():
     if options.torch:
         return torch_step(threads, batch, options.torch == "fused")
 
-    build = ["cargo", "bench", "--bench", "reuters_mlp", "--no-run", "--message-format=json", "--quiet"]
-    lines = subprocess.run(build, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
-    built = [json.loads(line) for line in lines]
-    bench = next(m["executable"] for m in built if m.get("executable") and m["target"]["name"] == "reuters_mlp")
+    bench = bench_common.built("reuters_mlp")
     own = [bench, "--threads", str(threads), "--batch", str(batch)]
     peer = [sys.executable, __file__, "--threads", str(threads), "--batch", str(batch), "--torch"]
     contestants = {
@@ -90,16 +63,9 @@ def main():
         "elman candle, dense rows": own + ["--dense"],
         "elman reference, bags": own + ["--backend", "reference"],
     }
-    times = {name: [] for name in contestants}
-    for _ in range(options.rounds):
-        for name, command in contestants.items():
-            times[name].append(median_ms(command, threads))
-    base = times["PyTorch eager, Adam"]
+    times = bench_common.rounds(contestants, options.rounds, threads)
     print(f"reuters_mlp, train step, batch {batch}, {threads} threads, {options.rounds} rounds: ms, ratio to PyTorch eager")
-    for name, each in times.items():
-        ratio = statistics.median(a / b for a, b in zip(each, base))
-        spread = f"{min(each):.2f} to {max(each):.2f}"
-        print(f"{name:27} {statistics.median(each):7.3f}  ({spread})  {ratio:5.2f}x")
+    bench_common.table(times, "PyTorch eager, Adam")
 
 
 if __name__ == "__main__":

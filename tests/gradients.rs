@@ -7,9 +7,10 @@
 mod common;
 
 use common::host::Host;
-use elman::backend::Cell;
+use elman::backend::{Attention, Cell};
 use elman::data::Bags;
 use elman::gradcheck::{Tolerance, gradcheck};
+use elman::layers::{Mask, additive_attention, dot_attention};
 use elman::tensor::{Axis, Recurrence};
 use elman::{Activation, Backend, Key, Result};
 use elman_reference::Reference;
@@ -85,6 +86,34 @@ gradients! {
     relu (AwayFromZero: [&[33]]) |x: &[Tensor]| x[0].relu();
     softmax (Any: [&[2, 5]], [&[3]], [&[2, 2, 1]]) |x: &[Tensor]| x[0].softmax();
     log_softmax (Any: [&[2, 5]], [&[3]], [&[2, 2, 1]]) |x: &[Tensor]| x[0].log_softmax();
+
+    masked_softmax (Any: [&[2, 5]], [&[2, 1]], [&[3, 2, 3]]) |x: &[Tensor]| {
+        // A mask as large as the result, with a row of zeros, and one that is stretched.
+        let shape = x[0].shape();
+        let rows = mask(&shape)?.mul(&Tensor::new(&B::new(), [vec![0.0], vec![1.0; shape.rows() - 1]].concat(), &[&shape[..shape.rank() - 1], &[1]].concat())?)?;
+        x[0].masked_softmax(rows.value())?.add(&x[0].masked_softmax(mask(&[shape.last()])?.value())?.square()?)
+    };
+    layer_norm (Any: [&[4, 5], &[5], &[5]], [&[3], &[3], &[3]], [&[2, 2, 4], &[4], &[4]], [&[2, 1], &[1], &[1]],
+        [&[0, 3], &[3], &[3]]) |x: &[Tensor]| x[0].layer_norm(&x[1], &x[2], 0.1);
+    attention (Any: [&[2, 3, 4], &[2, 5, 4], &[2, 5, 3]], [&[2, 2, 3, 1], &[2, 2, 2, 1], &[2, 2, 2, 3]],
+        [&[1, 1, 1], &[1, 1, 1], &[1, 1, 1]]) |x: &[Tensor]| {
+        // All ways: with a mask, one sequence all masked; causal; with dropout; all of it.
+        let (batch, keys) = (x[1].shape()[0], x[1].shape()[x[1].shape().rank() - 2]);
+        let there = (0..batch * keys).map(|i| f64::from(u8::from(i < keys && i != 1))).collect();
+        let there = Some(B::new().upload(there, [batch, keys].into())?);
+        let dropout = Some((0.4, Key::new(3).named("dropout")));
+        let of = |mask, causal, dropout| x[0].attention(&x[1], &x[2], Attention { mask, scale: 0.7, causal, dropout });
+        let [masked, causal] = [of(there.clone(), false, None)?, of(None, true, None)?];
+        let [dropped, all] = [of(None, false, dropout)?, of(there, true, dropout)?];
+        masked.add(&causal.square()?)?.add(&dropped.affine(2.0, 0.0)?)?.add(&all.affine(3.0, 0.0)?)
+    };
+    attention_to_itself (Any: [&[2, 3, 4]]) |x: &[Tensor]| dot_attention(&x[0], &x[0], &x[0], None, 0.5, true);
+    attention_by_sums (Any: [&[2, 3, 4], &[2, 5, 4], &[2, 5, 3], &[4]]) |x: &[Tensor]| {
+        let there = Mask::from_lengths(&B::new(), &[3, 0], 5)?;
+        let of = |mask, causal| additive_attention(&x[0], &x[1], &x[2], &x[3], mask, causal);
+        let [plain, causal] = [of(None, false)?, of(None, true)?.square()?];
+        plain.add(&causal)?.add(&of(Some(&there), false)?.square()?)?.add(&of(Some(&there), true)?)
+    };
 
     sum (Any: [&[2, 3]], [&[]], [&[0]]) |x: &[Tensor]| x[0].sum();
     mean (Any: [&[2, 3]], [&[]], [&[0]]) |x: &[Tensor]| x[0].mean();

@@ -1,6 +1,7 @@
 //! Labelled texts in files, as the examples on text take them: `train.tsv.gz`, `test.tsv.gz` and, if there is one,
 //! `valid.tsv.gz`, each line a label and a text with a tab between; `labels.txt` names label `i` on line `i + 1`.
 
+use super::reviews;
 use elman::data::{Dataset, Inputs, Targets, read_labelled, read_lines};
 use elman::text::{Padding, Tokenizer, Truncation, Vocabulary, pad_sequences};
 use std::path::Path;
@@ -23,11 +24,26 @@ impl Corpus {
         let mut train = read_labelled(folder.join("train.tsv.gz"))?;
         let test = read_labelled(folder.join("test.tsv.gz"))?;
         let valid = folder.join("valid.tsv.gz");
-        let valid = if valid.exists() { read_labelled(valid)? } else { train.split_off(train.len() - train.len() / 10) };
+        let valid =
+            if valid.exists() { read_labelled(valid)? } else { train.split_off(train.len() - train.len() / 10) };
         let names = folder.join("labels.txt");
         let labels =
             if names.exists() { read_lines(names)? } else { labels.iter().map(|label| label.to_string()).collect() };
         Ok(Corpus { train, valid, test, labels })
+    }
+}
+
+impl Corpus {
+    /// Made-up reviews in two classes.
+    pub fn reviews() -> Self {
+        let [train, valid, test] = [(4000, 1), (500, 2), (1000, 3)].map(|(texts, seed)| reviews::reviews(texts, seed));
+        Corpus { train, valid, test, labels: vec!["negative".into(), "positive".into()] }
+    }
+
+    /// Made-up tweets in three classes.
+    pub fn tweets() -> Self {
+        let [train, valid, test] = [(6000, 1), (600, 2), (1200, 3)].map(|(texts, seed)| reviews::tweets(texts, seed));
+        Corpus { train, valid, test, labels: reviews::SENTIMENTS.map(String::from).into() }
     }
 }
 

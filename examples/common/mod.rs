@@ -4,7 +4,10 @@
 #![allow(dead_code)]
 
 pub mod corpus;
+pub mod gradient_flow;
+pub mod memory;
 pub mod newswire;
+pub mod plot;
 pub mod reviews;
 
 use anyhow::{Context, bail, ensure};
@@ -80,9 +83,14 @@ pub fn launch(name: &str, options: &Options, program: &impl Program) -> anyhow::
     if let Value::Object(results) = results {
         object.extend(results);
     }
-    let text = serde_json::to_string_pretty(&object)? + "\n";
-    // Whole or not at all.
-    let beside = path.with_extension("json.tmp");
+    write_file(path, &(serde_json::to_string_pretty(&object)? + "\n"))
+}
+
+/// Writes a file whole or not at all.
+pub fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".tmp");
+    let beside = PathBuf::from(beside);
     std::fs::write(&beside, text).with_context(|| format!("writing {}", beside.display()))?;
     std::fs::rename(&beside, path).with_context(|| format!("writing {}", path.display()))
 }

@@ -14,7 +14,8 @@ use crate::tensor::Tensor;
 /// In training `μ` and `σ²` are those of the batch, over samples and steps; steps that a mask leaves out do not count, and
 /// the mask goes through. In evaluation they are running averages of those, `moving ← m moving + (1 - m) batch`, which
 /// training keeps whether or not the layer's parameters are frozen. The variance is that of all numbers, not of one less,
-/// in both places, as in Keras. A batch in which nothing counts leaves the averages as they are.
+/// in both places, as in Keras. A batch in which nothing counts leaves the averages as they are. Steps that are left out are
+/// themselves normalised like the others, as in Keras, so that they must hold numbers (not NaN) in training.
 ///
 /// Defaults as in Keras: momentum `m = 0.99`, `ε = 1e-3`, `γ` ones, `β` zeros. Parameters: `gamma [features]`,
 /// `beta [features]`; state: `moving_mean [features]`, `moving_variance [features]`, at first 0 and 1.

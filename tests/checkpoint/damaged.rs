@@ -30,7 +30,8 @@ fn errors(bytes: &[u8]) -> Vec<String> {
     let path = folder.path().join("run.st");
     std::fs::write(&path, bytes).unwrap();
     let before = bits(&build(), &History::default());
-    let ways: [fn(&mut Model<R>, &Path) -> elman::Result<()>; 4] = [
+    type Way = fn(&mut Model<R>, &Path) -> elman::Result<()>;
+    let ways: [Way; 4] = [
         |model, path| model.fit(&data(), fit().resume_from(path)).map(drop),
         |model, path| model.load_checkpoint(path).map(drop),
         |model, path| model.load_weights(path),

@@ -3,12 +3,13 @@
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// One of the files.
 pub(crate) struct Golden {
-    bytes: Vec<u8>,
+    /// Numbers and shape of each tensor, labels as numbers too.
+    tensors: BTreeMap<String, (Vec<f64>, Vec<usize>)>,
     /// Its cases, sorted by name.
     pub(crate) cases: Vec<Case>,
 }
@@ -32,20 +33,22 @@ impl Golden {
         let cases: Vec<Value> = serde_json::from_str(cases).unwrap();
         let text = |case: &Value, key: &str| case[key].as_str().unwrap().to_string();
         let case = |c: Value| Case { name: text(&c, "name"), kind: text(&c, "kind"), args: c["args"].clone() };
-        Golden { cases: cases.into_iter().map(case).collect(), bytes }
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let tensors = file.iter().map(|(name, view)| {
+            let words = view.data().chunks_exact(8).map(|word| word.try_into().unwrap());
+            let numbers = match view.dtype() {
+                Dtype::F64 => words.map(f64::from_le_bytes).collect(),
+                Dtype::I64 => words.map(|word| i64::from_le_bytes(word) as f64).collect(),
+                other => panic!("{name}: {other:?}"),
+            };
+            (name.to_string(), (numbers, view.shape().to_vec()))
+        });
+        Golden { tensors: tensors.collect(), cases: cases.into_iter().map(case).collect() }
     }
 
     /// The tensor `<case>/<what>` with its shape, labels as numbers too; `None` if the case has none.
     pub(crate) fn tensor(&self, case: &Case, what: &str) -> Option<(Vec<f64>, Vec<usize>)> {
-        let file = SafeTensors::deserialize(&self.bytes).unwrap();
-        let view = file.tensor(&format!("{}/{what}", case.name)).ok()?;
-        let words = view.data().chunks_exact(8).map(|word| word.try_into().unwrap());
-        let numbers = match view.dtype() {
-            Dtype::F64 => words.map(f64::from_le_bytes).collect(),
-            Dtype::I64 => words.map(|word| i64::from_le_bytes(word) as f64).collect(),
-            other => panic!("{}/{what}: {other:?}", case.name),
-        };
-        Some((numbers, view.shape().to_vec()))
+        self.tensors.get(&format!("{}/{what}", case.name)).cloned()
     }
 
     /// Hands every case to `check`, which must ask for each of its tensors and options: what it passes over fails.
@@ -68,6 +71,18 @@ pub(crate) struct Reading<'a> {
 impl Reading<'_> {
     pub(crate) fn name(&self) -> &str {
         &self.case.name
+    }
+
+    /// The greatest number in all gradients of the case but those from above.
+    pub(crate) fn greatest_gradient(&self) -> f64 {
+        let prefix = format!("{}/", self.name());
+        let of_case = self.golden.tensors.range(prefix.clone()..).take_while(|(name, _)| name.starts_with(&prefix));
+        let computed = |name: &str| {
+            let what = name.rsplit('/').next().unwrap_or(name);
+            what.starts_with("grad_") && !what.starts_with("grad_output") && !what.starts_with("grad_state")
+        };
+        let gradients = of_case.filter(|(name, _)| computed(name)).flat_map(|(_, (numbers, _))| numbers);
+        gradients.fold(0.0, |greatest, x| greatest.max(x.abs()))
     }
 
     pub(crate) fn kind(&self) -> &str {
@@ -125,9 +140,8 @@ impl Reading<'_> {
 
     /// Fails when there is a tensor or an option that was not asked for.
     fn finish(&self) {
-        let file = SafeTensors::deserialize(&self.golden.bytes).unwrap();
         let prefix = format!("{}/", self.name());
-        let tensors = file.names().into_iter().filter_map(|name| name.strip_prefix(&prefix)).map(String::from);
+        let tensors = self.golden.tensors.keys().filter_map(|name| name.strip_prefix(&prefix)).map(String::from);
         let options = self.case.args.as_object().unwrap().keys().map(|key| format!("args.{key}"));
         let passed_over: Vec<String> = tensors.chain(options).filter(|x| !self.asked.borrow().contains(x)).collect();
         assert!(passed_over.is_empty(), "{}: the test does not know {passed_over:?}", self.name());

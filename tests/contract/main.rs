@@ -13,6 +13,7 @@ mod fused;
 mod index;
 mod layout;
 mod loss;
+mod norm;
 mod product;
 mod recurrent;
 mod reduce;
@@ -63,6 +64,10 @@ macro_rules! contract {
                 loss {
                     sparse_cross_entropy_is_its_default, cross_entropy_is_its_default,
                     binary_cross_entropy_is_its_default, losses_agree_with_hand_calculation, extreme_logits_stay_finite
+                }
+                norm {
+                    layer_norm_is_its_default, layer_norm_is_its_definition, attention_is_its_default,
+                    attention_is_its_definition, what_is_masked_is_not_attended_to, wrong_norms_and_attentions
                 }
                 update { every_rule_is_its_default, rules_follow_their_formulas }
                 rows {

@@ -98,7 +98,7 @@ impl Case {
             Mask::None => true,
             Mask::Left => step >= row % (t + 1),
             Mask::Right => step + row % (t + 1) < t,
-            Mask::Holes => (row * 7 + step * 5) % 3 != 0,
+            Mask::Holes => !(row * 7 + step * 5).is_multiple_of(3),
             Mask::Rows => row % 2 == 1,
         };
         let mask = Host::build(&[n, t], |at| f64::from(u8::from(there(at[0], at[1]))));
@@ -375,5 +375,43 @@ pub(crate) fn wrong_sequences_are_errors<B: Backend>(b: &B) -> Result<()> {
         outputs: true,
     };
     refused(b.recurrent(Cell::Elman { activation: A::Softmax }, &x), "a softmax in a cell");
+    Ok(())
+}
+
+/// What is summed over is never cut, so that the number of threads does not show.
+#[test]
+fn candle_gives_the_same_bits_on_any_number_of_threads() -> Result<()> {
+    let run = |threads, case: &Case| -> Result<Vec<Vec<u32>>> {
+        let b = elman_candle::Candle::cpu_with_threads(threads)?;
+        let x = case.arrays().up(&b)?;
+        let y = b.recurrent(case.cell, &case.sequence(&x))?;
+        let [_, dh, _] = case.upstream(&b)?;
+        let d = Upstream { outputs: None, h: Some(&dh), c: None };
+        let gradients = b.recurrent_grad(case.cell, &case.sequence(&x), &y, &d, [true; 5])?;
+        let all = [y.outputs, Some(y.h), y.c].into_iter().chain(gradients).flatten();
+        all.map(|a| Ok(b.download(&a)?.into_iter().map(f32::to_bits).collect())).collect()
+    };
+    for (cell, mask) in COMMON.into_iter().flat_map(|cell| MASKS.map(|mask| (cell, mask))) {
+        let case = Case::new(cell, [33, 20, 33]).with(mask, 3);
+        assert!(run(1, &case)? == run(2, &case)? && run(1, &case)? == run(5, &case)?, "{case:?}");
+    }
+    Ok(())
+}
+
+/// Not numbers below the normal range, over which processors take a hundred times longer.
+#[test]
+fn gradients_of_candle_vanish_altogether() -> Result<()> {
+    let b = elman_candle::Candle::cpu();
+    for cell in COMMON {
+        let case = Case::new(cell, [5, 1000, 3]);
+        let x = case.arrays().up(&b)?;
+        let y = b.recurrent(case.cell, &case.sequence(&x))?;
+        let [_, dh, _] = case.upstream(&b)?;
+        let d = Upstream { outputs: None, h: Some(&dh), c: None };
+        let [dz, ..] = b.recurrent_grad(case.cell, &case.sequence(&x), &y, &d, [true; 5])?;
+        let dz = dz.map_or(Ok(Vec::new()), |dz| b.download(&dz))?;
+        assert!(dz.iter().all(|dz| *dz == 0.0 || dz.is_normal()), "{cell:?}");
+        assert!(dz.iter().any(|dz| *dz != 0.0) && dz[..3].iter().all(|dz| *dz == 0.0), "{cell:?}");
+    }
     Ok(())
 }

@@ -58,7 +58,10 @@ fn check<B: Backend>(b: &B) {
     golden.each(|case| models::check(b, case));
 }
 
-/// How far numbers may be from those in double precision, as a part of the greatest of the tensor that is compared.
+/// How far numbers may be from those in double precision, as a part of the greatest of the tensor that is compared. In
+/// `f64` the errors of several layers and ten steps add up to some fifty roundings (1e-14), which another order of sums may
+/// make more of; a wrong formula is off by far more than 1e-12. In `f32` inputs and weights are rounded first, and layers
+/// without a bounded activation make more of it.
 fn tolerance<B: Backend>() -> f64 {
     if is_double::<B>() { 1e-12 } else { 1e-5 }
 }
@@ -84,14 +87,6 @@ fn compare_seen<B: Backend>(case: &Reading<'_>, what: &str, found: &Tensor<B>, s
 
 #[track_caller]
 fn near<B: Backend>(case: &Reading<'_>, what: &str, found: &[f64], expected: &[f64]) {
-    if let Ok(path) = std::env::var("MEASURE") {
-        use std::io::Write;
-        let g = expected.iter().fold(0.0f64, |g, x| g.max(x.abs()));
-        let d = expected.iter().zip(found).fold(0.0f64, |g, (x, y)| g.max((x - y).abs()));
-        let mut f = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
-        let r = if g > 0.0 { d / g } else { d };
-        writeln!(f, "{:e} {} {} {what} {g} {}", r, std::any::type_name::<B>(), case.name(), case.kind()).unwrap();
-    }
     assert_near(&format!("{}: {what}", case.name()), found, expected, tolerance::<B>());
 }
 
@@ -102,7 +97,15 @@ fn compare_gradient<B: Backend>(case: &Reading<'_>, what: &str, gradients: &Grad
     let (expected, shape) = case.tensor(what);
     let sizes = |shape: &[usize]| shape.iter().copied().filter(|&size| size != 1).collect::<Vec<_>>();
     assert_eq!(sizes(&found.shape()), sizes(&shape), "{}: {what}", case.name());
-    near::<B>(case, what, &numbers(&found), &expected);
+    let found = numbers(&found);
+    if is_double::<B>() {
+        return near::<B>(case, what, &found, &expected);
+    }
+    // A gradient that is much smaller than the case's others is a difference of terms as large as they are, or went
+    // through gates at the ends of their range; its rounding is that of the terms.
+    let far = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    let allowed = tolerance::<B>() * case.greatest_gradient();
+    assert!(far <= allowed, "{}: {what}: off by {far}, {allowed} allowed", case.name());
 }
 
 /// Compares the gradients of all weights of a model.

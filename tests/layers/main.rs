@@ -6,9 +6,13 @@
 mod common;
 mod dropout;
 mod harness;
+mod masks;
+mod norm;
+mod recurrent;
 mod refused;
 
-use elman::layers::{Dense, Dropout, Flatten, Reshape, Sequential};
+use elman::layers::rnn::{GruCell, LstmCell};
+use elman::layers::*;
 use elman::{Activation, Backend, Spec};
 use harness::{Case, Input, check};
 
@@ -20,6 +24,22 @@ enum Network {
     Dropout(Dropout),
     Flatten,
     Reshape(Reshape),
+    Masking(Masking),
+    AveragePooling,
+    MaxPooling,
+    LastStep,
+    LayerNorm(LayerNorm),
+    BatchNorm(BatchNorm),
+    AdditiveAttention(AdditiveAttention),
+    MultiHeadAttention(MultiHeadAttention),
+    SpatialDropout(SpatialDropout),
+    Elman(Elman),
+    Lstm(Lstm),
+    Gru(Gru),
+    BothLstm(Bidirectional<LstmCell>),
+    BothGru(Bidirectional<GruCell>),
+    /// A network for each step.
+    TimeDistributed(Box<Network>),
     /// A network within a network, and names of one's own beside numbered ones.
     Nested,
 }
@@ -33,6 +53,21 @@ impl Network {
             Network::Dropout(layer) => network.add(layer),
             Network::Flatten => network.add(Flatten),
             Network::Reshape(layer) => network.add(layer),
+            Network::Masking(layer) => network.add(layer),
+            Network::AveragePooling => network.add(GlobalAveragePooling),
+            Network::MaxPooling => network.add(GlobalMaxPooling),
+            Network::LastStep => network.add(LastStep),
+            Network::LayerNorm(layer) => network.add(layer),
+            Network::BatchNorm(layer) => network.add(layer),
+            Network::AdditiveAttention(layer) => network.add(layer),
+            Network::MultiHeadAttention(layer) => network.add(layer),
+            Network::SpatialDropout(layer) => network.add(layer),
+            Network::Elman(layer) => network.add(layer),
+            Network::Lstm(layer) => network.add(layer),
+            Network::Gru(layer) => network.add(layer),
+            Network::BothLstm(layer) => network.add(layer),
+            Network::BothGru(layer) => network.add(layer),
+            Network::TimeDistributed(inner) => network.add(TimeDistributed::new(inner.layers())),
             Network::Nested => {
                 let encoder = Sequential::new()
                     .add(Dense::new(4).activation(Activation::Tanh))
@@ -97,6 +132,7 @@ fn cases() -> Vec<Case> {
             (known(&[2, 4]), Spec::dense(&[2, units])),
             (unknown_steps(5, 4), steps_of(units)),
             (unknown_steps(1, 4), steps_of(units)),
+            (Input::Masked { features: 4 }, steps_of(units)),
             (Input::Bags { width: 4 }, Spec::dense(&[units])),
         ]
     };
@@ -105,6 +141,7 @@ fn cases() -> Vec<Case> {
             (known(&[7]), Spec::dense(&[7])),
             (known(&[2, 4]), Spec::dense(&[2, 4])),
             (unknown_steps(5, 4), steps_of(4)),
+            (Input::Masked { features: 4 }, steps_of(4)),
             (Input::Bags { width: 4 }, Spec::dense(&[4])),
         ]
     };
@@ -148,10 +185,92 @@ fn cases() -> Vec<Case> {
         ("dense_1.bias", &[3]),
     ];
     cases.push(case(Network::Nested, vec![(known(&[2, 5]), Spec::dense(&[3]))], nested));
+    cases.extend(cases_of_sequences());
+    cases.extend(cases_of_norms(inputs_of_elementwise()));
+    cases
+}
+
+fn cases_of_norms(inputs: Vec<(Input, Spec)>) -> Vec<Case> {
+    // Features are of two sizes: each size is a case.
+    let of_size = |size: usize| {
+        let has = |spec: &Spec| spec.features().unwrap() == size;
+        inputs.iter().filter(|(_, spec)| has(spec)).cloned().collect::<Vec<_>>()
+    };
+    let mut cases = Vec::new();
+    for size in [4, 7] {
+        let gamma: (&str, &[usize]) = ("layer_norm.gamma", &[size]);
+        let layer = Network::LayerNorm(LayerNorm::new().epsilon(1e-2));
+        cases.push(case(layer, of_size(size), &[gamma, ("layer_norm.beta", &[size])]));
+        let weights = ["gamma", "beta", "moving_mean", "moving_variance"].map(|name| format!("batch_norm.{name}"));
+        let weights: Vec<(&str, &[usize])> = weights.iter().map(|name| (name.as_str(), gamma.1)).collect();
+        // A feature of a bag that is the same in all samples has no variance: nothing to compare in single precision.
+        let inputs = of_size(size).into_iter().filter(|(input, _)| !matches!(input, Input::Bags { .. })).collect();
+        cases.push(case(Network::BatchNorm(BatchNorm::new().epsilon(1e-2)), inputs, &weights));
+    }
+    cases
+}
+
+fn cases_of_sequences() -> Vec<Case> {
+    let sequences = || vec![known(&[3, 4]), unknown_steps(5, 4), unknown_steps(1, 4), Input::Masked { features: 4 }];
+    let pooled = || sequences().into_iter().map(|input| (input, Spec::dense(&[4]))).collect::<Vec<_>>();
+    let steps = |outputs: usize| {
+        let specs = [Spec::dense(&[3, outputs]), steps_of(outputs), steps_of(outputs), steps_of(outputs)];
+        sequences().into_iter().zip(specs).collect::<Vec<_>>()
+    };
+    let pools = [Network::AveragePooling, Network::MaxPooling, Network::LastStep];
+    let mut cases: Vec<Case> = pools.into_iter().map(|pool| case(pool, pooled(), &[])).collect();
+    cases.push(case(Network::Masking(Masking::new(0.5)), steps(4), &[]));
+    for rate in [0.0, 0.4, 0.9] {
+        cases.push(case(Network::SpatialDropout(SpatialDropout::new(rate)), steps(4), &[]));
+    }
+    let additive: &[(&str, &[usize])] = &[
+        ("additive_attention.kernel", &[4, 5]),
+        ("additive_attention.bias", &[5]),
+        ("additive_attention.score", &[5]),
+    ];
+    cases.push(case(Network::AdditiveAttention(AdditiveAttention::new(5)), pooled(), additive));
+
+    let projections = |width: usize, outputs: usize, biases: bool| {
+        let inner = [("query", 3), ("key", 3), ("value", width)];
+        let mut params = Vec::new();
+        for (name, size) in inner {
+            params.push((format!("{name}.kernel"), vec![4, 2, size]));
+            params.extend(biases.then(|| (format!("{name}.bias"), vec![2, size])));
+        }
+        params.push(("attention_output.kernel".into(), vec![2, width, outputs]));
+        params.extend(biases.then(|| ("attention_output.bias".into(), vec![outputs])));
+        params.into_iter().map(|(name, shape)| (format!("multi_head_attention.{name}"), shape)).collect::<Vec<_>>()
+    };
+    let plain = MultiHeadAttention::new(2, 3);
+    let forms = [
+        (plain.clone(), 3, 4, true),
+        (plain.clone().causal(), 3, 4, true),
+        (plain.clone().dropout(0.3).without_bias(), 3, 4, false),
+        (plain.causal().dropout(0.3).value_dim(5).outputs(6), 5, 6, true),
+    ];
+    for (layer, width, outputs, biases) in forms {
+        let params = projections(width, outputs, biases);
+        cases.push(Case { network: Network::MultiHeadAttention(layer), inputs: steps(outputs), params });
+    }
+
+    let each = |network: Network| Network::TimeDistributed(Box::new(network));
+    let dense: &[(&str, &[usize])] =
+        &[("time_distributed.sequential.dense.kernel", &[4, 2]), ("time_distributed.sequential.dense.bias", &[2])];
+    let softmax = Network::Dense(Dense::new(2).activation(Activation::Softmax));
+    cases.push(case(each(softmax), steps(2), dense));
+    let sentences = vec![(known(&[2, 3, 4]), Spec::dense(&[2, 4]))];
+    cases.push(case(each(Network::MaxPooling), sentences, &[]));
+    let numbers = vec![(known(&[3]), Spec::dense(&[3])), (known(&[3, 1]), Spec::dense(&[3]))];
+    cases.push(case(each(Network::Reshape(Reshape::new(&[]))), numbers, &[]));
     cases
 }
 
 #[test]
 fn layers_keep_their_word() {
     cases().iter().for_each(check);
+}
+
+#[test]
+fn recurrent_layers_keep_their_word() {
+    recurrent::cases().iter().for_each(check);
 }

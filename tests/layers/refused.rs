@@ -82,6 +82,73 @@ fn what_cannot_be_built_is_an_error_with_its_path() {
     let expected = "layer `reshape`: shape: expected as many numbers as in [batch, 2, 3], found [batch, 4]";
     assert_eq!(refused(one().add(Reshape::new(&[4])), &numbers), expected);
 
+    for rate in [1.0, -0.1, f64::NAN] {
+        let expected = format!("layer `spatial_dropout`: rate: expected a number in [0, 1), found {rate}");
+        assert_eq!(refused(one().add(SpatialDropout::new(rate)), &numbers), expected);
+        let expected = format!("layer `multi_head_attention`: dropout: expected a number in [0, 1), found {rate}");
+        assert_eq!(refused(one().add(MultiHeadAttention::new(1, 1).dropout(rate)), &numbers), expected);
+    }
+    for epsilon in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let expected = format!("epsilon: expected a finite number above 0, found {epsilon}");
+        let found = refused(one().add(LayerNorm::new().epsilon(epsilon)), &numbers);
+        assert_eq!(found, format!("layer `layer_norm`: {expected}"));
+        let found = refused(one().add(BatchNorm::new().epsilon(epsilon)), &numbers);
+        assert_eq!(found, format!("layer `batch_norm`: {expected}"));
+    }
+    for momentum in [-0.1, 1.5, f64::NAN] {
+        let expected = format!("layer `batch_norm`: momentum: expected a number in [0, 1], found {momentum}");
+        assert_eq!(refused(one().add(BatchNorm::new().momentum(momentum)), &numbers), expected);
+    }
+    let expected = "layer `additive_attention`: units: expected at least 1, found 0";
+    assert_eq!(refused(one().add(AdditiveAttention::new(0)), &numbers), expected);
+    for (layer, option) in [
+        (MultiHeadAttention::new(0, 1), "heads"),
+        (MultiHeadAttention::new(1, 0), "key_dim"),
+        (MultiHeadAttention::new(1, 1).value_dim(0), "value_dim"),
+        (MultiHeadAttention::new(1, 1).outputs(0), "outputs"),
+    ] {
+        let expected = format!("layer `multi_head_attention`: {option}: expected at least 1, found 0");
+        assert_eq!(refused(one().add(layer), &numbers), expected);
+    }
+
+    // What is no sequence.
+    let sequences =
+        "input: expected sequences [batch, time, features] of at least one step and a known number of features";
+    let no_sequences = [
+        (words, "indices [batch, 5]"),
+        (unknown, "[batch, 3, any]"),
+        (Spec::dense(&[3]), "[batch, 3]"),
+        (Spec::dense(&[0, 3]), "[batch, 0, 3]"),
+        (Spec::dense(&[2, 0]), "[batch, 2, 0]"),
+        (Spec::dense(&[2, 3, 4]), "[batch, 2, 3, 4]"),
+        (Spec::bags(3), "bags [batch, 3]"),
+    ];
+    for (input, found) in &no_sequences {
+        let layers = [
+            (one().add(Masking::new(0.0)), "masking"),
+            (one().add(GlobalAveragePooling), "global_average_pooling"),
+            (one().add(GlobalMaxPooling), "global_max_pooling"),
+            (one().add(LastStep), "last_step"),
+            (one().add(AdditiveAttention::new(2)), "additive_attention"),
+            (one().add(MultiHeadAttention::new(2, 2)), "multi_head_attention"),
+            (one().add(SpatialDropout::new(0.5)), "spatial_dropout"),
+        ];
+        for (layers, name) in layers {
+            assert_eq!(refused(layers, input), format!("layer `{name}`: {sequences}, found {found}"));
+        }
+    }
+    let steps = "layer `time_distributed`: input: expected sequences [batch, time, ..] of at least one step, found";
+    for (input, found) in [
+        (Spec::indices(5), "indices [batch, 5]"),
+        (Spec::bags(3), "bags [batch, 3]"),
+        (Spec::dense(&[]), "[batch]"),
+        (Spec::dense(&[0, 3]), "[batch, 0, 3]"),
+    ] {
+        assert_eq!(refused(one().add(TimeDistributed::new(Dense::new(2))), &input), format!("{steps} {found}"));
+    }
+    let expected = format!("layer `time_distributed.last_step`: {sequences}, found [batch, 3]");
+    assert_eq!(refused(one().add(TimeDistributed::new(LastStep)), &numbers), expected);
+
     // Names.
     for name in ["", "a.b", "."] {
         let expected = format!("layer: expected a name that is not empty and holds no dot, found `{name}`");
@@ -141,4 +208,39 @@ fn refuse<B: Backend>(b: &B) {
     let path = "layer `encoder.next.reshape`";
     let shapes = "reshape: shapes [3, 2] and [3, 3, 1] do not go together (they must have as many elements)";
     assert_eq!(lied(Sequential::new().add(Reshape::new(&[3, 1])), numbers()), format!("{path}: {shapes}"));
+
+    // Sequences without a step, and masks of other sequences.
+    let layers = || {
+        [
+            (Sequential::new().add(Masking::new(0.0)), "masking"),
+            (Sequential::new().add(GlobalAveragePooling), "global_average_pooling"),
+            (Sequential::new().add(GlobalMaxPooling), "global_max_pooling"),
+            (Sequential::new().add(LastStep), "last_step"),
+            (Sequential::new().add(AdditiveAttention::new(2)), "additive_attention"),
+            (Sequential::new().add(MultiHeadAttention::new(2, 2)), "multi_head_attention"),
+            (Sequential::new().add(SpatialDropout::new(0.5)), "spatial_dropout"),
+        ]
+    };
+    for (network, name) in layers() {
+        let model = network.build(b, Spec::Dense(vec![None, Some(3)]), 0).unwrap();
+        let refused = |input: Value<B>| model.forward(input, Mode::Evaluation).unwrap_err().to_string();
+        let expected = "input: expected sequences [batch, time, features] of at least one step, found shape [2, 0, 3]";
+        assert_eq!(refused(tensor(b, &[], &[2, 0, 3]).into()), format!("layer `{name}`: {expected}"));
+        let other = Mask::new(b, &[true; 4], 2).unwrap();
+        let expected = "model input: mask: shapes [2, 3, 3] and [2, 2] do not go together \
+            (a mask is [batch, time] for numbers [batch, time, ..])";
+        assert_eq!(refused(Value::from(tensor(b, &[0.0; 18], &[2, 3, 3])).with_mask(other)), expected);
+    }
+    let model = Sequential::new().add(TimeDistributed::new(Dense::new(2)));
+    let model = model.build(b, Spec::Dense(vec![None, Some(3)]), 0).unwrap();
+    let found = model.forward(tensor(b, &[], &[2, 0, 3]), Mode::Evaluation).unwrap_err().to_string();
+    let expected = "input: expected sequences [batch, time, ..] of at least one step, found shape [2, 0, 3]";
+    assert_eq!(found, format!("layer `time_distributed`: {expected}"));
+    // A mask whose steps are the features.
+    let model = Sequential::new().add(BatchNorm::new()).build(b, Spec::dense(&[3]), 0).unwrap();
+    let mask = Mask::new(b, &[true; 6], 3).unwrap();
+    let masked = Value::from(tensor(b, &[0.0; 6], &[2, 3])).with_mask(mask);
+    let found = model.forward(masked, Mode::Training(elman::Key::new(0))).unwrap_err().to_string();
+    let expected = "input: expected numbers [batch, time, .., features] for a mask [batch, time], found shape [2, 3]";
+    assert_eq!(found, format!("layer `batch_norm`: {expected}"));
 }

@@ -3,5 +3,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod embedding;
+mod opinions;
 mod options;
 mod tasks;

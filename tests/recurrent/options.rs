@@ -40,6 +40,7 @@ fn layers() -> Vec<Sequential<R>> {
     vec![
         of(Sequential::new().add(Elman::new(4))),
         of(Sequential::new().add(Lstm::new(4))),
+        of(Sequential::new().add(Lstm::new(4).layer_norm())),
         of(Sequential::new().add(Gru::new(4))),
         of(Sequential::new().add(Gru::new(4).reset_before())),
         of(Sequential::new().add(Bidirectional::new(Lstm::new(4)))),

@@ -1,11 +1,15 @@
 //! What only a recurrent network can learn.
 
+#[path = "../../examples/common/memory.rs"]
+#[allow(dead_code)]
+mod memory;
+
 use elman::data::{Dataset, Inputs, Targets};
 use elman::layers::{Dense, Elman, Embedding, Gru, Layer, Lstm, Sequential};
-use elman::loss::BinaryCrossEntropy;
+use elman::loss::{BinaryCrossEntropy, MeanSquaredError};
 use elman::metrics::Accuracy;
-use elman::model::Fit;
-use elman::optim::Adam;
+use elman::model::{Batch, Fit};
+use elman::optim::{Adam, Optimizer};
 use elman::{Activation, Backend, Key, Spec};
 use elman_candle::Candle;
 use elman_reference::Reference;
@@ -48,4 +52,20 @@ fn the_first_word_is_remembered() {
     }
     all(&Candle::cpu());
     all(&Reference::<f32>::new());
+}
+
+/// Two marked numbers of twenty are added: without memory there is nothing to say but 1, an error of 0.167.
+#[test]
+fn an_lstm_solves_the_adding_problem() {
+    let (b, key) = (Candle::cpu(), Key::new(5));
+    let network = Sequential::new().add(Lstm::new(16)).add(Dense::new(1));
+    let mut model = network.build(&b, Spec::dense(&[20, 2]), 1).unwrap();
+    model.compile(Optimizer::new(Adam::new(0.01)).clip_global_norm(1.0), MeanSquaredError);
+    for update in 0..600 {
+        let batch = memory::adding(32, 20, key.fold(update)).unwrap();
+        model.train_step(&Batch::new(&b, batch).unwrap()).unwrap();
+    }
+    let test = memory::adding(300, 20, key.named("test")).unwrap();
+    let loss = model.evaluate(&test, 100).unwrap().get("loss").unwrap();
+    assert!(loss < 0.02, "{loss}, baseline {}", memory::ADDING_BASELINE);
 }

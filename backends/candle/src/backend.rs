@@ -329,6 +329,27 @@ impl Backend for Candle {
         }
     }
 
+    fn layer_norm(&self, x: &Array, gamma: &Array, beta: &Array, epsilon: f64) -> Result<Array> {
+        match &self.cpu {
+            Some(cpu) if x.shape().elements() > 0 => cpu.layer_norm(x, gamma, beta, epsilon as f32),
+            _ => norm::layer_norm(self, x, gamma, beta, epsilon),
+        }
+    }
+
+    fn layer_norm_grad(
+        &self,
+        x: &Array,
+        gamma: &Array,
+        epsilon: f64,
+        dy: &Array,
+        wanted: [bool; 3],
+    ) -> Result<[Option<Array>; 3]> {
+        match &self.cpu {
+            Some(cpu) if x.shape().elements() > 0 => cpu.layer_norm_grad(x, gamma, epsilon as f32, dy, wanted),
+            _ => norm::layer_norm_grad(self, x, gamma, epsilon, dy, wanted),
+        }
+    }
+
     fn dropout(&self, x: &Array, rate: f64, key: Key) -> Result<Array> {
         match &self.cpu {
             Some(cpu) => cpu.dropout(x, rate, key),

@@ -59,7 +59,7 @@ pub(super) fn read(source: Source, columns: &TextColumns, found: &mut Found) -> 
         }
         seen.since_record.set(0);
         last = line;
-        runs_on = record.iter().last().is_some_and(|value| value.contains(&b'\n'));
+        runs_on = record.iter().next_back().is_some_and(|value| value.contains(&b'\n'));
         match header {
             None => header = Some((column(&record, &columns.label, found)?, column(&record, &columns.text, found)?)),
             Some((label, text)) => {

@@ -22,6 +22,7 @@ pub struct LstmCell {
     gates: Activation,
     activation: Activation,
     forget_bias: Option<f64>,
+    normalised: bool,
 }
 
 impl Lstm {
@@ -33,7 +34,7 @@ impl Lstm {
     /// ```
     pub fn new(units: usize) -> Self {
         let (gates, activation) = (Activation::Sigmoid, Activation::Tanh);
-        Rnn::with_cell(units, LstmCell { gates, activation, forget_bias: Some(1.0) })
+        Rnn::with_cell(units, LstmCell { gates, activation, forget_bias: Some(1.0), normalised: false })
     }
 
     /// The function of candidate and output, tanh in the formula; it must be elementwise.
@@ -54,6 +55,15 @@ impl Lstm {
         self
     }
 
+    /// Normalises within each step (Ba, Kiros, Hinton, 2016): the inputs' and the state's parts of the pre-activations each
+    /// over all gates, and the cell state on its way to the output. More parameters: `kernel_gamma [4 units]`,
+    /// `recurrent_gamma [4 units]`, `state_gamma [units]`, `state_beta [units]`. It costs several times what the plain LSTM
+    /// costs.
+    pub fn layer_norm(mut self) -> Self {
+        self.cell.normalised = true;
+        self
+    }
+
     /// What Keras 1 meant by `LSTM`, the lecture's programs: gates `clip(0.2 x + 0.5, 0, 1)`, kernels drawn gate by gate,
     /// recurrent ones 1.1 times orthogonal.
     pub fn keras1(self) -> Self {
@@ -67,6 +77,10 @@ impl CellKind for LstmCell {
 
     fn cell(&self) -> Cell {
         Cell::Lstm { gates: self.gates, activation: self.activation }
+    }
+
+    fn is_normalised(&self) -> bool {
+        self.normalised
     }
 
     fn init_bias(&self, units: usize, values: &mut [f64]) {

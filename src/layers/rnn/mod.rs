@@ -25,6 +25,7 @@ mod elman;
 mod gru;
 mod lstm;
 mod module;
+mod normed;
 
 pub use bidirectional::{Bidirectional, Merge};
 pub use elman::{Elman, ElmanCell};
@@ -49,6 +50,11 @@ pub trait CellKind: Clone + Debug + Send + Sync + 'static {
 
     /// Whether the recurrent part has a bias of its own.
     fn has_recurrent_bias(&self) -> bool {
+        false
+    }
+
+    /// Whether it is normalised within its steps, which the LSTM can be.
+    fn is_normalised(&self) -> bool {
         false
     }
 
@@ -203,6 +209,7 @@ impl<C: CellKind> Rnn<C> {
                 recurrent_bias = Some(scope.param("recurrent_bias", [width].into(), weight)?);
             }
         }
+        let norms = self.cell.is_normalised().then(|| normed::Norms::build(units, scope)).transpose()?;
         let mut first = Vec::new();
         if self.learned_state {
             let names = ["initial_h", "initial_c"];
@@ -217,6 +224,7 @@ impl<C: CellKind> Rnn<C> {
             recurrent_kernel,
             bias,
             recurrent_bias,
+            norms,
             first,
             return_sequences: self.return_sequences,
             return_state: self.return_state,

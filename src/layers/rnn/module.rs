@@ -1,5 +1,6 @@
 //! [`RnnModule`]: a recurrent layer with its parameters.
 
+use super::normed::Norms;
 use crate::backend::{Backend, Cell, norm};
 use crate::error::{Error, Result};
 use crate::layers::{Mask, Module, Pass, Value};
@@ -17,6 +18,8 @@ pub struct RnnModule<B: Backend> {
     pub(super) recurrent_kernel: ParamId,
     pub(super) bias: Option<ParamId>,
     pub(super) recurrent_bias: Option<ParamId>,
+    /// Of a layer-normalised LSTM.
+    pub(super) norms: Option<Norms>,
     /// The learned first states.
     pub(super) first: Vec<ParamId>,
     pub(super) return_sequences: bool,
@@ -57,7 +60,11 @@ impl<B: Backend> RnnModule<B> {
             None => None,
         };
         let bias = self.bias.map(|bias| pass.param(bias));
-        let z = x.linear(&pass.param(self.kernel), bias.as_ref())?;
+        let kernel = pass.param(self.kernel);
+        let z = match &self.norms {
+            Some(norms) => norms.inputs(&x.linear(&kernel, None)?, bias.as_ref(), pass)?,
+            None => x.linear(&kernel, bias.as_ref())?,
+        };
         let first = if first.is_empty() { self.first_states(n, pass)? } else { first.to_vec() };
         let count = if self.cell.has_cell_state() { 2 } else { 1 };
         if !(first.is_empty() || first.len() == count) {
@@ -74,7 +81,10 @@ impl<B: Backend> RnnModule<B> {
             reverse: self.reverse,
             outputs,
         };
-        let states = z.recurrent(self.cell, &recurrence)?;
+        let states = match &self.norms {
+            Some(norms) => norms.recurrent(&z, self.cell.activations(), &recurrence, pass)?,
+            None => z.recurrent(self.cell, &recurrence)?,
+        };
         if let Some(carried) = self.carried.as_ref().filter(|_| !pass.is_rehearsal()) {
             let last = std::iter::once(&states.h).chain(&states.c).map(|state| state.value().clone());
             *carried.lock().unwrap_or_else(PoisonError::into_inner) = last.collect();

@@ -110,7 +110,7 @@ fn number(text: &str, in_word: bool) -> Option<usize> {
     let mut characters = unsigned.chars().peekable();
     while let Some(character) = characters.next() {
         let digit_follows = characters.peek().is_some_and(|next| next.is_numeric());
-        if !character.is_numeric() && !(MARKS.contains(&character) && digit_follows) {
+        if !(character.is_numeric() || MARKS.contains(&character) && digit_follows) {
             break;
         }
         length += character.len_utf8();

@@ -7,6 +7,7 @@
 mod bags;
 mod dropout;
 mod elementwise;
+mod layer_norm;
 mod loss;
 mod math;
 pub(crate) mod nest;

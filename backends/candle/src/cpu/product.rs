@@ -37,6 +37,9 @@ impl<'a> Matrix<'a> {
     }
 }
 
+/// The length of a sum that the `gemm` crate never cuts.
+const DEPTH: usize = 512;
+
 /// `out = a b`, or `out += a b`, on this thread; rows of `out` are `stride` apart.
 ///
 /// # Safety
@@ -44,6 +47,15 @@ impl<'a> Matrix<'a> {
 /// `out`, which are initialised.
 #[allow(unsafe_code)]
 unsafe fn product(out: *mut f32, stride: usize, add: bool, [m, k, n]: [usize; 3], a: Matrix<'_>, b: Matrix<'_>) {
+    // The crate cuts longer sums itself, in places that depend on the other sizes, and these on the number of threads.
+    if k > DEPTH {
+        // SAFETY: the same elements in two parts.
+        unsafe {
+            product(out, stride, add, [m, DEPTH, n], a, b);
+            product(out, stride, true, [m, k - DEPTH, n], a.after(DEPTH * a.column), b.after(DEPTH * b.row));
+        }
+        return;
+    }
     // SAFETY: what the caller vouches for; strides beyond the last row and column are not gone along.
     unsafe {
         gemm::gemm(
@@ -114,11 +126,13 @@ impl Cpu {
         // Some 40 multiplications and additions a nanosecond; the longer side is cut, in whole vectors.
         let parts = self.threads.parts(m * k * n / 40);
         let by_columns = n >= m;
-        let blocks = if by_columns { n.div_ceil(16) } else { m.div_ceil(16) };
+        let longer = if by_columns { n } else { m };
+        // The rest goes with the last: a single row or column would be summed in another order.
+        let blocks = (longer / 16).max(1);
         let to = Output(out.as_mut_ptr());
         self.threads.run(ranges(blocks, parts.min(blocks)), |range| {
-            let (start, end) = (range.start * 16, range.end * 16);
-            let (rows, columns) = if by_columns { (0..m, start..end.min(n)) } else { (start..end.min(m), 0..n) };
+            let (start, end) = (range.start * 16, if range.end == blocks { longer } else { range.end * 16 });
+            let (rows, columns) = if by_columns { (0..m, start..end) } else { (start..end, 0..n) };
             let to = &to;
             let sizes = [rows.len(), k, columns.len()];
             let (a, b) = (a.after(rows.start * a.row), b.after(columns.start * b.column));

@@ -73,7 +73,12 @@ impl Cpu {
     }
 
     /// Calls `row` with each row of two arrays of one shape and that of the result.
-    fn by_row(&self, op: &'static str, [a, b]: [&Array; 2], row: fn(&[f32], &[f32], &mut [f32])) -> Result<Array> {
+    pub(super) fn by_row(
+        &self,
+        op: &'static str,
+        [a, b]: [&Array; 2],
+        row: impl Fn(&[f32], &[f32], &mut [f32]) + Sync,
+    ) -> Result<Array> {
         let shape = a.shape();
         elman::backend::check::same_shape(op, shape, b.shape())?;
         if shape.rank() == 0 {

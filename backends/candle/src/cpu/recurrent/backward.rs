@@ -168,6 +168,7 @@ impl Operands<'_> {
             let gates = step.of(self.gates, g * u);
             let of_step = Backward { f, u, rows, gates, inner: saved, dv: &mut *dv, dh: &mut *dh, dc: &mut *dc };
             self.step(step, of_step, dr, inner);
+            cells::fade(dr);
             for (row, dr) in rows.iter().zip(dr.chunks_exact_mut(u)) {
                 if let Some(dropout) = self.dropout {
                     multiply(dr, &dropout[(part.rows.start + row) * u..][..u]);

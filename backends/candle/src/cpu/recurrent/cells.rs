@@ -21,6 +21,15 @@ fn each(f: impl Fn(usize) -> f32) -> Block {
     block
 }
 
+/// Gradients below this count as 0. Those of early steps fade to nothing in long sequences, and processors take a hundred
+/// times longer over numbers below the normal range; so far above it, products with weights and slopes stay in it.
+const NOTHING: f32 = 1e-30;
+
+#[inline(always)]
+fn faded(x: f32) -> f32 {
+    if x.abs() < NOTHING { 0.0 } else { x }
+}
+
 /// Up to a block of numbers from `at` on; the rest is 0.
 #[inline(always)]
 fn load(from: &[f32], at: usize, count: usize) -> Block {
@@ -190,7 +199,7 @@ vectorised! {
         for (pair, row) in rows.iter().enumerate() {
             for (j, count) in blocks(u) {
                 let (y, d) = (load(gates, pair * u + j, count), load(dh, row * u + j, count));
-                store(dv, pair * u + j, count, each(|k| f.slope(y[k]) * d[k]));
+                store(dv, pair * u + j, count, each(|k| faded(f.slope(y[k]) * d[k])));
             }
         }
     }
@@ -204,12 +213,12 @@ vectorised! {
                 let [i, forget, candidate, o] = [0, 1, 2, 3].map(|k| load(gates, gate(k), count));
                 let (c, y) = (load(before, own, count), load(values, own, count));
                 let (d, dc_after) = (load(dh, at, count), load(dc, at, count));
-                let of_c = each(|k| dc_after[k] + f.slope(y[k]) * (d[k] * o[k]));
-                store(dv, gate(0), count, each(|k| f.gate_slope(i[k]) * (of_c[k] * candidate[k])));
-                store(dv, gate(1), count, each(|k| f.gate_slope(forget[k]) * (of_c[k] * c[k])));
-                store(dv, gate(2), count, each(|k| f.slope(candidate[k]) * (of_c[k] * i[k])));
-                store(dv, gate(3), count, each(|k| f.gate_slope(o[k]) * (d[k] * y[k])));
-                store(dc, at, count, each(|k| of_c[k] * forget[k]));
+                let of_c = each(|k| faded(dc_after[k] + f.slope(y[k]) * (d[k] * o[k])));
+                store(dv, gate(0), count, each(|k| faded(f.gate_slope(i[k]) * (of_c[k] * candidate[k]))));
+                store(dv, gate(1), count, each(|k| faded(f.gate_slope(forget[k]) * (of_c[k] * c[k]))));
+                store(dv, gate(2), count, each(|k| faded(f.slope(candidate[k]) * (of_c[k] * i[k]))));
+                store(dv, gate(3), count, each(|k| faded(f.gate_slope(o[k]) * (d[k] * y[k]))));
+                store(dc, at, count, each(|k| faded(of_c[k] * forget[k])));
             }
         }
     }
@@ -223,12 +232,12 @@ vectorised! {
                 let (at, own) = (3 * pair * u + j, pair * u + j);
                 let [g, s, y] = [0, 1, 2].map(|k| load(gates, at + k * u, count));
                 let (h, v, d) = (load(before, own, count), load(inner, own, count), load(dh, row * u + j, count));
-                let candidate = each(|k| f.slope(y[k]) * (d[k] * (1.0 - g[k])));
-                store(dv, at, count, each(|k| f.gate_slope(g[k]) * (d[k] * (h[k] - y[k]))));
-                store(dv, at + u, count, each(|k| f.gate_slope(s[k]) * (candidate[k] * v[k])));
-                store(dv, at + 2 * u, count, each(|k| candidate[k] * s[k]));
+                let candidate = each(|k| faded(f.slope(y[k]) * (d[k] * (1.0 - g[k]))));
+                store(dv, at, count, each(|k| faded(f.gate_slope(g[k]) * (d[k] * (h[k] - y[k])))));
+                store(dv, at + u, count, each(|k| faded(f.gate_slope(s[k]) * (candidate[k] * v[k]))));
+                store(dv, at + 2 * u, count, each(|k| faded(candidate[k] * s[k])));
                 store(of_z, own, count, candidate);
-                store(dh, row * u + j, count, each(|k| d[k] * g[k]));
+                store(dh, row * u + j, count, each(|k| faded(d[k] * g[k])));
             }
         }
     }
@@ -241,9 +250,9 @@ vectorised! {
                 let at = 3 * pair * u + j;
                 let (g, y) = (load(gates, at, count), load(gates, at + 2 * u, count));
                 let (h, d) = (load(before, pair * u + j, count), load(dh, row * u + j, count));
-                store(dv, at, count, each(|k| f.gate_slope(g[k]) * (d[k] * (h[k] - y[k]))));
-                store(dv, at + 2 * u, count, each(|k| f.slope(y[k]) * (d[k] * (1.0 - g[k]))));
-                store(dh, row * u + j, count, each(|k| d[k] * g[k]));
+                store(dv, at, count, each(|k| faded(f.gate_slope(g[k]) * (d[k] * (h[k] - y[k])))));
+                store(dv, at + 2 * u, count, each(|k| faded(f.slope(y[k]) * (d[k] * (1.0 - g[k])))));
+                store(dh, row * u + j, count, each(|k| faded(d[k] * g[k])));
             }
         }
     }
@@ -255,9 +264,14 @@ vectorised! {
             for (j, count) in blocks(u) {
                 let (at, own) = (3 * pair * u + u + j, pair * u + j);
                 let (s, r, inner) = (load(gates, at, count), load(taken, own, count), load(d, own, count));
-                store(dv, at, count, each(|k| f.gate_slope(s[k]) * (inner[k] * r[k])));
-                store(d, own, count, each(|k| inner[k] * s[k]));
+                store(dv, at, count, each(|k| faded(f.gate_slope(s[k]) * (inner[k] * r[k]))));
+                store(d, own, count, each(|k| faded(inner[k] * s[k])));
             }
         }
+    }
+
+    /// Numbers that count as nothing are nothing.
+    pub(super) fn fade(x: &mut [f32]) {
+        x.iter_mut().for_each(|x| *x = faded(*x));
     }
 }

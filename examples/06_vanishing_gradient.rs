@@ -1,0 +1,309 @@
+//! Vanishing and exploding gradients (L20): how far back a recurrent network feels, and what that means for learning.
+//!
+//! `∂h_t/∂h_{t-1} = diag(f') Uᵀ`: over a distance in time the gradient is multiplied by so many such matrices. The first
+//! task measures what is left of it in untrained networks; the other two cannot be done without a long memory.
+
+mod common;
+
+use clap::{Parser, ValueEnum};
+use common::gradient_flow::{
+    BOUND, Candidate, FEATURES, TOO_MUCH, UNITS, candidates, gradient_norms, small_inputs, step_length,
+};
+use common::plot::{Chart, Line};
+use common::{Options, Program, memory};
+use elman::data::Dataset;
+use elman::layers::{Dense, Elman, Embedding, Gru, Lstm, Sequential, Weight};
+use elman::loss::{Loss, MeanSquaredError, SparseCategoricalCrossEntropy};
+use elman::model::Batch;
+use elman::optim::{Adam, Optimizer, Sgd};
+use elman::{Activation, Backend, Init, Key, Model, Spec};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Vanishing and exploding gradients, measured and in their consequences (L20)
+#[derive(Parser)]
+#[command(version)]
+struct Vanishing {
+    #[command(flatten)]
+    options: Options,
+    /// What to do
+    #[arg(long, value_enum, default_value = "all")]
+    task: Task,
+    /// Greatest distance of gradients; length of the adding problem
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    steps: u32,
+    /// Blanks over which the copy task has to remember
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    blanks: u32,
+    /// Training steps on the adding problem, each on sequences never seen before
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    adding_updates: u64,
+    /// Training steps on the copy task
+    #[arg(long, default_value_t = 1200, value_parser = clap::value_parser!(u64).range(1..))]
+    copy_updates: u64,
+    /// Units of the networks that are trained
+    #[arg(long, default_value_t = 32)]
+    units: usize,
+    /// Sequences a mini-batch
+    #[arg(long, default_value_t = 32)]
+    batch_size: usize,
+    /// Adam's learning rate
+    #[arg(long, default_value_t = 2e-2)]
+    rate: f64,
+    /// Gradients are shortened to this norm, all parameters together
+    #[arg(long, default_value_t = 1.0)]
+    clip: f64,
+    /// Forget bias of the LSTM that is to copy
+    #[arg(long, default_value_t = 3.0)]
+    forget_bias: f64,
+    /// Write the curves to this folder: gradients.svg, adding.svg, copy.svg
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Task {
+    /// The gradient's norm against distance in time
+    Gradients,
+    /// The sum of two marked numbers of a hundred
+    Adding,
+    /// Ten symbols, repeated after a pause
+    Copy,
+    /// All three
+    All,
+}
+
+/// The distances that the table shows.
+const DISTANCES: [usize; 7] = [1, 2, 5, 10, 20, 50, 100];
+
+/// What a network's loss did in training, and how long that took.
+struct Course<B: Backend> {
+    name: &'static str,
+    model: Model<B>,
+    /// Updates and the loss on the test set after them.
+    losses: Vec<(f64, f64)>,
+    seconds: f64,
+}
+
+impl<B: Backend> Course<B> {
+    fn last(&self) -> f64 {
+        self.losses.last().map_or(f64::NAN, |&(_, loss)| loss)
+    }
+}
+
+impl Vanishing {
+    fn does(&self, task: Task) -> bool {
+        self.task == Task::All || self.task == task
+    }
+
+    fn gradients<B: Backend>(&self, backend: &B, key: Key) -> anyhow::Result<Value> {
+        let steps = self.steps as usize + 1;
+        let distances: Vec<usize> = DISTANCES.into_iter().filter(|&distance| distance < steps).collect();
+        println!("The gradient of the last output for the input some steps before it, in untrained networks:\n");
+        print!("{:<26}", "distance");
+        distances.iter().for_each(|distance| print!("{distance:>10}"));
+        println!();
+        let x = small_inputs(backend, steps, key.named("inputs"))?;
+        let (mut lines, mut results) = (Vec::new(), json!({}));
+        for Candidate { name, colour, dashed, network } in candidates() {
+            let model = network.build(backend, Spec::dense(&[steps, FEATURES]), self.options.seed)?;
+            let norms = gradient_norms(&model, &x, key.named("direction"))?;
+            print!("{name:<26}");
+            distances.iter().for_each(|&distance| print!("{:>10}", scientific(norms[distance])));
+            println!();
+            results[&name] =
+                distances.iter().map(|&d| (d.to_string(), json!(norms[d]))).collect::<serde_json::Map<_, _>>().into();
+            let points = norms.iter().enumerate().map(|(distance, &norm)| (distance as f64, norm)).collect();
+            lines.push(Line { name, points, colour, dashed });
+        }
+        println!("(inputs uniform in ±{BOUND}, {UNITS} units; a 0 is less than the numbers can hold)\n");
+
+        let exploding = Elman::new(UNITS)
+            .activation(Activation::Relu)
+            .recurrent_kernel(Weight::new(Init::Orthogonal { gain: TOO_MUCH }));
+        let network = Sequential::new().add(exploding);
+        let move_by = |optimizer| {
+            let mut model = network.build(backend, Spec::dense(&[steps, FEATURES]), self.options.seed)?;
+            step_length(&mut model, &x, optimizer, key.named("direction"))
+        };
+        let free = move_by(Optimizer::new(Sgd::new(1.0)))?;
+        let clipped = move_by(Optimizer::new(Sgd::new(1.0)).clip_global_norm(self.clip))?;
+        println!(
+            "A step of gradient descent (rate 1) moves the weights of the network that explodes by {}, with the\n\
+             gradients' common norm clipped at {} by {clipped:.3}.\n",
+            scientific(free),
+            self.clip
+        );
+        self.plot(
+            "gradients",
+            "Gradient of the last output for earlier inputs",
+            "distance in time",
+            "norm",
+            1e-20,
+            lines,
+        )?;
+        Ok(json!({ "norms": results, "step_without_clipping": free, "step_with_clipping": clipped }))
+    }
+
+    /// Trains networks side by side on the same batches, each drawn anew.
+    fn train<B: Backend>(
+        &self,
+        mut courses: Vec<Course<B>>,
+        updates: u64,
+        test: &Dataset,
+        draw: impl Fn(u64) -> elman::Result<Dataset>,
+    ) -> anyhow::Result<Vec<Course<B>>> {
+        print!("{:>8}", "updates");
+        courses.iter().for_each(|course| print!("{:>12}", course.name));
+        println!();
+        let every = updates.div_ceil(12);
+        for update in 0..=updates {
+            if update % every == 0 || update == updates {
+                print!("{update:>8}");
+                for course in &mut courses {
+                    let loss = course.model.evaluate(test, 100)?.get("loss").unwrap_or(f64::NAN);
+                    print!("{loss:>12.4}");
+                    course.losses.push((update as f64, loss));
+                }
+                println!();
+            }
+            if update < updates {
+                let batch = Batch::new(courses[0].model.backend(), draw(update)?)?;
+                for course in &mut courses {
+                    let start = Instant::now();
+                    // Reading the loss waits for the device.
+                    course.model.train_step(&batch)?.0.to_scalar()?;
+                    course.seconds += start.elapsed().as_secs_f64();
+                }
+            }
+        }
+        print!("{:>8}", "seconds");
+        courses.iter().for_each(|course| print!("{:>12.1}", course.seconds));
+        println!("\n");
+        Ok(courses)
+    }
+
+    fn course<B: Backend>(
+        &self,
+        backend: &B,
+        name: &'static str,
+        network: Sequential<B>,
+        input: Spec,
+        loss: impl Loss<B> + 'static,
+    ) -> anyhow::Result<Course<B>> {
+        let mut model = network.build(backend, input, self.options.seed)?;
+        model.compile(Optimizer::new(Adam::new(self.rate)).clip_global_norm(self.clip), loss);
+        Ok(Course { name, model, losses: Vec::new(), seconds: 0.0 })
+    }
+
+    fn adding<B: Backend>(&self, backend: &B, key: Key) -> anyhow::Result<Value> {
+        let steps = self.steps as usize;
+        println!(
+            "The adding problem over {steps} steps; mean squared error, {:.3} for who always says 1:\n",
+            memory::ADDING_BASELINE
+        );
+        let course = |name, recurrent: Sequential<B>| {
+            let network = recurrent.add(Dense::new(1));
+            self.course(backend, name, network, Spec::dense(&[steps, 2]), MeanSquaredError)
+        };
+        let courses = vec![
+            course("elman", Sequential::new().add(Elman::new(self.units)))?,
+            course("gru", Sequential::new().add(Gru::new(self.units)))?,
+            course("lstm", Sequential::new().add(Lstm::new(self.units)))?,
+        ];
+        let test = memory::adding(500, steps, key.named("test"))?;
+        let draw = |update| memory::adding(self.batch_size, steps, key.named("train").fold(update));
+        let courses = self.train(courses, self.adding_updates, &test, draw)?;
+        self.losses("adding", "Adding problem", "mean squared error", memory::ADDING_BASELINE, &courses)
+    }
+
+    fn copy<B: Backend>(&self, backend: &B, key: Key) -> anyhow::Result<Value> {
+        let blanks = self.blanks as usize;
+        let baseline = memory::copy_baseline(blanks);
+        println!("The copy task over {blanks} blanks; cross-entropy, {baseline:.4} for who guesses the symbols:\n");
+        let one_hot = (0..memory::WORDS * memory::WORDS).map(|i| f32::from(u8::from(i % (memory::WORDS + 1) == 0)));
+        let one_hot = Embedding::from_vectors(one_hot.collect(), memory::WORDS)?.frozen();
+        let one_hot = || Sequential::new().add(one_hot.clone());
+        let lstm = Lstm::new(self.units).forget_bias(self.forget_bias).return_sequences();
+        let course = |name, recurrent: Sequential<B>| {
+            let dense = Dense::new(memory::SYMBOLS + 1).activation(Activation::Softmax);
+            let network = recurrent.add(dense);
+            let input = Spec::indices(blanks + 2 * memory::REMEMBERED);
+            self.course(backend, name, network, input, SparseCategoricalCrossEntropy::new())
+        };
+        let courses = vec![
+            course("elman", one_hot().add(Elman::new(self.units).return_sequences()))?,
+            course("lstm", one_hot().add(lstm))?,
+        ];
+        let test = memory::copy(200, blanks, key.named("test"))?;
+        let draw = |update| memory::copy(self.batch_size, blanks, key.named("train").fold(update));
+        let courses = self.train(courses, self.copy_updates, &test, draw)?;
+        self.losses("copy", "Copy task", "cross-entropy", baseline, &courses)
+    }
+
+    /// Draws the courses of the losses; what becomes of them in the JSON file.
+    fn losses<B: Backend>(
+        &self,
+        file: &str,
+        title: &str,
+        loss: &str,
+        baseline: f64,
+        courses: &[Course<B>],
+    ) -> anyhow::Result<Value> {
+        let ends = [0.0, courses.first().and_then(|course| course.losses.last()).map_or(0.0, |&(update, _)| update)];
+        let line = |(colour, course): (usize, &Course<B>)| Line {
+            name: course.name.to_string(),
+            points: course.losses.clone(),
+            colour: colour + 1,
+            dashed: false,
+        };
+        let level = ends.map(|update| (update, baseline)).to_vec();
+        let level = Line { name: "baseline".to_string(), points: level, colour: 6, dashed: true };
+        let lines = std::iter::once(level).chain(courses.iter().enumerate().map(line)).collect();
+        self.plot(file, title, "updates", loss, 0.0, lines)?;
+        let mut results = json!({ "baseline": baseline });
+        for course in courses {
+            results[course.name] = json!({ "loss": course.last(), "seconds": course.seconds });
+        }
+        Ok(results)
+    }
+
+    fn plot(&self, file: &str, title: &str, x: &str, y: &str, floor: f64, lines: Vec<Line>) -> anyhow::Result<()> {
+        let Some(folder) = &self.plots else { return Ok(()) };
+        let path = folder.join(file).with_extension("svg");
+        Chart { title, x, y, floor, lines }.write(&path)?;
+        println!("curves written to {}\n", path.display());
+        Ok(())
+    }
+}
+
+/// A number in the width of a column: `3.1e-12`.
+fn scientific(x: f64) -> String {
+    if x == 0.0 { "0".to_string() } else { format!("{x:.1e}") }
+}
+
+impl Program for Vanishing {
+    fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {
+        if let Some(folder) = &self.plots {
+            common::check_file("--plots", &folder.join("gradients.svg"))?;
+        }
+        let key = Key::new(options.seed);
+        let mut results = json!({});
+        if self.does(Task::Gradients) {
+            results["gradients"] = self.gradients(backend, key.named("gradients"))?;
+        }
+        if self.does(Task::Adding) {
+            results["adding"] = self.adding(backend, key.named("adding"))?;
+        }
+        if self.does(Task::Copy) {
+            results["copy"] = self.copy(backend, key.named("copy"))?;
+        }
+        Ok(json!({ "metrics": results }))
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let program = Vanishing::parse();
+    common::launch("06_vanishing_gradient", &program.options, &program)
+}
