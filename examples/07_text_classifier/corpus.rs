@@ -1,7 +1,6 @@
 //! The texts that a training sees: read from the user's files, or made up.
 
-use super::common::corpus::Texts;
-use super::common::reviews;
+use super::common::{self, corpus::Texts};
 use super::settings::{Columns, Settings};
 use anyhow::{bail, ensure};
 use elman::data::{Labels, read_texts};
@@ -74,7 +73,7 @@ fn sorted(labels: &Labels) -> elman::Result<Labels> {
 
 /// Reviews that the project makes up.
 fn made_up() -> anyhow::Result<Corpus> {
-    let made = reviews::corpus();
+    let made = common::corpus::Corpus::reviews();
     Ok(Corpus { train: made.train, valid: made.valid, test: made.test, labels: Labels::new(made.labels)? })
 }
 

@@ -106,6 +106,6 @@ pub(crate) use say;
 
 /// Tells of a training, which goes on if nobody listens any more.
 macro_rules! tell {
-    ($($arguments:tt)*) => { let _ = super::say!($($arguments)*); };
+    ($($arguments:tt)*) => { super::say!($($arguments)*).unwrap_or(()) };
 }
 pub(crate) use tell;

@@ -18,11 +18,11 @@ impl Settings {
             );
         }
         let choosing = [("--patience", self.patience.is_some()), ("--choose-by", self.choose_by.is_some())];
-        for (flag, _) in choosing.iter().filter(|(_, given)| *given && !self.chooses()) {
+        if let Some((flag, _)) = choosing.iter().find(|(_, given)| *given && !self.chooses()) {
             bail!("{flag} needs texts to choose by: leave out --valid-part 0, or give --valid");
         }
         let numbers = [("--epochs", self.epochs), ("--steps", self.steps as u64), ("--layers", self.layers as u64)];
-        for (flag, _) in numbers.iter().filter(|(_, number)| *number == 0) {
+        if let Some((flag, _)) = numbers.iter().find(|(_, number)| *number == 0) {
             bail!("{flag} 0: expected at least 1");
         }
         let norm = self.clip_norm;
