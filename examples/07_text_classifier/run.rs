@@ -26,7 +26,6 @@ pub struct Record {
     pub fingerprint: String,
     /// What computed it, down to the threads: sums on another one may differ in their last bits.
     pub backend: String,
-    pub threads: usize,
 }
 
 /// The folder, held for training by this process.

@@ -99,14 +99,9 @@ impl Training {
             begun.fingerprint == record.fingerprint,
             "the texts are not those that this training was begun with (a file has changed, or the tokenizer's has)"
         );
-        let (then, now) = ((&begun.backend, begun.threads), (&record.backend, record.threads));
+        let (then, now) = (&begun.backend, &record.backend);
         if then != now {
-            let said = |(backend, threads): (&String, usize)| format!("{backend} with {threads} threads");
-            eprintln!(
-                "note: begun on {}, going on on {}: the last bits of the results may differ",
-                said(then),
-                said(now)
-            );
+            eprintln!("note: begun on {then}, now on {now}: the last bits of the results may differ");
         }
         Ok(())
     }
@@ -134,13 +129,11 @@ impl Program for Training {
         if let Some(weights) = settings.class_weights(&description.labels, &data.classes)? {
             fit = fit.class_weights(weights);
         }
-        let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         self.agree(&Record {
             settings: settings.clone(),
             seed: options.seed,
             fingerprint: data.fingerprint.clone(),
             backend: backend.name(),
-            threads,
         })?;
 
         let extras = description.extras()?;
