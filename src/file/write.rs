@@ -25,6 +25,8 @@ pub(crate) fn folder(path: &Path) -> &Path {
 
 /// Whether [`write_whole`] could begin: the folder is there and lets one write, and no folder is in the file's place.
 pub(crate) fn check_writable(path: &Path) -> Result<()> {
+    // Of a run that was killed while it probed, perhaps.
+    clear(path);
     let probe = || {
         if path.is_dir() {
             return Err(ErrorKind::IsADirectory.into());
@@ -131,6 +133,10 @@ mod tests {
         expected.sort_unstable();
         assert_eq!(names(folder.path()), expected);
         assert_eq!(fs::read_to_string(&path).unwrap(), "newer");
+        // Probing clears up as well: not every path that is probed is saved to.
+        fs::write(folder.path().join("run.st.4294967295.9.tmp"), "").unwrap();
+        check_writable(&path).unwrap();
+        assert_eq!(names(folder.path()), expected);
     }
 
     #[test]

@@ -1,0 +1,135 @@
+//! From raw text to probabilities: what a checkpoint holds besides weights, and the model that is made of it.
+
+use super::network::network;
+use super::settings::{End, Settings};
+use anyhow::{Context, bail};
+use elman::checkpoint::Extras;
+use elman::data::{Inputs, Labels};
+use elman::layers::Embedding;
+use elman::text::{
+    HfTokenizer, Padding, Tokenizer, Truncation, Vocabulary, WordTokenizer, pad_sequences, tokenizer_from_json,
+};
+use elman::{Backend, Model, Spec};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// Name of a [`Description`] among the extras of a checkpoint.
+const EXTRA: &str = "classifier";
+
+/// All that predicting needs besides the weights.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Description {
+    pub settings: Settings,
+    pub labels: Labels,
+    pub vocabulary: Vocabulary,
+    /// As [`Tokenizer::to_json`] gives it.
+    pub tokenizer: Value,
+    /// Numbers of a word's vector.
+    pub dim: usize,
+}
+
+impl Description {
+    pub fn extras(&self) -> elman::Result<Extras> {
+        Extras::new().with(EXTRA, self)
+    }
+
+    /// That of a checkpoint.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let extras = Extras::read(path)?;
+        extras.get(EXTRA).with_context(|| format!("{}: not written by this program", path.display()))
+    }
+
+    pub fn encoder(&self) -> elman::Result<Encoder> {
+        let end = |end: End| {
+            if end == End::Pre { (Padding::Pre, Truncation::Pre) } else { (Padding::Post, Truncation::Post) }
+        };
+        Ok(Encoder {
+            tokenizer: tokenizer_from_json(&self.tokenizer)?,
+            vocabulary: self.vocabulary.clone(),
+            steps: self.settings.steps,
+            padding: end(self.settings.padding).0,
+            truncation: end(self.settings.truncation).1,
+        })
+    }
+}
+
+/// The tokenizer of a name or a file.
+pub fn tokenizer(name: &str) -> anyhow::Result<Box<dyn Tokenizer>> {
+    Ok(match name {
+        "words" => Box::new(WordTokenizer::new()),
+        "tweets" => Box::new(WordTokenizer::tweets()),
+        "keras" => Box::new(WordTokenizer::keras()),
+        "glove-twitter" => Box::new(WordTokenizer::glove_twitter()),
+        path if Path::new(path).is_file() => Box::new(HfTokenizer::from_file(path)?.special_tokens(false)),
+        other => bail!("--tokenizer {other}: expected words, tweets, keras, glove-twitter or a file, found neither"),
+    })
+}
+
+/// What turns texts into rows of indices.
+pub struct Encoder {
+    tokenizer: Box<dyn Tokenizer>,
+    vocabulary: Vocabulary,
+    steps: usize,
+    padding: Padding,
+    truncation: Truncation,
+}
+
+impl Encoder {
+    pub fn rows<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> elman::Result<Vec<Vec<u32>>> {
+        let encode = |text: &str| self.vocabulary.encode_text(self.tokenizer.as_ref(), text);
+        let rows = texts.into_iter().map(encode).collect::<elman::Result<Vec<_>>>()?;
+        pad_sequences(&rows, self.padding, self.truncation, Some(self.steps))
+    }
+}
+
+/// A trained model that takes texts.
+pub struct Classifier<B: Backend> {
+    pub labels: Labels,
+    pub settings: Settings,
+    model: Model<B>,
+    encoder: Encoder,
+}
+
+/// What is predicted of a text.
+pub struct Prediction {
+    pub class: usize,
+    /// Of all classes in the order of the labels.
+    pub probabilities: Vec<f32>,
+}
+
+impl<B: Backend> Classifier<B> {
+    /// Out of a checkpoint alone.
+    pub fn load(backend: &B, path: &Path) -> anyhow::Result<Self> {
+        let description = Description::read(path)?;
+        let words = Embedding::new(description.vocabulary.width(), description.dim);
+        let network = network(&description.settings, words, description.labels.len());
+        let mut model = network.build(backend, Spec::indices(description.settings.steps), 0)?;
+        model.load_weights(path)?;
+        let encoder = description.encoder()?;
+        Ok(Classifier { labels: description.labels, settings: description.settings, model, encoder })
+    }
+
+    /// A prediction for each text, at least one.
+    pub fn predict<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> anyhow::Result<Vec<Prediction>> {
+        let predicted = self.model.predict(&Inputs::indices(&self.encoder.rows(texts)?)?, 128)?;
+        let rows = predicted.classes().into_iter().zip(predicted.rows());
+        Ok(rows.map(|(class, row)| Prediction { class, probabilities: row.to_vec() }).collect())
+    }
+
+    /// Label and probabilities of a prediction as the fields of a JSON object.
+    pub fn fields(&self, prediction: &Prediction) -> Map<String, Value> {
+        let names = self.labels.names();
+        let probabilities = names.iter().cloned().zip(prediction.probabilities.iter().map(|&p| number(p)));
+        let probabilities: Map<String, Value> = probabilities.collect();
+        Map::from_iter([
+            ("label".to_string(), json!(names[prediction.class])),
+            ("probabilities".to_string(), Value::Object(probabilities)),
+        ])
+    }
+}
+
+/// A number in as many digits as it has: as an `f64`, 0.9 would be 0.8999999761581421.
+fn number(p: f32) -> Value {
+    p.to_string().parse::<f64>().map_or(Value::Null, |p| json!(p))
+}

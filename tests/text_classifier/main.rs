@@ -1,0 +1,71 @@
+//! The example `07_text_classifier`: its parts by themselves, and the program as a user runs it.
+
+// Compiled in for the tests of its parts.
+#[allow(dead_code)]
+#[path = "../../examples/07_text_classifier/main.rs"]
+mod example;
+
+mod commands;
+#[cfg(unix)]
+mod kills;
+
+use elman::Key;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Flags for a model that trains in less than a second.
+const SMALL: &str =
+    "--threads 1 --units 6 --dim 6 --steps 12 --batch-size 8 --epochs 6 --rate 0.01 --dropout 0.3 --seed 5";
+
+/// The example, which `cargo test` builds beside the tests, but `cargo test --test` does not.
+fn program() -> Command {
+    let deps = std::env::current_exe().unwrap();
+    let name = format!("07_text_classifier{}", std::env::consts::EXE_SUFFIX);
+    let path = deps.parent().unwrap().parent().unwrap().join("examples").join(name);
+    let built = fs::metadata(&path).and_then(|file| file.modified());
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/07_text_classifier");
+    let changed = fs::read_dir(source).unwrap().map(|file| file.unwrap().metadata().unwrap().modified().unwrap()).max();
+    let fresh = built.is_ok_and(|built| Some(built) >= changed);
+    assert!(fresh, "{} is missing or old: cargo build --example 07_text_classifier", path.display());
+    Command::new(path)
+}
+
+/// A folder with a corpus in which what is meant comes last.
+struct Workplace {
+    folder: tempfile::TempDir,
+}
+
+impl Workplace {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let words = [["bad", "dull", "poor"], ["good", "great", "fine"]];
+        let text = |i: u64| {
+            let key = Key::new(7).fold(i);
+            let (class, pick) = (key.below(0, 2), |n, class: usize| words[class][key.below(n, 3)]);
+            format!("{}\tthe film was not {} but {}\n", ["no", "yes"][class], pick(1, 1 - class), pick(2, class))
+        };
+        fs::write(folder.path().join("train.tsv"), (0..240).map(text).collect::<String>()).unwrap();
+        fs::write(folder.path().join("test.tsv"), (240..260).map(text).collect::<String>()).unwrap();
+        Workplace { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The program with this command line, in the folder.
+    fn command(&self, line: &str) -> Command {
+        let mut command = program();
+        command.current_dir(self.folder.path()).args(line.split_whitespace());
+        command
+    }
+
+    fn train(&self, run: &str, flags: &str) -> Command {
+        self.command(&format!("train --run {run} --train train.tsv {SMALL} {flags}"))
+    }
+
+    fn evaluate(&self, run: &str) -> Output {
+        self.command(&format!("evaluate --run {run} --data test.tsv --threads 1")).output().unwrap()
+    }
+}
