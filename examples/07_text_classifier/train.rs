@@ -103,7 +103,8 @@ impl Training {
         if then != now {
             eprintln!("note: begun on {then}, now on {now}: the last bits of the results may differ");
         }
-        Ok(())
+        // More epochs, another place of the files: what `--resume` is to go by from now on.
+        if begun == record { Ok(()) } else { self.run.begin(record) }
     }
 }
 

@@ -111,6 +111,9 @@ fn a_training_goes_on_only_as_it_was_begun() {
     assert_eq!(lines(), 8);
     printed(place.command("train --run run --resume --epochs 8 --threads 1"));
     assert_eq!(lines(), 9);
+    // Which a run that is interrupted now would have to remember.
+    let record: Value = serde_json::from_str(&fs::read_to_string(place.path("run/run.json")).unwrap()).unwrap();
+    assert_eq!(record["settings"]["epochs"], 8);
     // The same file with another text in it.
     let texts = fs::read_to_string(place.path("train.tsv")).unwrap();
     fs::write(place.path("train.tsv"), texts.replacen("good", "fine", 1)).unwrap();
