@@ -6,7 +6,7 @@ use common::golden::{Golden, Reading};
 use common::near::{assert_near, is_double, numbers, tensor};
 use elman::checkpoint::{Kind, LoadReport, Mapping};
 use elman::layers::rnn::{CellKind, Rnn};
-use elman::layers::{Bidirectional, Dense, Elman, Embedding, Gru, Lstm, Mode, Sequential, Value};
+use elman::layers::{Bidirectional, Dense, Elman, Embedding, Gru, Layer, Lstm, Mode, Sequential, Value};
 use elman::{Activation, Backend, Model, Result, Shape, Spec};
 use elman_candle::Candle;
 use elman_reference::Reference;
@@ -186,4 +186,102 @@ fn mappings(file: &str) -> Vec<Mapping> {
             Mapping::new("model/dense", "dense", Kind::Linear),
         ],
     }
+}
+
+fn small<B: Backend, L: Layer<B> + 'static>(b: &B, layer: L, features: usize) -> Model<B> {
+    Sequential::new().add_named("own", layer).build(b, Spec::Dense(vec![None, Some(features)]), 0).unwrap()
+}
+
+/// What an import that must fail says, without the path of the file; nothing may have changed.
+#[track_caller]
+fn refused<L>(layer: L, features: usize, file: &str, mapping: Mapping) -> String
+where
+    L: Layer<Reference<f64>> + 'static,
+{
+    let mut model = small(&Reference::<f64>::new(), layer, features);
+    let weights = |model: &Model<_>| model.params().iter().map(|param| numbers(param.tensor())).collect::<Vec<_>>();
+    let before = weights(&model);
+    let message = import(&mut model, file, &[mapping]).unwrap_err().to_string();
+    assert_eq!(before, weights(&model), "{message}");
+    message.replace(&path(file).display().to_string(), "FILE")
+}
+
+const TORCH: &str = "torch_state_dict";
+const KERAS: &str = "keras_weights";
+
+#[test]
+fn a_prefix_that_is_not_there_is_named() {
+    let dense = |file, from| refused(Dense::new(2), 4, file, Mapping::new(from, "own", Kind::Linear));
+    let message = dense(TORCH, "head");
+    assert!(message.starts_with("FILE: import: expected a file with `head.weight`, found one with embedding.weight, "));
+    let message = dense(KERAS, "model/head");
+    let expected = "FILE: import: expected variables of a Linear layer below `model/head`, found model/bidirectional/";
+    assert!(message.starts_with(expected), "{message}");
+    let third = Mapping::new("lstm", "own", Kind::Lstm).layer(2);
+    let message = refused(Bidirectional::new(Lstm::new(4)), 8, TORCH, third);
+    assert!(
+        message.starts_with("FILE: import: expected a file with `lstm.weight_ih_l2`, found one with "),
+        "{message}"
+    );
+    let second = Mapping::new("model/gru", "own", Kind::Gru).layer(1);
+    let message = refused(Gru::new(3), 8, KERAS, second);
+    assert!(message.starts_with("FILE: import: expected a path for each layer: "), "{message}");
+    // A layer's own place is named too, by what does not fit.
+    let message = refused(Dense::new(2), 4, TORCH, Mapping::new("linear", "dense", Kind::Linear));
+    assert_eq!(message, "weights do not fit the model: superfluous: dense.kernel, dense.bias");
+}
+
+#[test]
+fn a_wrong_kind_is_refused() {
+    let message = refused(Lstm::new(4), 4, TORCH, Mapping::new("linear", "own", Kind::Lstm));
+    assert!(message.starts_with("FILE: import: expected a file with `linear.weight_ih_l0`, found "), "{message}");
+    let message = refused(Dense::new(3), 8, TORCH, Mapping::new("gru", "own", Kind::Linear));
+    assert!(message.starts_with("FILE: import: expected a file with `gru.weight`, found "), "{message}");
+    let message = refused(Dense::new(3), 8, KERAS, Mapping::new("model/embedding", "own", Kind::Linear));
+    assert!(message.starts_with("FILE: import: expected variables of a Linear layer below `model/embedding`, "));
+    // The gates tell the recurrent kinds apart, whatever the layer here would take.
+    for (file, from) in [(TORCH, "gru"), (KERAS, "model/gru")] {
+        for (kind, shape) in [(Kind::Lstm, "[3, 12]"), (Kind::Rnn, "[3, 3]")] {
+            let message = refused(Gru::new(3), 8, file, Mapping::new(from, "own", kind));
+            let expected = format!("FILE: import: expected a recurrent kernel of shape {shape}, which {kind:?} has, ");
+            assert_eq!(message, expected + "found one of shape [3, 9]");
+        }
+    }
+}
+
+#[test]
+fn another_shape_is_refused_with_both() {
+    let fit = "weights do not fit the model: of another shape: ";
+    for (file, from) in [(TORCH, "linear"), (KERAS, "model/dense")] {
+        let message = refused(Dense::new(3), 4, file, Mapping::new(from, "own", Kind::Linear));
+        for expected in ["own.kernel ([4, 2] for [4, 3])", "own.bias ([2] for [3])"] {
+            assert!(message.starts_with(fit) && message.contains(expected), "{message}");
+        }
+    }
+    for (file, from) in [(TORCH, "gru"), (KERAS, "model/gru")] {
+        let message = refused(Gru::new(4), 8, file, Mapping::new(from, "own", Kind::Gru));
+        assert!(message.starts_with(fit) && message.contains("own.recurrent_kernel ([3, 9] for [4, 12])"), "{message}");
+        let message = refused(Gru::new(3).reset_before(), 8, file, Mapping::new(from, "own", Kind::Gru));
+        assert_eq!(message, "weights do not fit the model: superfluous: own.recurrent_bias");
+        let message = refused(Gru::new(3).without_bias(), 8, file, Mapping::new(from, "own", Kind::Gru));
+        assert_eq!(message, "weights do not fit the model: superfluous: own.bias, own.recurrent_bias");
+    }
+    // One direction of two, and two of one.
+    for (file, from) in [(TORCH, "lstm"), (KERAS, "model/bidirectional")] {
+        let message = refused(Lstm::new(4), 5, file, Mapping::new(from, "own", Kind::Lstm));
+        let missing =
+            "weights do not fit the model: missing: own.kernel, own.recurrent_kernel, own.bias; superfluous: own.";
+        assert!(message.starts_with(missing), "{message}");
+    }
+    let message = refused(Bidirectional::new(Elman::new(4)), 3, TORCH, Mapping::new("rnn", "own", Kind::Rnn));
+    assert!(message.starts_with("weights do not fit the model: missing: own.forward.kernel, "), "{message}");
+}
+
+#[test]
+fn the_other_librarys_file_is_refused() {
+    let mut model = small(&Reference::<f64>::new(), Dense::new(2), 4);
+    let message = model.import_keras(path(TORCH), &[Mapping::new("linear", "own", Kind::Linear)]).unwrap_err();
+    assert!(message.to_string().contains("import: expected variables of a Linear layer below `linear`"), "{message}");
+    let message = model.import_pytorch(path(KERAS), &[Mapping::new("model/dense", "own", Kind::Linear)]).unwrap_err();
+    assert!(message.to_string().contains("import: expected a file with `model/dense.weight`, found "), "{message}");
 }
