@@ -25,6 +25,9 @@ pub(super) fn convert(mapping: &Mapping, source: &mut dyn Source) -> Result<Vec<
         }
         let path = if direction.is_empty() { to.clone() } else { join(to, direction) };
         let array = source.need(&name)?;
+        if variable == "recurrent_kernel" {
+            kind.check_recurrent(&array)?;
+        }
         match (kind, variable, &array.shape[..]) {
             (Kind::Gru, "bias", &[2, gates]) => {
                 let (bias, recurrent) = array.data.split_at(gates);

@@ -34,6 +34,31 @@ pub enum Kind {
     Gru,
 }
 
+impl Kind {
+    /// How many blocks of `units` columns a recurrent layer's kernels have; `None` of other layers.
+    fn gates(self) -> Option<usize> {
+        match self {
+            Kind::Linear | Kind::Embedding | Kind::LayerNorm => None,
+            Kind::Rnn => Some(1),
+            Kind::Gru => Some(3),
+            Kind::Lstm => Some(4),
+        }
+    }
+
+    /// Errors for a recurrent kernel that is not one of this kind. It tells the kinds apart where the shapes of the layer
+    /// here do not: a GRU's weights, taken for an LSTM's, would fit a GRU with their gates in PyTorch's order.
+    fn check_recurrent(self, kernel: &Host) -> Result<()> {
+        let Some(gates) = self.gates() else { return Ok(()) };
+        let units = kernel.shape.first().copied().unwrap_or(0);
+        let expected = [units, units.saturating_mul(gates)];
+        if kernel.shape == expected {
+            return Ok(());
+        }
+        let expected = format!("a recurrent kernel of shape {expected:?}, which {self:?} has");
+        Err(Error::invalid("import", expected, format!("one of shape {:?}", kernel.shape)))
+    }
+}
+
 /// A layer of another library's model and the layer here that takes its weights.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {

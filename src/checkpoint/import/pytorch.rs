@@ -54,7 +54,11 @@ fn recurrent_layer(
     let gates = |array: Host| if kind == Kind::Gru { array.reordered(&GRU) } else { Ok(array) };
     let name = |what: &str| join(from, &format!("{what}{end}"));
     for (theirs, ours) in [("weight_ih", "kernel"), ("weight_hh", "recurrent_kernel")] {
-        found.push((join(to, ours), gates(source.need(&name(theirs))?.transposed()?)?));
+        let kernel = source.need(&name(theirs))?.transposed()?;
+        if ours == "recurrent_kernel" {
+            kind.check_recurrent(&kernel)?;
+        }
+        found.push((join(to, ours), gates(kernel)?));
     }
     let Some(bias) = source.find(&name("bias_ih"))? else { return Ok(()) };
     let recurrent = source.need(&name("bias_hh"))?;
@@ -138,6 +142,19 @@ mod tests {
         assert!(error.starts_with("import: expected a file with `rnn.weight_ih_l2`, found one with rnn.bias_hh_l0, "));
         source.remove("rnn.bias_hh_l0");
         assert!(convert(&Mapping::new("rnn", "c", Kind::Rnn), &mut source).is_err(), "one bias of two");
+    }
+
+    #[test]
+    fn gates_tell_the_kinds_apart() {
+        let kinds = [(Kind::Rnn, 1), (Kind::Gru, 3), (Kind::Lstm, 4)];
+        for ((kind, _), (other, gates)) in kinds.into_iter().flat_map(|kind| kinds.map(|other| (kind, other))) {
+            // Without biases, of which a GRU has two: nothing else would tell.
+            let mut arrays = module("m.", "_l0", 0.0, gates);
+            arrays.retain(|(name, _)| name.contains("weight"));
+            let mut source: BTreeMap<String, Host> = arrays.into_iter().collect();
+            let converted = convert(&Mapping::new("m", "to", kind), &mut source);
+            assert_eq!(converted.is_ok(), kind == other, "{kind:?} from {other:?}");
+        }
     }
 
     #[test]
