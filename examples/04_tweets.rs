@@ -17,7 +17,7 @@ use elman::layers::*;
 use elman::loss::SparseCategoricalCrossEntropy;
 use elman::metrics::{Accuracy, Average, ConfusionMatrix, F1, Recall, Scores};
 use elman::model::{Fit, callbacks::EarlyStopping};
-use elman::optim::{Adam, Optimizer};
+use elman::optim::{Adam, Optimizer, Reach};
 use elman::text::{Truncation, UnknownRows, Vocabulary, VocabularyBuilder, WordTokenizer, WordVectors};
 use elman::{Activation, Backend, Key, Spec};
 use serde_json::{Value, json};
@@ -70,6 +70,9 @@ struct Tweets {
     /// Dropout of the state
     #[arg(long, default_value_t = 0.0)]
     recurrent_dropout: f64,
+    /// Move only the vectors of words that occur (lazy Adam)
+    #[arg(long)]
+    lazy: bool,
     /// Classes count alike, however frequent they are
     #[arg(long)]
     balanced: bool,
@@ -180,17 +183,20 @@ impl Program for Tweets {
         let (train, valid, test) = (train?, valid?, test?);
         println!("{} tweets to train on, {} to choose by, {} to test on\n", train.len(), valid.len(), test.len());
 
-        let classes = corpus.labels.len();
-        let mut model = self.network(embedding, classes).build(backend, Spec::indices(self.steps), options.seed)?;
+        let (classes, reach) = (corpus.labels.len(), if self.lazy { Reach::Lazy } else { Reach::Exact });
+        let mut model = self.network(embedding, classes).build(backend, Spec::Indices(None), options.seed)?;
         model
-            .compile(Optimizer::new(Adam::new(self.rate)).clip_global_norm(1.0), SparseCategoricalCrossEntropy::new())
+            .compile(
+                Optimizer::new(Adam::new(self.rate)).clip_global_norm(1.0).reach(reach),
+                SparseCategoricalCrossEntropy::new(),
+            )
             .metric(Accuracy::new())
             .metric(Recall::new(Average::Macro).named("macro_recall"))
             .metric(F1::new(Average::Macro).named("macro_f1"));
         println!("on {}\n\n{}\n", backend.name(), model.summary());
 
         let stop = EarlyStopping::new(&self.choose_by).patience(self.patience).restore_best();
-        let mut fit = Fit::new().epochs(self.epochs).batch_size(self.batch_size).validation_data(&valid);
+        let mut fit = Fit::new().epochs(self.epochs).batch_size(self.batch_size).by_length(0).validation_data(&valid);
         if self.balanced {
             let labels: Vec<u32> = corpus.train.iter().map(|(label, _)| *label).collect();
             fit = fit.class_weights(ClassWeights::balanced(&labels, classes)?);

@@ -144,7 +144,7 @@ impl Program for Imdb {
 
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("best.safetensors");
-        let mut best = BestWeights::new(&file, "val_accuracy");
+        let mut best = BestWeights::new(&file, "val_loss");
         let fit = Fit::new().epochs(self.epochs).batch_size(self.batch_size).validation_data(&valid);
         let history = model.fit(&train, fit.callback(&mut best))?;
         println!("{history}\n");
@@ -155,7 +155,7 @@ impl Program for Imdb {
             model.load_weights(&file)?;
         }
         let scores = model.evaluate(&test, 256)?;
-        println!("test, after epoch {epoch}, the best by val_accuracy: {scores}\n");
+        println!("test, after epoch {epoch}, the best by val_loss: {scores}\n");
 
         let shown = || corpus.test.iter().take(5);
         let predictions = model.predict(&encoder.inputs(shown().map(|(_, text)| text.as_str()))?, 32)?;
