@@ -131,8 +131,9 @@ impl<B: Backend> Model<B> {
     /// `safetensors.torch.save_file(model.state_dict(), path)` writes it. Matrices are transposed, gates brought into
     /// their order here, and the two biases of a recurrent layer added where here there is one.
     ///
-    /// Errors, and nothing is changed then: weights that a mapping needs and the file does not have; for the layers
-    /// mapped to, parameters that get no weights, weights without a parameter, and other shapes (all names are listed).
+    /// Errors, and nothing is changed then: weights that a mapping needs and the file does not have; recurrent ones with
+    /// another number of gates than the mapping's kind has; for the layers mapped to, parameters that get no weights,
+    /// weights without a parameter, and other shapes (all names are listed).
     ///
     /// ```no_run
     /// # fn run(model: &mut elman::Model<elman_reference::Reference<f32>>) -> elman::Result<()> {
