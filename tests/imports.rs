@@ -278,7 +278,7 @@ fn another_shape_is_refused_with_both() {
 }
 
 #[test]
-fn the_other_librarys_file_is_refused() {
+fn a_file_of_the_other_library_is_refused() {
     let mut model = small(&Reference::<f64>::new(), Dense::new(2), 4);
     let message = model.import_keras(path(TORCH), &[Mapping::new("linear", "own", Kind::Linear)]).unwrap_err();
     assert!(message.to_string().contains("import: expected variables of a Linear layer below `linear`"), "{message}");
