@@ -116,10 +116,3 @@ impl<B: Backend> Gradient<B> {
         })
     }
 }
-
-impl<B: Backend> Coalesced<B> {
-    /// The whole gradient of a table of `n` rows.
-    pub fn dense(&self, b: &B, n: usize) -> Result<B::Array> {
-        b.scatter_add(&self.values, &self.rows, n)
-    }
-}
