@@ -181,13 +181,16 @@ pub struct Gradients<B: Backend> {
 }
 
 impl<B: Backend> Gradients<B> {
-    /// The gradient for a variable, whole, `None` when the scalar does not depend on it (or it is no variable).
+    /// The gradient for a variable, whole, `None` when the scalar does not depend on it (or it is no variable). `None` also
+    /// where the rows of a table could not be made whole, for want of memory on the device; [`Gradients::take_gradient`] with
+    /// [`Gradient::into_dense`] tells that error.
     pub fn of(&self, variable: &Tensor<B>) -> Option<Tensor<B>> {
         let gradient = self.of.get(&variable.node()?.number)?.clone();
         Some(Tensor::constant(&self.backend, gradient.into_dense(&self.backend).ok()?))
     }
 
-    /// Takes the gradient for a variable out, whole: its array has no other owner then and can be changed in place.
+    /// Takes the gradient for a variable out, whole: its array has no other owner then and can be changed in place. `None` as
+    /// in [`Gradients::of`].
     pub fn take(&mut self, variable: &Tensor<B>) -> Option<B::Array> {
         self.take_gradient(variable)?.into_dense(&self.backend).ok()
     }
