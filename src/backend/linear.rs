@@ -1,7 +1,7 @@
 //! Default bodies of the affine map `x w + bias` and its gradients.
 
 use super::{Backend, Zip, check};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::shape::Shape;
 
 /// `y = x w + bias` with `x [.., inputs]`, `w [inputs, outputs]`, `bias [outputs]`: `y [.., outputs]`. One product
@@ -29,6 +29,42 @@ pub fn linear_grad<B: Backend>(
     let dw = wanted[1].then(|| b.matmul(&rows(b, x)?, true, &flat, false));
     let dbias = wanted[2].then(|| b.sum_to(&flat, [b.shape(w)[1]].into()));
     Ok([dx.transpose()?, dw.transpose()?, dbias.transpose()?])
+}
+
+/// [`linear`] of sequences `x [n, t, inputs]` where only some steps count, those where `mask [n, t]` is not 0: what comes
+/// out at the others is any finite number, if `x` is finite there, for nothing may read it. This body makes no use of the
+/// mask.
+pub fn linear_steps<B: Backend>(
+    b: &B,
+    x: &B::Array,
+    w: &B::Array,
+    bias: Option<&B::Array>,
+    mask: &B::Array,
+) -> Result<B::Array> {
+    check_steps(b.shape(x), b.shape(mask))?;
+    b.linear(x, w, bias)
+}
+
+/// The gradients of [`linear_steps`], from a `dy` that is 0 at the steps that do not count, as the gradient of what
+/// nothing reads is. This body makes no use of the mask.
+pub fn linear_steps_grad<B: Backend>(
+    b: &B,
+    x: &B::Array,
+    w: &B::Array,
+    dy: &B::Array,
+    mask: &B::Array,
+    wanted: [bool; 3],
+) -> Result<[Option<B::Array>; 3]> {
+    check_steps(b.shape(x), b.shape(mask))?;
+    b.linear_grad(x, w, dy, wanted)
+}
+
+/// Errors unless `mask [n, t]` is one of `x [n, t, inputs]`.
+pub fn check_steps(x: Shape, mask: Shape) -> Result<()> {
+    if x.rank() == 3 && x[..2] == mask[..] {
+        return Ok(());
+    }
+    Err(Error::shapes("linear_steps", x, mask, "x is [batch, time, inputs] and the mask [batch, time]"))
 }
 
 /// `[.., n]` as `[rows, n]`.

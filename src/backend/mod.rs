@@ -161,6 +161,28 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
         linear::linear_grad(self, x, w, dy, wanted)
     }
 
+    /// [`Backend::linear`] of the steps of sequences that count. See [`linear::linear_steps`].
+    fn linear_steps(
+        &self,
+        x: &Self::Array,
+        w: &Self::Array,
+        bias: Option<&Self::Array>,
+        mask: &Self::Array,
+    ) -> Result<Self::Array> {
+        linear::linear_steps(self, x, w, bias, mask)
+    }
+    /// Gradients of [`Backend::linear_steps`]. See [`linear::linear_steps_grad`].
+    fn linear_steps_grad(
+        &self,
+        x: &Self::Array,
+        w: &Self::Array,
+        dy: &Self::Array,
+        mask: &Self::Array,
+        wanted: [bool; 3],
+    ) -> Result<[Option<Self::Array>; 3]> {
+        linear::linear_steps_grad(self, x, w, dy, mask, wanted)
+    }
+
     /// `bags w + bias` without the zeros of the bags. See [`bags::bag_linear`].
     fn bag_linear(&self, x: &Bags, w: &Self::Array, bias: Option<&Self::Array>) -> Result<Self::Array> {
         bags::bag_linear(self, x, w, bias)

@@ -150,6 +150,7 @@ pub(crate) fn wrong_affine_maps<B: Backend>(b: &B) -> Result<()> {
     let all = [true; 3];
     refused(b.linear_grad(&a(&[2, 3])?, &a(&[3, 5])?, &a(&[2, 4])?, all), "linear_grad with another width");
     refused(b.linear_grad(&a(&[2, 3])?, &a(&[3, 5])?, &a(&[3, 5])?, all), "linear_grad with other rows");
+    refused(b.linear_steps(&a(&[2, 4, 3])?, &a(&[3, 5])?, None, &a(&[4, 2])?), "linear_steps with another mask");
     refused(b.bag_linear_grad(&bags, &a(&[3, 5])?), "bag_linear_grad with other rows");
     refused(b.bag_linear_grad(&bags, &a(&[2])?), "bag_linear_grad of a vector");
     Ok(())

@@ -5,7 +5,7 @@
 
 use crate::common::host::{Host, agree, close, exact};
 use elman::activation::{activate, activate_grad};
-use elman::backend::{bags, linear, norm};
+use elman::backend::{Zip, bags, linear, norm};
 use elman::data::Bags;
 use elman::{Activation, Backend, Element, Key, Result};
 
@@ -28,7 +28,7 @@ const ACTIVATIONS: [Activation; 14] = [
 
 /// `x`'s shape and the number of outputs: odd sizes, several leading axes, none, no rows, and one large enough for
 /// threads.
-const AFFINE: [(&[usize], usize); 9] = [
+const AFFINE: [(&[usize], usize); 10] = [
     (&[1, 1], 1),
     (&[33, 5], 7),
     (&[3, 257], 33),
@@ -37,6 +37,7 @@ const AFFINE: [(&[usize], usize); 9] = [
     (&[0, 3], 2),
     (&[2, 1, 3, 4], 5),
     (&[128, 257], 65),
+    (&[337, 64], 96),
     (&[1, 300], 46),
 ];
 
@@ -87,6 +88,42 @@ pub(crate) fn linear_grad_is_its_default<B: Backend>(b: &B) -> Result<()> {
                 }
             }
         }
+    }
+    Ok(())
+}
+
+/// Sequences, steps, inputs and outputs, and the steps that count of a sequence by its number: padding on the left, on the
+/// right, holes, everything and nothing; too few runs for products of their own, and enough of them for threads.
+type Counts = fn(usize, usize) -> bool;
+const STEPS: [([usize; 4], Counts); 7] = [
+    ([1, 1, 3, 2], |_, _| true),
+    ([5, 9, 4, 7], |_, _| false),
+    ([3, 17, 5, 33], |row, t| t > row * 4),
+    ([33, 40, 20, 70], |row, t| t >= row),
+    ([33, 40, 33, 17], |row, t| t < 40 - row),
+    ([16, 80, 64, 130], |row, t| !(row..row + 9).contains(&t)),
+    ([40, 30, 24, 96], |row, t| row % 3 > 0 && t % 15 > 2),
+];
+
+pub(crate) fn linear_steps_is_its_default<B: Backend>(b: &B) -> Result<()> {
+    for ([n, t, inputs, outputs], counts) in STEPS {
+        let there = |at: &[usize]| f64::from(u8::from(counts(at[0], at[1])));
+        let (mask, over) = (Host::build(&[n, t], there).up(b)?, Host::build(&[n, t, 1], there).up(b)?);
+        // Whatever comes out at the other steps, nothing may read it.
+        let cleared = |a: &B::Array| b.zip(Zip::Mul, a, &over);
+        let (x, w) = (Host::random("x", &[n, t, inputs]).up(b)?, Host::random("w", &[inputs, outputs]).up(b)?);
+        let (bias, dy) = (Host::random("bias", &[outputs]).up(b)?, Host::random("dy", &[n, t, outputs]).up(b)?);
+        for bias in [None, Some(&bias)] {
+            let (got, want) = (b.linear_steps(&x, &w, bias, &mask)?, linear::linear(b, &x, &w, bias)?);
+            agree(b, &cleared(&got)?, &cleared(&want)?, inputs as f64 + 10.0);
+        }
+        let dy = cleared(&dy)?;
+        let got = b.linear_steps_grad(&x, &w, &dy, &mask, [true; 3])?;
+        let want = linear::linear_grad(b, &x, &w, &dy, [true; 3])?;
+        for (got, want) in got.iter().flatten().zip(want.iter().flatten()) {
+            agree(b, got, want, (n * t + outputs) as f64 + 10.0);
+        }
+        assert!(b.linear_steps_grad(&x, &w, &dy, &mask, [false; 3])?.iter().all(Option::is_none));
     }
     Ok(())
 }

@@ -56,7 +56,8 @@ macro_rules! contract {
                     wrong_indices, wrong_products, wrong_affine_maps, wrong_losses, wrong_updates
                 }
                 fused {
-                    linear_is_its_default, linear_is_affine, linear_grad_is_its_default, bag_linear_is_its_default,
+                    linear_is_its_default, linear_is_affine, linear_grad_is_its_default, linear_steps_is_its_default,
+                    bag_linear_is_its_default,
                     bag_linear_is_the_dense_product, activations_are_their_defaults, activations_are_their_definitions,
                     softmaxes_are_their_defaults, softmax_of_extremes_is_finite, dropout_is_its_default,
                     dropout_follows_the_key

@@ -277,6 +277,27 @@ impl Backend for Candle {
         }
     }
 
+    fn linear_steps(&self, x: &Array, w: &Array, bias: Option<&Array>, mask: &Array) -> Result<Array> {
+        match &self.cpu {
+            Some(cpu) => cpu.linear_steps(x, w, bias, mask),
+            None => linear::linear_steps(self, x, w, bias, mask),
+        }
+    }
+
+    fn linear_steps_grad(
+        &self,
+        x: &Array,
+        w: &Array,
+        dy: &Array,
+        mask: &Array,
+        wanted: [bool; 3],
+    ) -> Result<[Option<Array>; 3]> {
+        match &self.cpu {
+            Some(cpu) => cpu.linear_steps_grad(x, w, dy, mask, wanted),
+            None => linear::linear_steps_grad(self, x, w, dy, mask, wanted),
+        }
+    }
+
     fn bag_linear(&self, x: &Bags, w: &Array, bias: Option<&Array>) -> Result<Array> {
         match &self.cpu {
             Some(cpu) => cpu.bag_linear(x, w, bias),

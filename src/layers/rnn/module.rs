@@ -63,7 +63,10 @@ impl<B: Backend> RnnModule<B> {
         let kernel = pass.param(self.kernel);
         let z = match &self.norms {
             Some(norms) => norms.inputs(&x.linear(&kernel, None)?, bias.as_ref(), pass)?,
-            None => x.linear(&kernel, bias.as_ref())?,
+            None => match mask {
+                Some(mask) => x.linear_steps(&kernel, bias.as_ref(), mask.array())?,
+                None => x.linear(&kernel, bias.as_ref())?,
+            },
         };
         let first = if first.is_empty() { self.first_states(n, pass)? } else { first.to_vec() };
         let count = if self.cell.has_cell_state() { 2 } else { 1 };

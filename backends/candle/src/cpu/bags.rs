@@ -1,6 +1,7 @@
 //! The affine map on sparse bags of words: gathered rows instead of products with zeros.
 
 use super::Cpu;
+use super::affine::repeat;
 use super::simd::vectorised;
 use crate::array::Array;
 use elman::backend::check;
@@ -19,7 +20,7 @@ impl Cpu {
         let weights = &*weights;
         let mut out = self.memory.take(shape.elements());
         match bias {
-            Some(bias) => self.repeat(&mut out, &bias.numbers()?),
+            Some(bias) => repeat(&mut out, &bias.numbers()?),
             None => out.fill(0.0),
         }
         let words = x.indices().len().div_ceil(x.len().max(1));

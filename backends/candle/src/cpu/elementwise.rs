@@ -1,8 +1,9 @@
 //! Operations on single elements, pairs and triples, with broadcasting.
 
+use super::Cpu;
+use super::math::{self, Fast};
 use super::nest::Nest;
 use super::simd::vectorised;
-use super::{Cpu, math::Fast};
 use crate::array::Array;
 use elman::backend::{Map, Zip, check};
 use elman::{Activation, Result, Shape};
@@ -61,7 +62,7 @@ impl Cpu {
         macro_rules! each {
             ($($pattern:pat => $f:expr, $cost:expr;)*) => {
                 match f {
-                    $($pattern => self.unary(x, $cost, move |x| $f.value(Fast(x)).0).map(Some),)*
+                    $($pattern => self.unary(x, $cost, move |x| math::activation($f, x)).map(Some),)*
                     _ => Ok(None),
                 }
             };

@@ -1,11 +1,13 @@
 //! [`Fast`]: an `f32` whose elementary functions a compiler can vectorise, for the core's own definitions to run on.
 //!
 //! The system's `exp` and `tanh` are calls, one element at a time. These are the polynomials of Cephes (S. L. Moshier,
-//! *Methods and Programs for Mathematical Functions*, 1989), without a branch, within two units (`exp_m1`: three) in
-//! the last place of the exact value; there are no fused multiplications, so that every instruction set gives the same
-//! bits. As `Fast` is an [`Element`], `Activation::value` and `Map::apply` need not be written again.
+//! *Methods and Programs for Mathematical Functions*, 1989), without a branch, within two units (`exp_m1` and [`sigmoid`]:
+//! three) in the last place of the exact value. Multiplications are fused with the additions after them, which every
+//! instruction set rounds alike, so that all of them give the same bits; where a processor has no such instruction (before
+//! 2013), the system's function takes its place, slowly. As `Fast` is an [`Element`], `Activation::value` and `Map::apply`
+//! need not be written again.
 
-use elman::Element;
+use elman::{Activation, Element};
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
@@ -21,23 +23,29 @@ pub(crate) fn exp(x: f32) -> f32 {
     // Beyond these the result is 0 or ∞ anyway. Written so that NaN stays.
     let x = if x > 89.0 { 89.0 } else { x };
     let x = if x < -105.0 { -105.0 } else { x };
-    // n, the nearest whole number to x / ln 2, appears in the low bits when so large a number is added.
-    const SHIFT: f32 = 12_582_912.0;
-    let shifted = x * std::f32::consts::LOG2_E + SHIFT;
-    let n = shifted.to_bits() as i32 - SHIFT.to_bits() as i32;
-    let whole = shifted - SHIFT;
-    // ln 2 in two parts, the first exact in a product with n.
-    let r = (x - whole * 0.693_359_4) - whole * -2.121_944_4e-4;
-    let p = 1.987_569_1e-4;
-    let p = p * r + 1.398_199_9e-3;
-    let p = p * r + 8.333_452e-3;
-    let p = p * r + 4.166_579_6e-2;
-    let p = p * r + 0.166_666_65;
-    let p = p * r + 0.5;
-    let p = p * (r * r) + r + 1.0;
+    let (p, n) = exp_parts(x);
     // 2^n in two factors, for n itself may be beyond the exponents that there are.
     let half = n >> 1;
     p * power_of_two(half) * power_of_two(n - half)
+}
+
+/// `e^x` as `p 2^n`, for `x` within ±150.
+#[inline(always)]
+fn exp_parts(x: f32) -> (f32, i32) {
+    // n, the nearest whole number to x / ln 2, appears in the low bits when so large a number is added.
+    const SHIFT: f32 = 12_582_912.0;
+    let shifted = x.mul_add(std::f32::consts::LOG2_E, SHIFT);
+    let n = shifted.to_bits() as i32 - SHIFT.to_bits() as i32;
+    let whole = shifted - SHIFT;
+    // ln 2 in two parts, the first exact in a product with n.
+    let r = whole.mul_add(2.121_944_4e-4, whole.mul_add(-0.693_359_4, x));
+    let p = 1.987_569_1e-4_f32;
+    let p = p.mul_add(r, 1.398_199_9e-3);
+    let p = p.mul_add(r, 8.333_452e-3);
+    let p = p.mul_add(r, 4.166_579_6e-2);
+    let p = p.mul_add(r, 0.166_666_65);
+    let p = p.mul_add(r, 0.5);
+    (p.mul_add(r * r, r) + 1.0, n)
 }
 
 #[inline(always)]
@@ -49,16 +57,16 @@ fn power_of_two(n: i32) -> f32 {
 #[inline(always)]
 pub(crate) fn exp_m1(x: f32) -> f32 {
     // The series to x¹⁰/10!; its rest is below 1e-9 of x there.
-    let p = 2.755_732e-7;
-    let p = p * x + 2.755_731_9e-6;
-    let p = p * x + 2.480_158_7e-5;
-    let p = p * x + 1.984_127e-4;
-    let p = p * x + 1.388_888_9e-3;
-    let p = p * x + 8.333_333e-3;
-    let p = p * x + 4.166_666_8e-2;
-    let p = p * x + 0.166_666_67;
-    let p = p * x + 0.5;
-    let near = p * (x * x) + x;
+    let p = 2.755_732e-7_f32;
+    let p = p.mul_add(x, 2.755_731_9e-6);
+    let p = p.mul_add(x, 2.480_158_7e-5);
+    let p = p.mul_add(x, 1.984_127e-4);
+    let p = p.mul_add(x, 1.388_888_9e-3);
+    let p = p.mul_add(x, 8.333_333e-3);
+    let p = p.mul_add(x, 4.166_666_8e-2);
+    let p = p.mul_add(x, 0.166_666_67);
+    let p = p.mul_add(x, 0.5);
+    let near = p.mul_add(x * x, x);
     let far = exp(x) - 1.0;
     if x.abs() < 0.6 { near } else { far }
 }
@@ -68,16 +76,38 @@ pub(crate) fn exp_m1(x: f32) -> f32 {
 pub(crate) fn tanh(x: f32) -> f32 {
     let a = x.abs();
     let z = x * x;
-    let p = -5.704_988_7e-3;
-    let p = p * z + 2.063_909e-2;
-    let p = p * z - 5.373_971_5e-2;
-    let p = p * z + 0.133_314_42;
-    let p = p * z - 0.333_332_8;
-    let near = p * z * x + x;
-    let far = 1.0 - 2.0 / (exp(a + a) + 1.0);
+    let p = -5.704_988_7e-3_f32;
+    let p = p.mul_add(z, 2.063_909e-2);
+    let p = p.mul_add(z, -5.373_971_5e-2);
+    let p = p.mul_add(z, 0.133_314_42);
+    let p = p.mul_add(z, -0.333_332_8);
+    let near = (p * z).mul_add(x, x);
+    // From 10 on it is 1; below, 2^n is a number of the normal range. Written so that NaN stays.
+    let (p, n) = exp_parts(if a > 10.0 { 20.0 } else { a + a });
+    let far = 1.0 - 2.0 / p.mul_add(power_of_two(n), 1.0);
     // The sign comes last, for that of -0.
     let y = if a < 0.625 { near.abs() } else { far };
     y.copysign(x)
+}
+
+/// `1 / (1 + e^-x)`; 0 where that is below the normal range.
+#[inline(always)]
+pub(crate) fn sigmoid(x: f32) -> f32 {
+    // Beyond these it is 1 or below the normal range. Written so that NaN stays.
+    let within = if x > 87.0 { 87.0 } else { x };
+    let within = if within < -87.0 { -87.0 } else { within };
+    let (p, n) = exp_parts(-within);
+    let y = 1.0 / p.mul_add(power_of_two(n), 1.0);
+    if x < -87.0 { 0.0 } else { y }
+}
+
+/// The value of an elementwise activation function.
+#[inline(always)]
+pub(crate) fn activation(f: Activation, x: f32) -> f32 {
+    match f {
+        Activation::Sigmoid => sigmoid(x),
+        _ => f.value(Fast(x)).0,
+    }
 }
 
 /// Natural logarithm.
@@ -91,17 +121,18 @@ pub(crate) fn ln(x: f32) -> f32 {
     let bits = (scaled.to_bits() as i32).wrapping_sub(SQRT_HALF_BITS);
     let e = (bits >> 23) as f32 - if tiny { 23.0 } else { 0.0 };
     let m = f32::from_bits(((bits & 0x007f_ffff) + SQRT_HALF_BITS) as u32) - 1.0;
-    let p = 7.037_683_6e-2;
-    let p = p * m - 0.115_146_1;
-    let p = p * m + 0.116_769_99;
-    let p = p * m - 0.124_201_41;
-    let p = p * m + 0.142_493_23;
-    let p = p * m - 0.166_680_58;
-    let p = p * m + 0.200_007_14;
-    let p = p * m - 0.249_999_94;
-    let p = p * m + 0.333_333_3;
+    let p = 7.037_683_6e-2_f32;
+    let p = p.mul_add(m, -0.115_146_1);
+    let p = p.mul_add(m, 0.116_769_99);
+    let p = p.mul_add(m, -0.124_201_41);
+    let p = p.mul_add(m, 0.142_493_23);
+    let p = p.mul_add(m, -0.166_680_58);
+    let p = p.mul_add(m, 0.200_007_14);
+    let p = p.mul_add(m, -0.249_999_94);
+    let p = p.mul_add(m, 0.333_333_3);
     let z = m * m;
-    let y = m + (p * m * z + e * -2.121_944_4e-4 - 0.5 * z) + e * 0.693_359_4;
+    let rest = z.mul_add(-0.5, e.mul_add(-2.121_944_4e-4, p * m * z));
+    let y = e.mul_add(0.693_359_4, m + rest);
     // The exceptions: ln 0 = -∞, no logarithm below, ∞ and NaN go through.
     let y = if x < f32::INFINITY { y } else { x };
     if x > 0.0 {
@@ -251,6 +282,8 @@ mod tests {
         assert!(worst(exp, f64::exp, -87.0, 88.7) < 1.5);
         assert!(worst(exp_m1, f64::exp_m1, -20.0, 20.0) < 2.5 && worst(exp_m1, f64::exp_m1, -0.7, 0.7) < 2.5);
         assert!(worst(tanh, f64::tanh, -12.0, 12.0) < 2.0 && worst(tanh, f64::tanh, -0.7, 0.7) < 2.0);
+        let exact = |x: f64| 1.0 / (1.0 + (-x).exp());
+        assert!(worst(sigmoid, exact, -86.9, 20.0) < 2.5 && worst(sigmoid, exact, -1.0, 1.0) < 2.0);
         assert!(worst(ln, f64::ln, 1e-3, 3.0) < 1.5 && worst(ln, f64::ln, 3.0, 1e30) < 1.5);
         assert!(worst(ln_1p, f64::ln_1p, -0.9, 4.0) < 2.0 && worst(ln_1p, f64::ln_1p, -1e-3, 1e-3) < 2.0);
     }
@@ -265,6 +298,9 @@ mod tests {
             (exp, 88.8, inf),
             (exp_m1, -inf, -1.0),
             (exp_m1, inf, inf),
+            (sigmoid, inf, 1.0),
+            (sigmoid, -inf, 0.0),
+            (sigmoid, 0.0, 0.5),
             (tanh, inf, 1.0),
             (tanh, -inf, -1.0),
             (tanh, -0.0, -0.0),
@@ -276,7 +312,7 @@ mod tests {
         ] {
             assert_eq!(f(x).to_bits(), y.to_bits(), "at {x}: {} for {y}", f(x));
         }
-        for f in [exp, exp_m1, tanh, ln, ln_1p] {
+        for f in [exp, exp_m1, sigmoid, tanh, ln, ln_1p] {
             assert!(f(f32::NAN).is_nan());
         }
         assert!(ln(-1.0).is_nan() && ln_1p(-2.0).is_nan());

@@ -4,6 +4,7 @@
 //! left behind, and makes an array of it. Work is cut by outputs, never by what is summed over, so that results do not
 //! depend on the number of threads.
 
+mod affine;
 mod bags;
 mod dropout;
 mod elementwise;

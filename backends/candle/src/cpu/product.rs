@@ -1,10 +1,12 @@
-//! Matrix products, and the affine map with its gradients, on the `gemm` crate.
+//! Matrix products, on the `gemm` crate but for single rows.
 
 use super::Cpu;
+use super::simd;
 use super::threads::ranges;
 use crate::array::Array;
-use elman::backend::check::{self, Product};
-use elman::{Result, Shape};
+use elman::Result;
+use elman::backend::check::Product;
+use pulp::{Simd, WithSimd};
 
 /// A matrix of numbers in memory: element `(i, j)` lies at `i * row + j * column`. A transpose is an exchange of the
 /// two.
@@ -29,6 +31,16 @@ impl<'a> Matrix<'a> {
     /// The same strides from a later element on.
     fn after(self, start: usize) -> Self {
         Matrix { data: self.data.get(start..).unwrap_or_default(), ..self }
+    }
+
+    /// The rows from a later one on.
+    pub(super) fn from_row(self, row: usize) -> Self {
+        self.after(row * self.row)
+    }
+
+    /// The columns from a later one on.
+    pub(super) fn from_column(self, column: usize) -> Self {
+        self.after(column * self.column)
     }
 
     /// Whether `rows` by `columns` elements lie within the data.
@@ -88,18 +100,68 @@ pub(super) fn accumulate(out: &mut [f32], stride: usize, [m, k, n]: [usize; 3], 
     if m == 0 || k == 0 || n == 0 {
         return;
     }
-    if m == 1 {
-        // A single row would be a product with a vector, which is summed in another order.
-        let mut twice = out[..n].repeat(2);
-        accumulate(&mut twice, n, [2, k, n], Matrix { row: 0, ..a }, b);
-        return out[..n].copy_from_slice(&twice[..n]);
-    }
     assert!(stride >= n && (m - 1) * stride + n <= out.len(), "a result beyond its memory");
     assert!(a.holds(m, k) && b.holds(k, n), "a matrix beyond its memory");
+    if m == 1 && b.column == 1 {
+        // The crate would multiply a matrix and a vector, in another order of sums.
+        return simd::dispatch(Row { out: &mut out[..n], a, b, k });
+    }
     // SAFETY: by the assertions; `out` is borrowed mutably.
     #[allow(unsafe_code)]
     unsafe {
         product(out.as_mut_ptr(), stride, true, [m, k, n], a, b);
+    }
+}
+
+/// Columns of `from`, in rows of `width`, one after another: many small products run along rows.
+pub(super) fn transpose(to: &mut [f32], from: &[f32], width: usize) {
+    let height = from.len() / width;
+    for (j, to) in to.chunks_exact_mut(height).enumerate() {
+        to.iter_mut().zip(from[j..].iter().step_by(width)).for_each(|(to, &from)| *to = from);
+    }
+}
+
+/// `out += a b` of a single row with a matrix whose rows lie in one piece: one sentence in a recurrent network. Bound by the
+/// memory of `b`, which is read once.
+struct Row<'a> {
+    out: &'a mut [f32],
+    a: Matrix<'a>,
+    b: Matrix<'a>,
+    k: usize,
+}
+
+/// Vectors of sums that go through the matrix together: enough of them that none waits for the one before.
+const ABREAST: usize = 8;
+
+impl WithSimd for Row<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Row { out, a, b, k } = self;
+        let width = ABREAST * S::F32_LANES;
+        for from in (0..k).step_by(DEPTH) {
+            let depth = from..k.min(from + DEPTH);
+            for (i, out) in out.chunks_mut(width).enumerate() {
+                let mut sums = [simd.splat_f32s(0.0); ABREAST];
+                for at in depth.clone() {
+                    let factor = simd.splat_f32s(a.data[at * a.column]);
+                    let row = &b.data[at * b.row + i * width..][..out.len()];
+                    if out.len() == width {
+                        for (sum, &b) in sums.iter_mut().zip(S::as_simd_f32s(row).0) {
+                            *sum = simd.mul_add_e_f32s(factor, b, *sum);
+                        }
+                    } else {
+                        for (sum, b) in sums.iter_mut().zip(row.chunks(S::F32_LANES)) {
+                            *sum = simd.mul_add_e_f32s(factor, simd.partial_load_f32s(b), *sum);
+                        }
+                    }
+                }
+                for (sum, out) in sums.into_iter().zip(out.chunks_mut(S::F32_LANES)) {
+                    simd.partial_store_f32s(out, simd.add_f32s(simd.partial_load_f32s(out), sum));
+                }
+            }
+        }
     }
 }
 
@@ -164,60 +226,5 @@ impl Cpu {
             self.multiply(out, false, [p.m, p.k, p.n], a, b);
         }
         self.array(out, p.shape)
-    }
-
-    /// The bias is written first and the product added to it.
-    pub(crate) fn linear(&self, x: &Array, w: &Array, bias: Option<&Array>) -> Result<Array> {
-        let shape = check::linear(x.shape(), w.shape(), bias.map(Array::shape))?;
-        let (inputs, outputs) = (w.shape()[0], w.shape()[1]);
-        let (from, weights) = (x.numbers()?, w.numbers()?);
-        let mut out = self.memory.take(shape.elements());
-        if let Some(bias) = bias {
-            self.repeat(&mut out, &bias.numbers()?);
-        }
-        let (a, b) = (Matrix::new(&from, inputs, false), Matrix::new(&weights, outputs, false));
-        self.multiply(&mut out, bias.is_some(), [shape.rows(), inputs, outputs], a, b);
-        self.array(out, shape)
-    }
-
-    pub(crate) fn linear_grad(
-        &self,
-        x: &Array,
-        w: &Array,
-        dy: &Array,
-        wanted: [bool; 3],
-    ) -> Result<[Option<Array>; 3]> {
-        check::same_shape("linear_grad", check::linear(x.shape(), w.shape(), None)?, dy.shape())?;
-        let (rows, inputs, outputs) = (x.shape().rows(), w.shape()[0], w.shape()[1]);
-        let slope = dy.numbers()?;
-        let mut gradients = [None, None, None];
-        if wanted[0] {
-            let weights = w.numbers()?;
-            let (dy, w_turned) = (Matrix::new(&slope, outputs, false), Matrix::new(&weights, outputs, true));
-            gradients[0] = Some(self.product(x.shape(), [rows, outputs, inputs], dy, w_turned)?);
-        }
-        if wanted[1] {
-            let from = x.numbers()?;
-            let (x_turned, dy) = (Matrix::new(&from, inputs, true), Matrix::new(&slope, outputs, false));
-            gradients[1] = Some(self.product(w.shape(), [inputs, rows, outputs], x_turned, dy)?);
-        }
-        if wanted[2] {
-            gradients[2] = Some(self.sum_to(dy, [outputs].into())?);
-        }
-        Ok(gradients)
-    }
-
-    /// `a b` as a new array.
-    fn product(&self, shape: Shape, sizes: [usize; 3], a: Matrix<'_>, b: Matrix<'_>) -> Result<Array> {
-        let mut out = self.memory.take(shape.elements());
-        self.multiply(&mut out, false, sizes, a, b);
-        self.array(out, shape)
-    }
-
-    /// Writes `row` into every row of `out`.
-    pub(super) fn repeat(&self, out: &mut [f32], row: &[f32]) {
-        if !row.is_empty() {
-            out.chunks_exact_mut(row.len()).for_each(|out| out.copy_from_slice(row));
-        }
     }
 }

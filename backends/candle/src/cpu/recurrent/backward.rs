@@ -8,7 +8,7 @@ use crate::Candle;
 use crate::array::Array;
 use crate::cpu::Cpu;
 use crate::cpu::elementwise::{add, multiply};
-use crate::cpu::product::{Matrix, accumulate};
+use crate::cpu::product::{Matrix, accumulate, transpose};
 use elman::backend::Cell;
 use elman::backend::recurrent::{Outcome, Sequence, Sizes, Upstream};
 use elman::{Result, Shape};
@@ -111,14 +111,6 @@ fn weight_gradient(cpu: &Cpu, cell: Cell, sizes: Sizes, pairs: usize, saved: [&[
         product(&mut of_u, taken, 0, width);
     }
     cpu.array(of_u, Shape::new(&[u, width])?)
-}
-
-/// Columns of `from`, in rows of `width`, one after another.
-fn transpose(to: &mut [f32], from: &[f32], width: usize) {
-    let height = from.len() / width;
-    for (j, to) in to.chunks_exact_mut(height).enumerate() {
-        to.iter_mut().zip(from[j..].iter().step_by(width)).for_each(|(to, &from)| *to = from);
-    }
 }
 
 /// What all threads read.

@@ -1,6 +1,6 @@
 //! Activation functions as constants of a kernel, and blocks of numbers for it to work on.
 
-use crate::cpu::math::Fast;
+use crate::cpu::math::{self, Fast};
 use elman::Activation;
 use elman::backend::Cell;
 
@@ -19,7 +19,7 @@ pub(super) struct Pair<G, F>(pub(super) G, pub(super) F);
 impl<G: Fn() -> Activation + Copy + Sync, F: Fn() -> Activation + Copy + Sync> Functions for Pair<G, F> {
     #[inline(always)]
     fn gate(self, x: f32) -> f32 {
-        self.0().value(Fast(x)).0
+        math::activation(self.0(), x)
     }
     #[inline(always)]
     fn gate_slope(self, y: f32) -> f32 {
@@ -27,7 +27,7 @@ impl<G: Fn() -> Activation + Copy + Sync, F: Fn() -> Activation + Copy + Sync> F
     }
     #[inline(always)]
     fn value(self, x: f32) -> f32 {
-        self.1().value(Fast(x)).0
+        math::activation(self.1(), x)
     }
     #[inline(always)]
     fn slope(self, y: f32) -> f32 {
