@@ -1,12 +1,11 @@
 //! Matrix products, on the `gemm` crate but for single rows.
 
 use super::Cpu;
-use super::simd;
 use super::threads::ranges;
 use crate::array::Array;
 use elman::Result;
 use elman::backend::check::Product;
-use pulp::{Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 
 /// A matrix of numbers in memory: element `(i, j)` lies at `i * row + j * column`. A transpose is an exchange of the
 /// two.
@@ -104,7 +103,8 @@ pub(super) fn accumulate(out: &mut [f32], stride: usize, [m, k, n]: [usize; 3], 
     assert!(a.holds(m, k) && b.holds(k, n), "a matrix beyond its memory");
     if m == 1 && b.column == 1 {
         // The crate would multiply a matrix and a vector, in another order of sums.
-        return simd::dispatch(Row { out: &mut out[..n], a, b, k });
+        // With the instructions that the crate chooses, so that the sums are the same.
+        return Arch::new().dispatch(Row { out: &mut out[..n], a, b, k });
     }
     // SAFETY: by the assertions; `out` is borrowed mutably.
     #[allow(unsafe_code)]
