@@ -38,6 +38,13 @@ cargo clippy --workspace --all-targets -- -D warnings
 step tests and doctests
 from_readme cargo test --workspace
 
+step kernels without AVX-512 and without vectors
+# The choice is held down for candle's kernels; the gemm crate chooses for itself.
+for instructions in avx2 scalar; do
+  ELMAN_INSTRUCTIONS=$instructions cargo test --quiet --test contract --test golden_recurrent --test golden_sequences
+  ELMAN_INSTRUCTIONS=$instructions cargo test --quiet --package elman-candle --lib --tests
+done
+
 [ "$mode" = quick ] && exit 0
 
 step documentation
