@@ -325,4 +325,25 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
     ) -> Result<[Option<Self::Array>; 5]> {
         recurrent::recurrent_grad(self, cell, x, y, d, wanted)
     }
+
+    /// A recurrent network with the affine map of its inputs. See [`recurrent::projected_recurrent`].
+    fn projected_recurrent(
+        &self,
+        cell: Cell,
+        x: &recurrent::Projected<'_, Self>,
+    ) -> Result<recurrent::Outcome<Self>> {
+        recurrent::projected_recurrent(self, cell, x)
+    }
+    /// Gradients of [`Backend::projected_recurrent`] for `x`, its kernel and bias, `u`, the recurrent bias and the initial
+    /// states, those that are wanted. See [`recurrent::projected_recurrent_grad`].
+    fn projected_recurrent_grad(
+        &self,
+        cell: Cell,
+        x: &recurrent::Projected<'_, Self>,
+        y: &recurrent::Outcome<Self>,
+        d: &recurrent::Upstream<'_, Self>,
+        wanted: [bool; 7],
+    ) -> Result<[Option<Self::Array>; 7]> {
+        recurrent::projected_recurrent_grad(self, cell, x, y, d, wanted)
+    }
 }

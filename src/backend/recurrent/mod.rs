@@ -2,7 +2,8 @@
 //!
 //! The inputs' part of the pre-activations, `z = x W + b` for all steps, is an ordinary affine map, one product; what is
 //! left is the recurrence itself, which goes step by step. A backend that knows better than the default bodies overrides
-//! [`Backend::recurrent`] and [`Backend::recurrent_grad`] together.
+//! [`Backend::recurrent`] and [`Backend::recurrent_grad`] together, or both maps at once
+//! ([`Backend::projected_recurrent`]).
 //!
 //! With `h₋` (and `c₋`) for the state before a step, `r = d ⊙ h₋` for what of it goes into the products (`d` is the
 //! variational dropout, 1 without), `u` for the number of units, and gates in Keras' order:
@@ -18,9 +19,11 @@
 
 mod backward;
 mod forward;
+mod projected;
 
 pub use backward::recurrent_grad;
 pub use forward::recurrent;
+pub use projected::{Projected, projected_recurrent, projected_recurrent_grad};
 
 use super::{Backend, Zip, check};
 use crate::activation::Activation;
@@ -151,8 +154,13 @@ pub struct Sizes {
 impl Sizes {
     /// The sizes, after a check that all arrays go together. Every implementation begins with it.
     pub fn of<B: Backend>(b: &B, cell: Cell, x: &Sequence<'_, B>) -> Result<Self> {
+        Self::of_shape(b, cell, b.shape(x.z), x)
+    }
+
+    /// The same for pre-activations of this shape, whatever `z` is.
+    fn of_shape<B: Backend>(b: &B, cell: Cell, z: Shape, x: &Sequence<'_, B>) -> Result<Self> {
         cell.check()?;
-        let (z, weights, g) = (b.shape(x.z), b.shape(x.u), cell.gates());
+        let (weights, g) = (b.shape(x.u), cell.gates());
         let [n, t, width] = z[..] else {
             return Err(Error::shapes("recurrent", z, weights, "z must be [batch, time, gates units]"));
         };
@@ -187,8 +195,12 @@ impl Sizes {
 
     /// The same for a gradient, whose implementations begin with it: a check of what came out too.
     pub fn of_grad<B: Backend>(b: &B, cell: Cell, x: &Sequence<'_, B>, d: &Upstream<'_, B>) -> Result<Self> {
-        let sizes = Self::of(b, cell, x)?;
-        let Sizes { n, t, u, .. } = sizes;
+        Self::of(b, cell, x)?.with_upstream(b, d)
+    }
+
+    /// The same sizes, after a check of the gradients for what came out.
+    pub fn with_upstream<B: Backend>(self, b: &B, d: &Upstream<'_, B>) -> Result<Self> {
+        let Sizes { n, t, u, .. } = self;
         let check = |a: Option<&B::Array>, shape: &[usize]| match a {
             Some(a) => check::same_shape("recurrent_grad", Shape::new(shape)?, b.shape(a)),
             None => Ok(()),
@@ -196,7 +208,7 @@ impl Sizes {
         check(d.outputs, &[n, t, u])?;
         check(d.h, &[n, u])?;
         check(d.c, &[n, u])?;
-        Ok(sizes)
+        Ok(self)
     }
 
     /// The steps in the order in which they are gone through.

@@ -61,13 +61,6 @@ impl<B: Backend> RnnModule<B> {
         };
         let bias = self.bias.map(|bias| pass.param(bias));
         let kernel = pass.param(self.kernel);
-        let z = match &self.norms {
-            Some(norms) => norms.inputs(&x.linear(&kernel, None)?, bias.as_ref(), pass)?,
-            None => match mask {
-                Some(mask) => x.linear_steps(&kernel, bias.as_ref(), mask.array())?,
-                None => x.linear(&kernel, bias.as_ref())?,
-            },
-        };
         let first = if first.is_empty() { self.first_states(n, pass)? } else { first.to_vec() };
         let count = if self.cell.has_cell_state() { 2 } else { 1 };
         if !(first.is_empty() || first.len() == count) {
@@ -85,8 +78,11 @@ impl<B: Backend> RnnModule<B> {
             outputs,
         };
         let states = match &self.norms {
-            Some(norms) => norms.recurrent(&z, self.cell.activations(), &recurrence, pass)?,
-            None => z.recurrent(self.cell, &recurrence)?,
+            Some(norms) => {
+                let z = norms.inputs(&x.linear(&kernel, None)?, bias.as_ref(), pass)?;
+                norms.recurrent(&z, self.cell.activations(), &recurrence, pass)?
+            }
+            None => x.projected_recurrent(self.cell, (&kernel, bias.as_ref()), &recurrence)?,
         };
         if let Some(carried) = self.carried.as_ref().filter(|_| !pass.is_rehearsal()) {
             let last = std::iter::once(&states.h).chain(&states.c).map(|state| state.value().clone());

@@ -10,27 +10,11 @@ use std::sync::Arc;
 impl<B: Backend> Tensor<B> {
     /// `x w + bias` over the last axis: `x [.., inputs]`, `w [inputs, outputs]`, `bias [outputs]`.
     pub fn linear(&self, w: &Self, bias: Option<&Self>) -> Result<Self> {
-        self.linear_where(w, bias, None)
-    }
-
-    /// [`Tensor::linear`] of sequences `[batch, time, inputs]` for the steps that count alone, those where `mask [batch,
-    /// time]` is not 0. What comes out at the others is not defined, and nothing may read it but what masks it.
-    pub(crate) fn linear_steps(&self, w: &Self, bias: Option<&Self>, mask: &B::Array) -> Result<Self> {
-        self.linear_where(w, bias, Some(mask))
-    }
-
-    fn linear_where(&self, w: &Self, bias: Option<&Self>, mask: Option<&B::Array>) -> Result<Self> {
-        let (b, x, kept, mask) = (self.backend().clone(), self.value().clone(), w.value().clone(), mask.cloned());
-        let y = match &mask {
-            Some(mask) => b.linear_steps(&x, &kept, bias.map(Tensor::value), mask)?,
-            None => b.linear(&x, &kept, bias.map(Tensor::value))?,
-        };
+        let (b, x, kept) = (self.backend().clone(), self.value().clone(), w.value().clone());
+        let y = b.linear(&x, &kept, bias.map(Tensor::value))?;
         let pullback = move |dy: &B::Array, wanted: &[bool]| {
-            let all = [wanted[0], wanted[1], wanted.get(2).copied().unwrap_or(false)];
-            let [dx, dw, dbias] = match &mask {
-                Some(mask) => b.linear_steps_grad(&x, &kept, dy, mask, all)?,
-                None => b.linear_grad(&x, &kept, dy, all)?,
-            };
+            let with_bias = wanted.get(2).copied().unwrap_or(false);
+            let [dx, dw, dbias] = b.linear_grad(&x, &kept, dy, [wanted[0], wanted[1], with_bias])?;
             Ok([dx, dw, dbias].into_iter().take(wanted.len()).collect())
         };
         Ok(match bias {

@@ -1,7 +1,7 @@
 //! The recurrent networks over whole sequences, as one operation on the tape.
 
 use super::super::Tensor;
-use crate::backend::recurrent::{Sequence, Upstream};
+use crate::backend::recurrent::{Projected, Sequence, Upstream};
 use crate::backend::{Backend, Cell};
 use crate::error::Result;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,16 +46,41 @@ impl<B: Backend> Tensor<B> {
     /// A recurrent network over sequences, from the inputs' part of its pre-activations `z = x W + b`, this tensor
     /// `[batch, time, gates units]`. See [`crate::backend::recurrent`] for the cells' formulas.
     pub fn recurrent(&self, cell: Cell, with: &Recurrence<'_, B>) -> Result<States<B>> {
+        self.recurrent_from(cell, None, with)
+    }
+
+    /// The same from the inputs themselves, this tensor `[batch, time, features]`, with their kernel `W [features, gates
+    /// units]` and bias `b [gates units]`: faster than [`Tensor::linear`] and [`Tensor::recurrent`] where the backend does
+    /// both at once, and without work for masked steps.
+    pub fn projected_recurrent(
+        &self,
+        cell: Cell,
+        (kernel, bias): (&Tensor<B>, Option<&Tensor<B>>),
+        with: &Recurrence<'_, B>,
+    ) -> Result<States<B>> {
+        self.recurrent_from(cell, Some((kernel, bias)), with)
+    }
+
+    fn recurrent_from(
+        &self,
+        cell: Cell,
+        projection: Option<(&Tensor<B>, Option<&Tensor<B>>)>,
+        with: &Recurrence<'_, B>,
+    ) -> Result<States<B>> {
         let b = self.backend().clone();
         let optional = [with.bias, with.h, with.c];
-        // Inputs of the operation, and which of the five gradients each gets.
-        let (mut inputs, mut places) = (vec![self, with.u], vec![0, 1]);
-        for (tensor, place) in optional.iter().zip(2..).filter_map(|(tensor, place)| Some(((*tensor)?, place))) {
+        // Inputs of the operation, and which of the seven gradients each gets: those of a projected network, whose first
+        // is that of `z` without a projection.
+        let kernel = projection.map(|(kernel, _)| kernel);
+        let (mut inputs, mut places) = (vec![self], vec![0]);
+        let others = [kernel, projection.and_then(|(_, bias)| bias), Some(with.u)].into_iter().chain(optional);
+        for (tensor, place) in others.zip(1..).filter_map(|(tensor, place)| Some((tensor?, place))) {
             inputs.push(tensor);
             places.push(place);
         }
         let kept = Kept {
-            z: self.value().clone(),
+            projection: projection.map(|(kernel, bias)| (kernel.value().clone(), bias.map(|b| b.value().clone()))),
+            x: self.value().clone(),
             u: with.u.value().clone(),
             optional: optional.map(|tensor| tensor.map(|tensor| tensor.value().clone())),
             mask: with.mask.cloned(),
@@ -63,7 +88,10 @@ impl<B: Backend> Tensor<B> {
             reverse: with.reverse,
             outputs: with.outputs,
         };
-        let y = b.recurrent(cell, &kept.sequence())?;
+        let y = match kept.projected() {
+            Some(x) => b.projected_recurrent(cell, &x)?,
+            None => b.recurrent(cell, &kept.sequence())?,
+        };
         // The last output stands for the operation on the tape. The other values hang on it: their pullbacks, which are
         // called before that of the operation, park what they were given.
         let (of_outputs, of_c) = (Parked::<B>::default(), Parked::<B>::default());
@@ -71,10 +99,17 @@ impl<B: Backend> Tensor<B> {
         let parked = [of_outputs.clone(), of_c.clone()];
         let h = Tensor::record("recurrent", self.backend(), last, &inputs, move |dh, wanted| {
             let [of_outputs, of_c] = parked.map(|parked| parked.lock().unwrap_or_else(PoisonError::into_inner).take());
-            let mut all = [false; 5];
+            let mut all = [false; 7];
             places.iter().zip(wanted).for_each(|(&place, &wanted)| all[place] = wanted);
             let upstream = Upstream { outputs: of_outputs.as_ref(), h: Some(dh), c: of_c.as_ref() };
-            let mut gradients = b.recurrent_grad(cell, &kept.sequence(), &y, &upstream, all)?;
+            let mut gradients = match kept.projected() {
+                Some(x) => b.projected_recurrent_grad(cell, &x, &y, &upstream, all)?,
+                None => {
+                    let wanted = [all[0], all[3], all[4], all[5], all[6]];
+                    let [z, u, bias, h, c] = b.recurrent_grad(cell, &kept.sequence(), &y, &upstream, wanted)?;
+                    [z, None, None, u, bias, h, c]
+                }
+            };
             Ok(places.iter().map(|&place| gradients[place].take()).collect())
         });
         let hang = |value: Option<B::Array>, parked: Parked<B>| {
@@ -92,7 +127,10 @@ impl<B: Backend> Tensor<B> {
 
 /// What the pullback needs.
 struct Kept<B: Backend> {
-    z: B::Array,
+    /// The kernel and the bias of the inputs.
+    projection: Option<(B::Array, Option<B::Array>)>,
+    /// `z`, or the inputs to project.
+    x: B::Array,
     u: B::Array,
     /// The bias and the first states.
     optional: [Option<B::Array>; 3],
@@ -103,10 +141,15 @@ struct Kept<B: Backend> {
 }
 
 impl<B: Backend> Kept<B> {
+    fn projected(&self) -> Option<Projected<'_, B>> {
+        let (kernel, bias) = self.projection.as_ref()?;
+        Some(Projected { x: &self.x, kernel, bias: bias.as_ref(), rest: self.sequence() })
+    }
+
     fn sequence(&self) -> Sequence<'_, B> {
         let [bias, h, c] = &self.optional;
         Sequence {
-            z: &self.z,
+            z: &self.x,
             u: &self.u,
             bias: bias.as_ref(),
             h: h.as_ref(),
