@@ -327,11 +327,7 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
     }
 
     /// A recurrent network with the affine map of its inputs. See [`recurrent::projected_recurrent`].
-    fn projected_recurrent(
-        &self,
-        cell: Cell,
-        x: &recurrent::Projected<'_, Self>,
-    ) -> Result<recurrent::Outcome<Self>> {
+    fn projected_recurrent(&self, cell: Cell, x: &recurrent::Projected<'_, Self>) -> Result<recurrent::Outcome<Self>> {
         recurrent::projected_recurrent(self, cell, x)
     }
     /// Gradients of [`Backend::projected_recurrent`] for `x`, its kernel and bias, `u`, the recurrent bias and the initial

@@ -15,6 +15,7 @@ mod layout;
 mod loss;
 mod norm;
 mod product;
+mod projected;
 mod recurrent;
 mod reduce;
 mod rows;
@@ -78,6 +79,10 @@ macro_rules! contract {
                 recurrent {
                     every_cell_is_its_default, every_size_is_its_default, cells_follow_their_formulas,
                     gradients_come_in_all_choices, masked_steps_have_no_influence, wrong_sequences_are_errors
+                }
+                projected {
+                    every_projected_cell_is_its_default, every_projected_size_is_its_default,
+                    projected_shapes_are_checked
                 }
             }
         }

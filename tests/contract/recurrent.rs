@@ -15,10 +15,10 @@ const LSTM: Cell = Cell::Lstm { gates: A::Sigmoid, activation: A::Tanh };
 const GRU: Cell = Cell::Gru { gates: A::Sigmoid, activation: A::Tanh, reset_after: true };
 const GRU_BEFORE: Cell = Cell::Gru { gates: A::Sigmoid, activation: A::Tanh, reset_after: false };
 const ELMAN: Cell = Cell::Elman { activation: A::Tanh };
-const COMMON: [Cell; 4] = [ELMAN, LSTM, GRU, GRU_BEFORE];
+pub(crate) const COMMON: [Cell; 4] = [ELMAN, LSTM, GRU, GRU_BEFORE];
 
 /// With other functions; the slopes of the last three do not follow from their values.
-const OTHERS: [Cell; 10] = [
+pub(crate) const OTHERS: [Cell; 10] = [
     Cell::Elman { activation: A::Relu },
     Cell::Elman { activation: A::Elu(1.5) },
     Cell::Lstm { gates: A::HardSigmoidKeras1, activation: A::Tanh },
@@ -33,7 +33,7 @@ const OTHERS: [Cell; 10] = [
 
 /// Which steps are masked.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Mask {
+pub(crate) enum Mask {
     None,
     /// The first ones, more in later rows, up to all of them.
     Left,
@@ -44,25 +44,25 @@ enum Mask {
     /// All steps of every other row.
     Rows,
 }
-const MASKS: [Mask; 5] = [Mask::None, Mask::Left, Mask::Right, Mask::Holes, Mask::Rows];
+pub(crate) const MASKS: [Mask; 5] = [Mask::None, Mask::Left, Mask::Right, Mask::Holes, Mask::Rows];
 
 /// What a test goes over, on the host.
 #[derive(Clone, Debug)]
-struct Case {
-    cell: Cell,
-    sizes: [usize; 3],
+pub(crate) struct Case {
+    pub(crate) cell: Cell,
+    pub(crate) sizes: [usize; 3],
     mask: Mask,
     states: bool,
     /// The GRU's recurrent bias.
     bias: bool,
     dropout: bool,
     reverse: bool,
-    outputs: bool,
+    pub(crate) outputs: bool,
 }
 
 /// The arrays of a case.
 #[derive(Clone, Debug)]
-struct Arrays<T> {
+pub(crate) struct Arrays<T> {
     z: T,
     u: T,
     bias: Option<T>,
@@ -73,7 +73,7 @@ struct Arrays<T> {
 }
 
 impl Case {
-    fn new(cell: Cell, sizes: [usize; 3]) -> Self {
+    pub(crate) fn new(cell: Cell, sizes: [usize; 3]) -> Self {
         Case {
             cell,
             sizes,
@@ -87,12 +87,12 @@ impl Case {
     }
 
     /// Options by the bits of a number.
-    fn with(self, mask: Mask, bits: usize) -> Self {
+    pub(crate) fn with(self, mask: Mask, bits: usize) -> Self {
         let bit = |i: usize| bits >> i & 1 == 1;
         Case { mask, states: bit(0), bias: bit(1), dropout: bit(1), reverse: bit(2), outputs: !bit(3), ..self }
     }
 
-    fn arrays(&self) -> Arrays<Host> {
+    pub(crate) fn arrays(&self) -> Arrays<Host> {
         let ([n, t, u], g) = (self.sizes, self.cell.gates());
         let there = |row: usize, step: usize| match self.mask {
             Mask::None => true,
@@ -115,7 +115,7 @@ impl Case {
         }
     }
 
-    fn sequence<'a, B: Backend>(&self, x: &'a Arrays<B::Array>) -> Sequence<'a, B> {
+    pub(crate) fn sequence<'a, B: Backend>(&self, x: &'a Arrays<B::Array>) -> Sequence<'a, B> {
         let Arrays { z, u, bias, h, c, mask, dropout } = x;
         let (bias, h, c) = (bias.as_ref(), h.as_ref(), c.as_ref());
         let (mask, dropout) = (mask.as_ref(), dropout.as_ref());
@@ -123,14 +123,14 @@ impl Case {
     }
 
     /// Gradients for the outputs, for `h` and for `c`.
-    fn upstream<B: Backend>(&self, b: &B) -> Result<[B::Array; 3]> {
+    pub(crate) fn upstream<B: Backend>(&self, b: &B) -> Result<[B::Array; 3]> {
         let [n, t, u] = self.sizes;
         let of = |name: &str, shape: &[usize]| Host::random(name, shape).up(b);
         Ok([of("d outputs", &[n, t, u])?, of("dh", &[n, u])?, of("dc", &[n, u])?])
     }
 
     /// Epsilons for an error of a step that fades, and for a sum over all steps.
-    fn slack(&self) -> [f64; 2] {
+    pub(crate) fn slack(&self) -> [f64; 2] {
         let [n, t, u] = self.sizes;
         let step = 20.0 * (u + 10) as f64;
         [step, step + (n * t) as f64]
@@ -138,7 +138,7 @@ impl Case {
 }
 
 impl Arrays<Host> {
-    fn up<B: Backend>(&self, b: &B) -> Result<Arrays<B::Array>> {
+    pub(crate) fn up<B: Backend>(&self, b: &B) -> Result<Arrays<B::Array>> {
         let up = |host: &Option<Host>| host.as_ref().map(|host| host.up(b)).transpose();
         Ok(Arrays {
             z: self.z.up(b)?,
@@ -173,7 +173,12 @@ fn compare<B: Backend>(b: &B, case: &Case) -> Result<()> {
     Ok(())
 }
 
-fn same<B: Backend>(b: &B, got: &[Option<B::Array>], want: &[Option<B::Array>], slack: impl IntoIterator<Item = f64>) {
+pub(crate) fn same<B: Backend>(
+    b: &B,
+    got: &[Option<B::Array>],
+    want: &[Option<B::Array>],
+    slack: impl IntoIterator<Item = f64>,
+) {
     for (i, ((got, want), slack)) in got.iter().zip(want).zip(slack).enumerate() {
         assert_eq!(got.is_some(), want.is_some(), "result {i}");
         if let (Some(got), Some(want)) = (got, want) {

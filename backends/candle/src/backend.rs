@@ -4,7 +4,7 @@ use crate::Candle;
 use crate::array::{Array, Indices, error};
 use crate::portable;
 use candle_core::{DType, Device, Tensor};
-use elman::backend::recurrent::{self, Cell, Outcome, Sequence, Sizes, Upstream};
+use elman::backend::recurrent::{self, Cell, Outcome, Projected, Sequence, Sizes, Upstream};
 use elman::backend::{Backend, Map, Reach, Update, Zip, bags, check, linear, loss, norm, rows, update};
 use elman::data::Bags;
 use elman::{Activation, Key, Result, Shape, activation};
@@ -422,7 +422,7 @@ impl Backend for Candle {
 
     fn recurrent(&self, cell: Cell, x: &Sequence<'_, Self>) -> Result<Outcome<Self>> {
         let sizes = Sizes::of(self, cell, x)?;
-        let fused = self.cpu.as_ref().map_or(Ok(None), |cpu| cpu.recurrent(cell, x, sizes))?;
+        let fused = self.cpu.as_ref().map_or(Ok(None), |cpu| cpu.recurrent(cell, x, None, sizes))?;
         fused.map_or_else(|| recurrent::recurrent(self, cell, x), Ok)
     }
 
@@ -435,7 +435,32 @@ impl Backend for Candle {
         wanted: [bool; 5],
     ) -> Result<[Option<Array>; 5]> {
         let sizes = Sizes::of_grad(self, cell, x, d)?;
-        let fused = self.cpu.as_ref().map_or(Ok(None), |cpu| cpu.recurrent_grad(cell, x, sizes, (y, d), wanted))?;
-        fused.map_or_else(|| recurrent::recurrent_grad(self, cell, x, y, d, wanted), Ok)
+        let [z, u, bias, h, c] = wanted;
+        let all = [z, false, false, u, bias, h, c];
+        let fused = self.cpu.as_ref().map_or(Ok(None), |cpu| cpu.recurrent_grad(cell, x, None, sizes, (y, d), all))?;
+        match fused {
+            Some([z, _, _, u, bias, h, c]) => Ok([z, u, bias, h, c]),
+            None => recurrent::recurrent_grad(self, cell, x, y, d, wanted),
+        }
+    }
+
+    fn projected_recurrent(&self, cell: Cell, x: &Projected<'_, Self>) -> Result<Outcome<Self>> {
+        let sizes = x.sizes(self, cell)?;
+        let fused = self.cpu.as_ref().map_or(Ok(None), |cpu| cpu.recurrent(cell, &x.rest, Some(x), sizes))?;
+        fused.map_or_else(|| recurrent::projected_recurrent(self, cell, x), Ok)
+    }
+
+    fn projected_recurrent_grad(
+        &self,
+        cell: Cell,
+        x: &Projected<'_, Self>,
+        y: &Outcome<Self>,
+        d: &Upstream<'_, Self>,
+        wanted: [bool; 7],
+    ) -> Result<[Option<Array>; 7]> {
+        let sizes = x.sizes(self, cell)?.with_upstream(self, d)?;
+        let grad = |cpu: &crate::cpu::Cpu| cpu.recurrent_grad(cell, &x.rest, Some(x), sizes, (y, d), wanted);
+        let fused = self.cpu.as_ref().map_or(Ok(None), grad)?;
+        fused.map_or_else(|| recurrent::projected_recurrent_grad(self, cell, x, y, d, wanted), Ok)
     }
 }

@@ -10,33 +10,45 @@ use crate::cpu::Cpu;
 use crate::cpu::elementwise::{add, multiply};
 use crate::cpu::product::{Matrix, accumulate, transpose};
 use elman::backend::Cell;
-use elman::backend::recurrent::{Outcome, Sequence, Sizes, Upstream};
+use elman::backend::recurrent::{Outcome, Projected, Sequence, Sizes, Upstream};
 use elman::{Result, Shape};
 
 pub(super) fn backward<F: Functions>(
     cpu: &Cpu,
     f: F,
-    (cell, x, sizes): (Cell, &Sequence<'_, Candle>, Sizes),
+    (cell, x, inputs, sizes): (Cell, &Sequence<'_, Candle>, Option<&Projected<'_, Candle>>, Sizes),
     (y, d): (&Outcome<Candle>, &Upstream<'_, Candle>),
-    wanted: [bool; 5],
-) -> Result<[Option<Array>; 5]> {
+    wanted: [bool; 7],
+) -> Result<[Option<Array>; 7]> {
     let Sizes { n, t, u, g } = sizes;
     let walk = cpu.walk(x, sizes)?;
-    let columns = saved_columns(cell, x, sizes);
+    let columns = saved_columns(cell, x, inputs, sizes);
     check_saved(&y.saved, columns, walk.pairs())?;
-    let [gates, taken, inner, last] = [0, 1, 2, 3].map(|i| y.saved[i].numbers());
-    let (gates, taken, inner, last) = (gates?, taken?, inner?, last?);
+    let [gates, taken, inner, last, packed] = [0, 1, 2, 3, 4].map(|i| y.saved[i].numbers());
+    let (gates, taken, inner, last, packed) = (gates?, taken?, inner?, last?, packed?);
     let weights = x.u.numbers()?;
     let (dropout, outputs) = (x.dropout.map(Array::numbers).transpose()?, d.outputs.map(Array::numbers).transpose()?);
     // So that products run along its rows.
     let mut turned = cpu.memory.take(u * g * u);
     transpose(&mut turned, &weights, g * u);
+    // Columns of what the gradient is for: `z`, or the inputs.
+    let features = columns[4];
+    let (of_x, kernel) = match inputs.filter(|_| wanted[0]) {
+        Some(inputs) => {
+            let mut turned = cpu.memory.take(features * g * u);
+            transpose(&mut turned, &inputs.kernel.numbers()?, g * u);
+            (features, turned)
+        }
+        None => (g * u, Vec::new()),
+    };
     let before = if columns[3] > 0 { &*last } else { &*taken };
     let with = Operands {
         cell,
         sizes,
         walk: &walk,
         turned: &turned,
+        kernel: inputs.map(|_| &*kernel),
+        of_x,
         gates: &gates,
         taken: &taken,
         inner: &inner,
@@ -56,37 +68,54 @@ pub(super) fn backward<F: Functions>(
     };
     let mut dh = state(d.h)?;
     let mut dc = if cell.has_cell_state() { state(d.c)? } else { Vec::new() };
-    let mut dz = if wanted[0] { cpu.memory.take(n * t * g * u) } else { Vec::new() };
+    let mut dz = if wanted[0] { cpu.memory.take(n * t * of_x) } else { Vec::new() };
     let mut dv = cpu.memory.take(walk.pairs() * g * u);
     // For the products of a step: gradients for `r`, and the GRU's for `s ⊙ r` or its candidate.
     let mut room = [cpu.memory.take(n * u), cpu.memory.take(n * u)];
+    let mut dx = if inputs.is_some() && wanted[0] { cpu.memory.take(n * of_x) } else { Vec::new() };
     {
         let rows = |data, width| walk.cut_rows(data, width).into_iter();
         let (dh, dc, dz, dv) =
-            (rows(&mut dh, u), rows(&mut dc, u), rows(&mut dz, t * g * u), walk.cut_pairs(&mut dv, g * u));
+            (rows(&mut dh, u), rows(&mut dc, u), rows(&mut dz, t * of_x), walk.cut_pairs(&mut dv, g * u));
         let [dr, inner] = room.each_mut().map(|room| rows(room, u));
-        let own = walk.parts.iter().zip(dh).zip(dc).zip(dz).zip(dv).zip(dr).zip(inner);
-        cpu.threads.run(own, |((((((part, dh), dc), dz), dv), dr), inner)| {
-            with.walk(f, part, Own { dh, dc, dz, dv, dr, inner });
+        let dx = rows(&mut dx, of_x);
+        let own = walk.parts.iter().zip(dh).zip(dc).zip(dz).zip(dv).zip(dr).zip(inner).zip(dx);
+        cpu.threads.run(own, |(((((((part, dh), dc), dz), dv), dr), inner), dx)| {
+            with.walk(f, part, Own { dh, dc, dz, dv, dr, inner, dx });
         });
     }
-    room.into_iter().chain([turned]).for_each(|room| cpu.memory.give(room));
+    room.into_iter().chain([turned, kernel, dx]).for_each(|room| cpu.memory.give(room));
 
-    let of_u = wanted[1].then(|| weight_gradient(cpu, cell, sizes, walk.pairs(), [&taken, &inner, &dv])).transpose()?;
-    let of_bias = match x.bias {
-        Some(_) if wanted[2] => {
-            let mut sum = vec![0.0; g * u];
-            dv.chunks_exact(g * u).for_each(|dv| add(&mut sum, dv));
-            Some(cpu.array(sum, Shape::new(&[g * u])?)?)
+    let of_u = wanted[3].then(|| weight_gradient(cpu, cell, sizes, walk.pairs(), [&taken, &inner, &dv])).transpose()?;
+    let of_kernel = match inputs {
+        Some(_) if wanted[1] => {
+            let mut out = cpu.memory.take(features * g * u);
+            let (from, to) = (Matrix::new(&packed, features, true), Matrix::new(&dv, g * u, false));
+            cpu.multiply(&mut out, false, [features, walk.pairs(), g * u], from, to);
+            Some(cpu.array(out, Shape::new(&[features, g * u])?)?)
         }
         _ => None,
     };
+    // Only one of the two biases is there: the inputs' here, or the GRU's.
+    let is_wanted = wanted[2] && inputs.is_some_and(|inputs| inputs.bias.is_some()) || wanted[4] && x.bias.is_some();
+    let bias = match is_wanted {
+        true => {
+            let mut sum = vec![0.0; g * u];
+            let cost = walk.pairs() / 4 + 1;
+            cpu.threads.rows(&mut sum, 1, cost, |columns, sum| {
+                dv.chunks_exact(g * u).for_each(|dv| add(sum, &dv[columns.clone()]));
+            });
+            Some(cpu.array(sum, Shape::new(&[g * u])?)?)
+        }
+        false => None,
+    };
     cpu.memory.give(dv);
-    let of_z = wanted[0].then(|| cpu.array(dz, Shape::new(&[n, t, g * u])?)).transpose()?;
+    let of_z = wanted[0].then(|| cpu.array(dz, Shape::new(&[n, t, of_x])?)).transpose()?;
     let of_state = |data, wanted: bool| wanted.then(|| cpu.array(data, Shape::new(&[n, u])?)).transpose();
-    let of_h = of_state(dh, wanted[3] && x.h.is_some())?;
-    let of_c = of_state(dc, wanted[4] && x.c.is_some())?;
-    Ok([of_z, of_u, of_bias, of_h, of_c])
+    let of_h = of_state(dh, wanted[5] && x.h.is_some())?;
+    let of_c = of_state(dc, wanted[6] && x.c.is_some())?;
+    let (of_first, of_bias) = if inputs.is_some() { (bias, None) } else { (None, bias) };
+    Ok([of_z, of_kernel, of_first, of_u, of_bias, of_h, of_c])
 }
 
 /// The gradient for `U`: one product over all pairs, or one for the gates and one for the candidate.
@@ -120,6 +149,10 @@ struct Operands<'a> {
     walk: &'a Walk,
     /// `Uᵀ`.
     turned: &'a [f32],
+    /// `Wᵀ`, where the gradient is for the inputs.
+    kernel: Option<&'a [f32]>,
+    /// Columns of the gradient for `z` or the inputs.
+    of_x: usize,
     gates: &'a [f32],
     taken: &'a [f32],
     inner: &'a [f32],
@@ -140,13 +173,15 @@ struct Own<'a> {
     dv: Vec<&'a mut [f32]>,
     dr: &'a mut [f32],
     inner: &'a mut [f32],
+    /// For a step's gradients for the inputs.
+    dx: &'a mut [f32],
 }
 
 impl Operands<'_> {
     /// Takes the sequences of a part back through all steps.
     fn walk<F: Functions>(&self, f: F, part: &Part, own: Own<'_>) {
         let Sizes { t, u, g, .. } = self.sizes;
-        let Own { dh, dc, dz, dv, dr, inner } = own;
+        let Own { dh, dc, dz, dv, dr, inner, dx } = own;
         let is_gru = matches!(self.cell, Cell::Gru { .. });
         for (step, dv) in part.steps.iter().zip(dv).rev() {
             if let Some(outputs) = self.outputs {
@@ -172,7 +207,17 @@ impl Operands<'_> {
                 continue;
             }
             if rows.len() < part.rows.len() {
-                dz.chunks_exact_mut(t * g * u).for_each(|dz| dz[step.t * g * u..][..g * u].fill(0.0));
+                dz.chunks_exact_mut(t * self.of_x).for_each(|dz| dz[step.t * self.of_x..][..self.of_x].fill(0.0));
+            }
+            if let Some(kernel) = self.kernel {
+                let (width, dx) = (g * u, &mut dx[..rows.len() * self.of_x]);
+                dx.fill(0.0);
+                let (of_step, turned) = (Matrix::new(dv, width, false), Matrix::new(kernel, self.of_x, false));
+                accumulate(dx, self.of_x, [rows.len(), width, self.of_x], of_step, turned);
+                for (row, dx) in rows.iter().zip(dx.chunks_exact(self.of_x)) {
+                    dz[(row * t + step.t) * self.of_x..][..self.of_x].copy_from_slice(dx);
+                }
+                continue;
             }
             for (pair, row) in rows.iter().enumerate() {
                 let dz = &mut dz[(row * t + step.t) * g * u..][..g * u];

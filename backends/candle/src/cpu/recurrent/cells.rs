@@ -51,10 +51,20 @@ fn store(to: &mut [f32], at: usize, count: usize, block: Block) {
     }
 }
 
-/// Starts and lengths of the blocks of a row of `u` numbers.
-#[inline(always)]
-fn blocks(u: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..u).step_by(BLOCK).map(move |at| (at, BLOCK.min(u - at)))
+/// Runs a body on the blocks of a row of `u` numbers, with the start and the length of each. It is compiled twice: for whole
+/// blocks, whose length is a constant, and for the rest.
+macro_rules! blocks {
+    ($u:expr, |$at:ident, $count:ident| $body:block) => {{
+        let whole = $u / BLOCK * BLOCK;
+        for $at in (0..whole).step_by(BLOCK) {
+            let $count = BLOCK;
+            $body
+        }
+        if whole < $u {
+            let ($at, $count) = (whole, $u - whole);
+            $body
+        }
+    }};
 }
 
 /// A forward step's arrays, a row for each pair but for the states.
@@ -108,19 +118,19 @@ vectorised! {
     pub(super) fn elman<F: Functions>(step: Forward<'_, F>) {
         let Forward { f, u, rows, gates, h, .. } = step;
         for (pair, row) in rows.iter().enumerate() {
-            for (j, count) in blocks(u) {
+            blocks!(u, |j, count| {
                 let z = load(gates, pair * u + j, count);
                 let y = each(|k| f.value(z[k]));
                 store(gates, pair * u + j, count, y);
                 store(h, row * u + j, count, y);
-            }
+            });
         }
     }
 
     pub(super) fn lstm<F: Functions>(step: Forward<'_, F>) {
         let Forward { f, u, rows, gates, h, c, inner: [before, values] } = step;
         for (pair, row) in rows.iter().enumerate() {
-            for (j, count) in blocks(u) {
+            blocks!(u, |j, count| {
                 let (at, own) = (row * u + j, pair * u + j);
                 let gate = |k: usize| 4 * pair * u + k * u + j;
                 let z = [0, 1, 2, 3].map(|k| load(gates, gate(k), count));
@@ -139,7 +149,7 @@ vectorised! {
                 store(values, own, count, y);
                 store(c, at, count, new);
                 store(h, at, count, each(|k| o[k] * y[k]));
-            }
+            });
         }
     }
 
@@ -147,7 +157,7 @@ vectorised! {
     pub(super) fn gru_gates<F: Functions>(step: Forward<'_, F>, taken: &[f32]) {
         let Forward { f, u, rows, gates, inner: [inner, _], .. } = step;
         for (pair, _) in rows.iter().enumerate() {
-            for (j, count) in blocks(u) {
+            blocks!(u, |j, count| {
                 let (own, at) = (pair * u + j, 3 * pair * u + j);
                 let (zg, zs) = (load(gates, at, count), load(gates, at + u, count));
                 let r = load(taken, own, count);
@@ -155,7 +165,7 @@ vectorised! {
                 store(gates, at, count, each(|k| f.gate(zg[k])));
                 store(gates, at + u, count, s);
                 store(inner, own, count, each(|k| s[k] * r[k]));
-            }
+            });
         }
     }
 
@@ -163,13 +173,13 @@ vectorised! {
     pub(super) fn gru_state<F: Functions>(step: Forward<'_, F>) {
         let Forward { f, u, rows, gates, h, .. } = step;
         for (pair, row) in rows.iter().enumerate() {
-            for (j, count) in blocks(u) {
+            blocks!(u, |j, count| {
                 let (at, own) = (3 * pair * u + j, row * u + j);
                 let (g, z, old) = (load(gates, at, count), load(gates, at + 2 * u, count), load(h, own, count));
                 let y = each(|k| f.value(z[k]));
                 store(gates, at + 2 * u, count, y);
                 store(h, own, count, each(|k| g[k] * old[k] + (1.0 - g[k]) * y[k]));
-            }
+            });
         }
     }
 
@@ -177,7 +187,7 @@ vectorised! {
     pub(super) fn gru_after<F: Functions>(step: Forward<'_, F>) {
         let Forward { f, u, rows, gates, h, inner: [inner, _], .. } = step;
         for (pair, row) in rows.iter().enumerate() {
-            for (j, count) in blocks(u) {
+            blocks!(u, |j, count| {
                 let (at, own) = (3 * pair * u + j, row * u + j);
                 let z = [0, 1, 2].map(|k| load(gates, at + k * u, count));
                 let (v, old) = (load(inner, pair * u + j, count), load(h, own, count));
@@ -188,7 +198,7 @@ vectorised! {
                 store(gates, at + u, count, s);
                 store(gates, at + 2 * u, count, y);
                 store(h, own, count, each(|k| g[k] * old[k] + (1.0 - g[k]) * y[k]));
-            }
+            });
         }
     }
 }
@@ -197,17 +207,17 @@ vectorised! {
     pub(super) fn back_elman<F: Functions>(step: Backward<'_, F>) {
         let Backward { f, u, rows, gates, dv, dh, .. } = step;
         for (pair, row) in rows.iter().enumerate() {
-            for (j, count) in blocks(u) {
+            blocks!(u, |j, count| {
                 let (y, d) = (load(gates, pair * u + j, count), load(dh, row * u + j, count));
                 store(dv, pair * u + j, count, each(|k| faded(f.slope(y[k]) * d[k])));
-            }
+            });
         }
     }
 
     pub(super) fn back_lstm<F: Functions>(step: Backward<'_, F>) {
         let Backward { f, u, rows, gates, inner: [before, values], dv, dh, dc } = step;
         for (pair, row) in rows.iter().enumerate() {
-            for (j, count) in blocks(u) {
+            blocks!(u, |j, count| {
                 let (at, own) = (row * u + j, pair * u + j);
                 let gate = |k: usize| 4 * pair * u + k * u + j;
                 let [i, forget, candidate, o] = [0, 1, 2, 3].map(|k| load(gates, gate(k), count));
@@ -219,7 +229,7 @@ vectorised! {
                 store(dv, gate(2), count, each(|k| faded(f.slope(candidate[k]) * (of_c[k] * i[k]))));
                 store(dv, gate(3), count, each(|k| faded(f.gate_slope(o[k]) * (d[k] * y[k]))));
                 store(dc, at, count, each(|k| faded(of_c[k] * forget[k])));
-            }
+            });
         }
     }
 
@@ -228,7 +238,7 @@ vectorised! {
     pub(super) fn back_gru_after<F: Functions>(step: Backward<'_, F>, before: &[f32], of_z: &mut [f32]) {
         let Backward { f, u, rows, gates, inner: [inner, _], dv, dh, .. } = step;
         for (pair, row) in rows.iter().enumerate() {
-            for (j, count) in blocks(u) {
+            blocks!(u, |j, count| {
                 let (at, own) = (3 * pair * u + j, pair * u + j);
                 let [g, s, y] = [0, 1, 2].map(|k| load(gates, at + k * u, count));
                 let (h, v, d) = (load(before, own, count), load(inner, own, count), load(dh, row * u + j, count));
@@ -238,7 +248,7 @@ vectorised! {
                 store(dv, at + 2 * u, count, each(|k| faded(candidate[k] * s[k])));
                 store(of_z, own, count, candidate);
                 store(dh, row * u + j, count, each(|k| faded(d[k] * g[k])));
-            }
+            });
         }
     }
 
@@ -246,14 +256,14 @@ vectorised! {
     pub(super) fn back_gru_candidate<F: Functions>(step: Backward<'_, F>, before: &[f32]) {
         let Backward { f, u, rows, gates, dv, dh, .. } = step;
         for (pair, row) in rows.iter().enumerate() {
-            for (j, count) in blocks(u) {
+            blocks!(u, |j, count| {
                 let at = 3 * pair * u + j;
                 let (g, y) = (load(gates, at, count), load(gates, at + 2 * u, count));
                 let (h, d) = (load(before, pair * u + j, count), load(dh, row * u + j, count));
                 store(dv, at, count, each(|k| faded(f.gate_slope(g[k]) * (d[k] * (h[k] - y[k])))));
                 store(dv, at + 2 * u, count, each(|k| faded(f.slope(y[k]) * (d[k] * (1.0 - g[k])))));
                 store(dh, row * u + j, count, each(|k| faded(d[k] * g[k])));
-            }
+            });
         }
     }
 
@@ -261,12 +271,12 @@ vectorised! {
     pub(super) fn back_gru_reset<F: Functions>(step: Backward<'_, F>, taken: &[f32], d: &mut [f32]) {
         let Backward { f, u, rows, gates, dv, .. } = step;
         for (pair, _) in rows.iter().enumerate() {
-            for (j, count) in blocks(u) {
+            blocks!(u, |j, count| {
                 let (at, own) = (3 * pair * u + u + j, pair * u + j);
                 let (s, r, inner) = (load(gates, at, count), load(taken, own, count), load(d, own, count));
                 store(dv, at, count, each(|k| faded(f.gate_slope(s[k]) * (inner[k] * r[k]))));
                 store(d, own, count, each(|k| faded(inner[k] * s[k])));
-            }
+            });
         }
     }
 

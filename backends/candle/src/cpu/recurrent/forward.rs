@@ -7,29 +7,35 @@ use super::walk::{Part, Walk};
 use crate::Candle;
 use crate::array::Array;
 use crate::cpu::Cpu;
+use crate::cpu::affine::repeat;
 use crate::cpu::elementwise::{add, multiply};
 use crate::cpu::product::{Matrix, accumulate};
 use elman::backend::Cell;
-use elman::backend::recurrent::{Outcome, Sequence, Sizes};
+use elman::backend::recurrent::{Outcome, Projected, Sequence, Sizes};
 use elman::{Result, Shape};
 
 pub(super) fn forward<F: Functions>(
     cpu: &Cpu,
     f: F,
     cell: Cell,
-    x: &Sequence<'_, Candle>,
+    (x, inputs): (&Sequence<'_, Candle>, Option<&Projected<'_, Candle>>),
     sizes: Sizes,
 ) -> Result<Outcome<Candle>> {
     let Sizes { n, t, u, .. } = sizes;
     let walk = cpu.walk(x, sizes)?;
-    let columns = saved_columns(cell, x, sizes);
-    let (z, weights) = (x.z.numbers()?, x.u.numbers()?);
+    let columns = saved_columns(cell, x, inputs, sizes);
+    let (from, weights) = (inputs.map_or(x.z, |inputs| inputs.x).numbers()?, x.u.numbers()?);
+    let kernel = inputs.map(|inputs| inputs.kernel.numbers()).transpose()?;
+    let first = inputs.and_then(|inputs| inputs.bias).map(Array::numbers).transpose()?;
     let (bias, dropout) = (x.bias.map(Array::numbers).transpose()?, x.dropout.map(Array::numbers).transpose()?);
     let with = Operands {
         cell,
         sizes,
         walk: &walk,
-        z: &z,
+        from: &from,
+        features: columns[4],
+        kernel: kernel.as_deref(),
+        first: first.as_deref(),
         u: &weights,
         bias: bias.as_deref(),
         dropout: dropout.as_deref(),
@@ -74,7 +80,13 @@ struct Operands<'a> {
     cell: Cell,
     sizes: Sizes,
     walk: &'a Walk,
-    z: &'a [f32],
+    /// `z`, or the inputs.
+    from: &'a [f32],
+    /// Of the inputs.
+    features: usize,
+    /// Of the inputs, where they are projected here.
+    kernel: Option<&'a [f32]>,
+    first: Option<&'a [f32]>,
     u: &'a [f32],
     bias: Option<&'a [f32]>,
     dropout: Option<&'a [f32]>,
@@ -88,20 +100,27 @@ struct Own<'a> {
     c: &'a mut [f32],
     /// Empty if they were not asked for.
     outputs: &'a mut [f32],
-    saved: [Vec<&'a mut [f32]>; 4],
+    saved: [Vec<&'a mut [f32]>; 5],
 }
 
 impl Operands<'_> {
     /// Takes the sequences of a part through all steps.
     fn walk<F: Functions>(&self, f: F, part: &Part, own: Own<'_>) {
         let Sizes { t, u, g, .. } = self.sizes;
-        let Own { h, c, outputs, saved: [gates, taken, inner, last] } = own;
-        let saved = gates.into_iter().zip(taken).zip(inner).zip(last);
-        for (step, (((gates, taken), inner), last)) in part.steps.iter().zip(saved) {
+        let Own { h, c, outputs, saved: [gates, taken, inner, last, inputs] } = own;
+        let saved = gates.into_iter().zip(taken).zip(inner).zip(last).zip(inputs);
+        for (step, ((((gates, taken), inner), last), inputs)) in part.steps.iter().zip(saved) {
             let rows = self.walk.active(part, step);
             for (pair, row) in rows.iter().enumerate() {
                 let (of_part, width) = (part.rows.start + row, g * u);
-                gates[pair * width..][..width].copy_from_slice(&self.z[(of_part * t + step.t) * width..][..width]);
+                let at = of_part * t + step.t;
+                match self.kernel {
+                    None => gates[pair * width..][..width].copy_from_slice(&self.from[at * width..][..width]),
+                    Some(_) => {
+                        let of_pair = &mut inputs[pair * self.features..][..self.features];
+                        of_pair.copy_from_slice(&self.from[at * self.features..][..self.features]);
+                    }
+                }
                 let (state, taken) = (&h[row * u..][..u], &mut taken[pair * u..][..u]);
                 taken.copy_from_slice(state);
                 if let Some(dropout) = self.dropout {
@@ -111,6 +130,7 @@ impl Operands<'_> {
                     last[pair * u..][..u].copy_from_slice(state);
                 }
             }
+            self.project(rows.len(), inputs, gates);
             let forward = Forward { f, u, rows, gates, h: &mut *h, c: &mut *c, inner: [inner, last] };
             self.step(rows.len(), taken, forward);
             // Masked steps have the state as their output too.
@@ -118,6 +138,18 @@ impl Operands<'_> {
                 outputs[step.t * u..][..u].copy_from_slice(state);
             }
         }
+    }
+
+    /// `z` of a step from its inputs, if that is to be done.
+    fn project(&self, pairs: usize, inputs: &[f32], z: &mut [f32]) {
+        let Some(kernel) = self.kernel else { return };
+        let width = self.sizes.g * self.sizes.u;
+        match self.first {
+            Some(bias) => repeat(z, bias),
+            None => z.fill(0.0),
+        }
+        let (x, kernel) = (Matrix::new(inputs, self.features, false), Matrix::new(kernel, width, false));
+        accumulate(z, width, [pairs, self.features, width], x, kernel);
     }
 
     /// A step of so many pairs.

@@ -15,38 +15,42 @@ use super::Cpu;
 use crate::Candle;
 use crate::array::Array;
 use elman::backend::Cell;
-use elman::backend::recurrent::{Outcome, Sequence, Sizes, Upstream};
+use elman::backend::recurrent::{Outcome, Projected, Sequence, Sizes, Upstream};
 use elman::{Error, Result, Shape};
 use functions::{slopes_follow_from_values, with_functions};
 use walk::Walk;
 
 impl Cpu {
-    /// `None` where the default body serves: functions whose slopes need more than their values.
+    /// `None` where the default body serves: functions whose slopes need more than their values; the inputs of a GRU, whose
+    /// `z` has gradients of its own.
     pub(crate) fn recurrent(
         &self,
         cell: Cell,
         x: &Sequence<'_, Candle>,
+        inputs: Option<&Projected<'_, Candle>>,
         sizes: Sizes,
     ) -> Result<Option<Outcome<Candle>>> {
-        if !slopes_follow_from_values(cell) {
+        if !serves(cell, inputs) {
             return Ok(None);
         }
-        with_functions!(cell, |f| forward::forward(self, f, cell, x, sizes)).map(Some)
+        with_functions!(cell, |f| forward::forward(self, f, cell, (x, inputs), sizes)).map(Some)
     }
 
-    /// `None` where [`Cpu::recurrent`] gives none.
+    /// The gradients for `z` or `x`, its kernel and bias, `U`, the recurrent bias, `h` and `c`. `None` where
+    /// [`Cpu::recurrent`] gives none.
     pub(crate) fn recurrent_grad(
         &self,
         cell: Cell,
         x: &Sequence<'_, Candle>,
+        inputs: Option<&Projected<'_, Candle>>,
         sizes: Sizes,
         (y, d): (&Outcome<Candle>, &Upstream<'_, Candle>),
-        wanted: [bool; 5],
-    ) -> Result<Option<[Option<Array>; 5]>> {
-        if !slopes_follow_from_values(cell) {
+        wanted: [bool; 7],
+    ) -> Result<Option<[Option<Array>; 7]>> {
+        if !serves(cell, inputs) {
             return Ok(None);
         }
-        with_functions!(cell, |f| backward::backward(self, f, (cell, x, sizes), (y, d), wanted)).map(Some)
+        with_functions!(cell, |f| backward::backward(self, f, (cell, x, inputs, sizes), (y, d), wanted)).map(Some)
     }
 
     /// The walk over a sequence.
@@ -58,19 +62,30 @@ impl Cpu {
     }
 }
 
+fn serves(cell: Cell, inputs: Option<&Projected<'_, Candle>>) -> bool {
+    let projects = |inputs: &Projected<'_, Candle>| !matches!(cell, Cell::Gru { .. }) && inputs.x.shape().last() > 0;
+    slopes_follow_from_values(cell) && inputs.is_none_or(projects)
+}
+
 /// Columns of what is saved for each pair of a sequence and a step: the activations of all gates; `r`, what the
 /// product with `U` took; the LSTM's `c₋` and `f(c)`; the GRU's `s ⊙ r` or `v_h` and, where dropout has changed `r`, its
-/// `h₋`.
-fn saved_columns(cell: Cell, x: &Sequence<'_, Candle>, Sizes { u, g, .. }: Sizes) -> [usize; 4] {
+/// `h₋`; the inputs, where they are projected here.
+fn saved_columns(
+    cell: Cell,
+    x: &Sequence<'_, Candle>,
+    inputs: Option<&Projected<'_, Candle>>,
+    Sizes { u, g, .. }: Sizes,
+) -> [usize; 5] {
+    let features = inputs.map_or(0, |inputs| inputs.x.shape().last());
     match cell {
-        Cell::Elman { .. } => [u, u, 0, 0],
-        Cell::Lstm { .. } => [g * u, u, u, u],
-        Cell::Gru { .. } => [g * u, u, u, if x.dropout.is_some() { u } else { 0 }],
+        Cell::Elman { .. } => [u, u, 0, 0, features],
+        Cell::Lstm { .. } => [g * u, u, u, u, features],
+        Cell::Gru { .. } => [g * u, u, u, if x.dropout.is_some() { u } else { 0 }, features],
     }
 }
 
 /// The arrays saved by a forward pass over the same sequence; others are an error.
-fn check_saved(saved: &[Array], columns: [usize; 4], pairs: usize) -> Result<()> {
+fn check_saved(saved: &[Array], columns: [usize; 5], pairs: usize) -> Result<()> {
     for (i, width) in columns.into_iter().enumerate() {
         let shape = Shape::new(&[pairs, width])?;
         if saved.get(i).map(Array::shape) != Some(shape) {
