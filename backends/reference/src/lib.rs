@@ -18,6 +18,7 @@
 mod array;
 mod elementwise;
 mod layout;
+mod math;
 mod matmul;
 mod reduce;
 mod rows;
