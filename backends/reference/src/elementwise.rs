@@ -18,12 +18,16 @@ pub(crate) fn map<E: Element>(op: Map, a: &Array<E>) -> Array<E> {
 
 vectorised! {
     fn map_all<E>(op: Map, x: &[E]) -> Vec<E> {
+        // A loop and not a `collect`, whose function would stay compiled for the least of machines.
+        let mut out = vec![E::ZERO; x.len()];
         // The variant is written out once more, so that `apply` sees a constant and its own `match` vanishes.
         macro_rules! arms {
             ($($name:ident $(($($field:ident),*))?),*) => {
                 match op {
                     $(Map::$name $(($($field),*))? => {
-                        x.iter().map(|&x| math::apply(Map::$name $(($($field),*))?, x)).collect()
+                        for (y, &x) in out.iter_mut().zip(x) {
+                            *y = math::apply(Map::$name $(($($field),*))?, x);
+                        }
                     })*
                 }
             };
@@ -46,7 +50,8 @@ vectorised! {
             Affine(scale, shift),
             Clamp(low, high),
             Step
-        )
+        );
+        out
     }
 }
 

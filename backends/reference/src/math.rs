@@ -1,5 +1,5 @@
-//! Elementary functions of an `f32` that a compiler can vectorise: computed in `f64` without a branch or a call, so that
-//! rounding to `f32` is nearly the only error. In `f64` the system's functions stay, to the last digit.
+//! Elementary functions of an `f32` that a compiler can vectorise: computed in `f64` without a branch or a call, so
+//! that rounding to `f32` is nearly the only error. In `f64` the system's functions stay, to the last digit.
 
 use elman::Element;
 use elman::backend::Map;

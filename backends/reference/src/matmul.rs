@@ -176,8 +176,8 @@ impl Lines {
     }
 }
 
-/// Adds a product of panels to a tile of the result: the rows that `out` holds, `width` apart, of which `count` elements
-/// matter. Rows of `b` are `stride` apart.
+/// Adds a product of panels to a tile of the result: the rows that `out` holds, `width` apart, of which `count`
+/// elements matter. Rows of `b` are `stride` apart.
 #[inline(always)]
 fn add_tile<E: Element, const N: usize, const FUSED: bool>(
     a: &[E],

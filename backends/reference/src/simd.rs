@@ -1,14 +1,14 @@
-//! [`vectorised!`]: functions compiled once for each of three vector lengths, the longest of which is chosen at run time.
+//! [`vectorised!`]: functions compiled once for three vector lengths, of which the longest is chosen at run time.
 
 /// Defines a function whose body is compiled for the vector registers that every machine has, for AVX2 and for AVX-512,
 /// and which calls the best one that the machine has. The body knows the length of a register in bytes as `VECTOR`, and
 /// as `FUSED` whether `mul_add` is an instruction. What it calls must be `#[inline(always)]`: another function stays
 /// compiled for the least of machines.
 macro_rules! vectorised {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident <$e:ident>($($arg:ident: $type:ty),* $(,)?) $(-> $out:ty)? $body:block) => {
+    ($(#[$meta:meta])* fn $name:ident <$e:ident>($($arg:ident: $type:ty),* $(,)?) $(-> $out:ty)? $body:block) => {
         $(#[$meta])*
         #[allow(unsafe_code)]
-        $vis fn $name<$e: elman::Element>($($arg: $type),*) $(-> $out)? {
+        fn $name<$e: elman::Element>($($arg: $type),*) $(-> $out)? {
             #[allow(unused)]
             #[inline(always)]
             fn body<$e: elman::Element, const VECTOR: usize, const FUSED: bool>($($arg: $type),*) $(-> $out)? $body

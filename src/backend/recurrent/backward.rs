@@ -1,15 +1,15 @@
 //! The default body of a recurrent network's gradient: backpropagation through time (L18).
 
 use super::forward::{Values, stack, values};
-use super::{Cell, Outcome, Sequence, Sizes, Upstream, add, by_time, columns, dropped, gate, join, mul, step, swap};
+use super::{Cell, Outcome, Sequence, Sizes, Upstream, added, by_time, columns, dropped, gate, join, mul, step, swap};
 use crate::backend::{Backend, Map, Zip};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 
 /// The gradients for `z`, `U`, the recurrent bias, and the first `h` and `c`, those that are wanted and there are.
 ///
-/// The states before all steps are known, so their values are computed anew at once, and so are the factors that the walk
-/// back multiplies its gradients with. The parts that `U` and the bias get at every step are summed in one product over
+/// The states before all steps are known, so their values are computed anew at once, and so are the factors that the
+/// walk back multiplies its gradients with. The parts that `U` and the bias get at every step are summed in one product over
 /// all steps.
 pub fn recurrent_grad<B: Backend>(
     b: &B,
@@ -39,7 +39,7 @@ pub fn recurrent_grad<B: Backend>(
     let mut da = Vec::with_capacity(sizes.t);
     for t in sizes.steps(x.reverse).rev() {
         if let Some(outputs) = &outputs {
-            dh = add(b, &dh, &step(b, outputs, t)?)?;
+            dh = added(b, dh, &step(b, outputs, t)?)?;
         }
         let of_step;
         (of_step, dh, dc) = factors.back(b, cell, x, &weights, t, (&dh, &dc))?;
@@ -79,8 +79,8 @@ pub fn recurrent_grad<B: Backend>(
 /// What the gradients of a step's outcome are multiplied with to give those of what it began with, for all steps
 /// `[t, n, ..]`.
 struct Factors<B: Backend> {
-    /// From `h` and `c` (the LSTM's first three gates) to the pre-activations, `[.., g u]`; of a GRU with the reset after
-    /// to what the products with `U` gave, followed by those to the candidate's pre-activation.
+    /// From `h` and `c` (the LSTM's first three gates) to the pre-activations, `[.., g u]`; of a GRU with the reset
+    /// after to what the products with `U` gave, followed by those to the candidate's pre-activation.
     pre: B::Array,
     /// From `h` to the state before, past the products. Nothing is 0 throughout.
     past: Option<B::Array>,
@@ -140,8 +140,8 @@ impl<B: Backend> Factors<B> {
         }
     }
 
-    /// Step `t` back: from the gradients for its `h` and `c` those for the pre-activations and for `h` and `c` before it.
-    /// `weights` is `Uᵀ`.
+    /// Step `t` back: from the gradients for its `h` and `c` those for the pre-activations and for `h` and `c` before
+    /// it. `weights` is `Uᵀ`.
     fn back(
         &self,
         b: &B,
@@ -157,7 +157,7 @@ impl<B: Backend> Factors<B> {
         let mut old_dc = dc.clone();
         let (da, mut old_dh) = match (&self.cell, &self.reset) {
             (Some((of_c, forget)), _) => {
-                let dc = add(b, dc, &mul(b, dh, &step(b, of_c, t)?)?)?;
+                let dc = added(b, mul(b, dh, &step(b, of_c, t)?)?, dc)?;
                 old_dc = mul(b, &dc, &step(b, forget, t)?)?;
                 let da = mul(b, &join(b, &[&dc, &dc, &dc, dh])?, &pre)?;
                 let dr = product(&da, weights)?;
@@ -168,7 +168,7 @@ impl<B: Backend> Factors<B> {
                 let d_candidate = mul(b, dh, &gate(b, &pre, 2, u)?)?;
                 let d_inner = product(&d_candidate, &weights_of(2, 1)?)?;
                 let d_gates = mul(b, &join(b, &[dh, &d_inner])?, &columns(b, &pre, 0, 2 * u)?)?;
-                let dr = add(b, &product(&d_gates, &weights_of(0, 2)?)?, &mul(b, &d_inner, &step(b, reset, t)?)?)?;
+                let dr = added(b, product(&d_gates, &weights_of(0, 2)?)?, &mul(b, &d_inner, &step(b, reset, t)?)?)?;
                 (join(b, &[&d_gates, &d_candidate])?, dr)
             }
             _ => {
@@ -181,7 +181,7 @@ impl<B: Backend> Factors<B> {
             old_dh = mul(b, dropout, &old_dh)?;
         }
         if let Some(past) = &self.past {
-            old_dh = add(b, &old_dh, &mul(b, dh, &step(b, past, t)?)?)?;
+            old_dh = added(b, old_dh, &mul(b, dh, &step(b, past, t)?)?)?;
         }
         Ok((da, old_dh, old_dc))
     }

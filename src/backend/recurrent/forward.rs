@@ -1,6 +1,6 @@
 //! The default body of a recurrent network's value: step by step, of required operations.
 
-use super::{Cell, Outcome, Sequence, Sizes, add, by_time, dropped, gate, mul, step, swap};
+use super::{Cell, Outcome, Sequence, Sizes, add, added, by_time, dropped, gate, mul, step, swap};
 use crate::backend::{Backend, Map};
 use crate::error::Result;
 use crate::shape::Shape;
@@ -50,7 +50,8 @@ pub(super) struct Values<B: Backend> {
     pub(super) inner: Option<B::Array>,
 }
 
-/// A step from the inputs' part of the pre-activations, `z [n, g u]`, and the state before it; or all steps, `[t, n, ..]`.
+/// A step from the inputs' part of the pre-activations, `z [n, g u]`, and the state before it; or all steps, with `t` in
+/// front.
 pub(super) fn values<B: Backend>(
     b: &B,
     cell: Cell,
@@ -64,16 +65,16 @@ pub(super) fn values<B: Backend>(
     let r = dropped(b, x, h)?;
     match cell {
         Cell::Elman { .. } => {
-            let a = add(b, z, &b.matmul(&r, false, x.u, false)?)?;
+            let a = added(b, b.matmul(&r, false, x.u, false)?, z)?;
             let y = b.activate(f, &a)?;
             Ok(Values { h: y.clone(), c: c.clone(), before: vec![a], after: vec![y], inner: None })
         }
         Cell::Lstm { .. } => {
-            let a = add(b, z, &b.matmul(&r, false, x.u, false)?)?;
+            let a = added(b, b.matmul(&r, false, x.u, false)?, z)?;
             let before = (0..4).map(|i| gate(b, &a, i, u)).collect::<Result<Vec<_>>>()?;
             let of = |i: usize| if i == 2 { f } else { sigma };
             let after = before.iter().enumerate().map(|(i, a)| b.activate(of(i), a)).collect::<Result<Vec<_>>>()?;
-            let c = add(b, &mul(b, &after[1], c)?, &mul(b, &after[0], &after[2])?)?;
+            let c = added(b, mul(b, &after[1], c)?, &mul(b, &after[0], &after[2])?)?;
             let y = b.activate(f, &c)?;
             Ok(Values { h: mul(b, &after[3], &y)?, c, before, after, inner: Some(y) })
         }
@@ -102,7 +103,7 @@ pub(super) fn values<B: Backend>(
             let candidate = add(b, &gate(b, z, 2, u)?, &part)?;
             let y = b.activate(f, &candidate)?;
             let rest = b.map(Map::Affine(-1.0, 1.0), &g)?;
-            let new = add(b, &mul(b, &g, h)?, &mul(b, &rest, &y)?)?;
+            let new = added(b, mul(b, &g, h)?, &mul(b, &rest, &y)?)?;
             let (before, after) = (vec![update, reset, candidate], vec![g, s, y]);
             Ok(Values { h: new, c: c.clone(), before, after, inner: Some(inner) })
         }

@@ -247,6 +247,12 @@ fn add<B: Backend>(b: &B, x: &B::Array, y: &B::Array) -> Result<B::Array> {
     b.zip(Zip::Add, x, y)
 }
 
+/// `a + b` in the place of `a`
+fn added<B: Backend>(b: &B, mut x: B::Array, y: &B::Array) -> Result<B::Array> {
+    b.add_assign(&mut x, y)?;
+    Ok(x)
+}
+
 /// The state as it goes into the products: `d ⊙ h`.
 fn dropped<B: Backend>(b: &B, x: &Sequence<'_, B>, h: &B::Array) -> Result<B::Array> {
     x.dropout.map_or(Ok(h.clone()), |d| mul(b, d, h))
