@@ -50,6 +50,8 @@ pub trait Element:
     fn sqrt(self) -> Self;
     /// Absolute value.
     fn abs(self) -> Self;
+    /// `self a + b`, rounded once: quick where the processor has an instruction for it, slow elsewhere.
+    fn mul_add(self, a: Self, b: Self) -> Self;
     /// `self^exponent`.
     fn powf(self, exponent: Self) -> Self;
     /// The greater of two; NaN when either is NaN.
@@ -109,6 +111,10 @@ macro_rules! element {
             #[inline(always)]
             fn abs(self) -> Self {
                 $t::abs(self)
+            }
+            #[inline(always)]
+            fn mul_add(self, a: Self, b: Self) -> Self {
+                $t::mul_add(self, a, b)
             }
             #[inline(always)]
             fn powf(self, exponent: Self) -> Self {

@@ -6,7 +6,7 @@ use elman::data::Bags;
 use elman::{Backend, Key, Result, Tensor};
 
 pub(crate) fn add_assign_adds<B: Backend>(b: &B) -> Result<()> {
-    for shape in [&[][..], &[0], &[33], &[5, 257]] {
+    for shape in [&[][..], &[0], &[2, 0, 3], &[33], &[5, 257]] {
         let (x, y) = (Host::random("x", shape), Host::random("y", shape));
         let mut sum = x.up(b)?;
         b.add_assign(&mut sum, &y.up(b)?)?;

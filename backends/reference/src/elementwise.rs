@@ -6,41 +6,53 @@
 
 use crate::array::Array;
 use crate::layout::Walk;
+use crate::math;
+use crate::simd::vectorised;
 use elman::backend::{Map, Zip, check};
 use elman::{Element, Key, Result};
 
 /// `op` on each element.
 pub(crate) fn map<E: Element>(op: Map, a: &Array<E>) -> Array<E> {
-    // The variant is written out once more, so that `apply` sees a constant and its own `match` vanishes.
-    macro_rules! arms {
-        ($($name:ident $(($($field:ident),*))?),*) => {
-            match op {
-                $(Map::$name $(($($field),*))? => {
-                    a.data().iter().map(|&x| Map::$name $(($($field),*))?.apply(x)).collect()
-                })*
-            }
-        };
+    Array::new(map_all(op, a.data()), a.shape())
+}
+
+vectorised! {
+    fn map_all<E>(op: Map, x: &[E]) -> Vec<E> {
+        // A loop and not a `collect`, whose function would stay compiled for the least of machines.
+        let mut out = vec![E::ZERO; x.len()];
+        // The variant is written out once more, so that `apply` sees a constant and its own `match` vanishes.
+        macro_rules! arms {
+            ($($name:ident $(($($field:ident),*))?),*) => {
+                match op {
+                    $(Map::$name $(($($field),*))? => {
+                        for (y, &x) in out.iter_mut().zip(x) {
+                            *y = math::apply(Map::$name $(($($field),*))?, x);
+                        }
+                    })*
+                }
+            };
+        }
+        arms!(
+            Neg,
+            Abs,
+            Sign,
+            Exp,
+            ExpM1,
+            Ln,
+            Ln1p,
+            Sqrt,
+            Square,
+            Recip,
+            Pow(p),
+            Tanh,
+            Sigmoid,
+            Erf,
+            Affine(scale, shift),
+            Clamp(low, high),
+            Step
+        );
+        out
     }
-    let data = arms!(
-        Neg,
-        Abs,
-        Sign,
-        Exp,
-        ExpM1,
-        Ln,
-        Ln1p,
-        Sqrt,
-        Square,
-        Recip,
-        Pow(p),
-        Tanh,
-        Sigmoid,
-        Erf,
-        Affine(scale, shift),
-        Clamp(low, high),
-        Step
-    );
-    Array::new(data, a.shape())
 }
 
 /// `op` on pairs of elements, with broadcasting.
@@ -89,10 +101,16 @@ pub(crate) fn select<E: Element>(mask: &Array<E>, a: &Array<E>, b: &Array<E>) ->
     let mut out = Vec::with_capacity(shape.elements());
     if shape.elements() > 0 {
         let walk = Walk::broadcast(shape, [mask.shape(), a.shape(), b.shape()]);
-        let (m, x, y, [dm, dx, dy]) = (mask.data(), a.data(), b.data(), walk.run.strides);
+        let (m, x, y, n, [dm, dx, dy]) = (mask.data(), a.data(), b.data(), walk.run.size, walk.run.strides);
         walk.runs(|[i, j, k]| {
             let pick = |at| if m[i + at * dm] != E::ZERO { x[j + at * dx] } else { y[k + at * dy] };
-            out.extend((0..walk.run.size).map(pick));
+            let whole = if m[i] != E::ZERO { (x, j, dx) } else { (y, k, dy) };
+            match (dm, whole) {
+                // The mask stands still: a run of one operand.
+                (0, (from, at, 1)) => out.extend_from_slice(&from[at..at + n]),
+                (0, (from, at, _)) => out.extend(std::iter::repeat_n(from[at], n)),
+                _ => out.extend((0..n).map(pick)),
+            }
         });
     }
     Ok(Array::new(out, shape))

@@ -13,14 +13,16 @@
 //! It does three things: in `f64` it is what gradients and other backends are checked against; it shows what a
 //! backend is; and it leaves most fused operations to their default bodies, so that those are exercised. It overrides
 //! a fused operation only where that pays and stays small. See the crate's README for a way through the files.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod array;
 mod elementwise;
 mod layout;
+mod math;
 mod matmul;
 mod reduce;
 mod rows;
+mod simd;
 mod threads;
 
 pub use array::{Array, Indices};

@@ -1,40 +1,34 @@
 //! Matrix products: packed panels, a tile of the result held in registers, rows divided among threads.
 //!
 //! The scheme is that of Goto and van de Geijn ("Anatomy of High-Performance Matrix Multiplication", ACM TOMS 2008),
-//! on slices: a stretch of the inner dimension that the caches hold is copied into panels in the order in which the
-//! innermost loop reads them, so that all four combinations of transposes run at one speed; that loop keeps a small
-//! tile of the result in registers. The tile is an array of fixed size, from which the compiler makes vector
-//! instructions.
+//! on slices: a block of either operand that the caches hold is copied into panels in the order in which the innermost
+//! loop reads them, so that all four combinations of transposes run at one speed; that loop keeps a small tile of the
+//! result in registers. The tile is an array of fixed size, from which the compiler makes vector instructions.
 //!
 //! Each element is summed over the inner dimension in one order, whatever the tile and the thread that it falls to.
 
 use crate::array::Array;
+use crate::simd::vectorised;
 use crate::threads::by_rows;
 use elman::backend::check::{self, Product};
 use elman::{Element, Result};
 
-/// Whether 32 vector registers of 64 bytes are there.
-const WIDE: bool = cfg!(target_feature = "avx512f");
+/// Rows of the register tile. A row has four vector registers of 64 bytes, of which there are 32, or two of the shorter
+/// ones, of which there are 16. Measured: the compiler's vectoriser makes a thirtieth of the speed of 8 by 2.
+const TILE_ROWS: usize = 4;
 
-/// Rows of the register tile: with two vectors a row, twelve of the sixteen registers that most processors have.
-/// Measured, as is the five: the compiler's vectoriser makes a tenth of the speed of six wide rows.
-const TILE_ROWS: usize = if WIDE { 5 } else { 6 };
+/// The stretch of the inner dimension done at once: a panel of this depth fits the first-level cache.
+const DEPTH: usize = 128;
 
-/// Bytes in a row of the tile: two vector registers of the processor that is compiled for.
-const TILE_BYTES: usize = match (WIDE, cfg!(target_feature = "avx")) {
-    (true, _) => 128,
-    (_, true) => 64,
-    _ => 32,
-};
+/// Rows and columns packed at once: with [`DEPTH`] they fit the second-level cache.
+const BLOCK_ROWS: usize = 256;
+const BLOCK_COLUMNS: usize = 512;
 
-/// The stretch of the inner dimension done at once: a panel of `b` of this depth fits the first-level cache.
-const DEPTH: usize = 256;
+/// From how many rows on columns are packed that could be read where they lie: each is read once for a tile.
+const PACK_PAYS: usize = 48;
 
-/// Rows of `a` packed at once: with [`DEPTH`] they fit the second-level cache.
-const BLOCK_ROWS: usize = 16 * TILE_ROWS;
-
-/// From how many multiplications on a second thread pays for its start.
-const THREADS_PAY: usize = 1 << 20;
+/// From how many multiplications on a second thread pays for its start, some 30 microseconds.
+const THREADS_PAY: usize = 1 << 22;
 
 /// Matrix products over the last two axes.
 pub(crate) fn matmul<E: Element>(threads: usize, a: &Array<E>, at: bool, b: &Array<E>, bt: bool) -> Result<Array<E>> {
@@ -57,11 +51,21 @@ pub(crate) fn matmul<E: Element>(threads: usize, a: &Array<E>, at: bool, b: &Arr
         p,
     };
     let threads = if p.batch * p.m * p.k * p.n < THREADS_PAY { 1 } else { threads };
-    by_rows(threads, &mut out, p.n, TILE_ROWS, |first, rows| match size_of::<E>() {
-        4 => work.rows::<{ TILE_BYTES / 4 }>(first, rows),
-        _ => work.rows::<{ TILE_BYTES / 8 }>(first, rows),
-    });
+    by_rows(threads, &mut out, p.n, TILE_ROWS, |first, out| rows(&work, first, out));
     Ok(Array::new(out, p.shape))
+}
+
+vectorised! {
+    /// Fills the result's rows from `first` on (counted over all products).
+    fn rows<E>(work: &Work<'_, E>, first: usize, out: &mut [E]) {
+        match (VECTOR, size_of::<E>()) {
+            (64, 4) => work.rows::<64, FUSED>(first, out),
+            (64, _) => work.rows::<32, FUSED>(first, out),
+            (32, 4) => work.rows::<16, FUSED>(first, out),
+            (32, _) | (_, 4) => work.rows::<8, FUSED>(first, out),
+            _ => work.rows::<4, FUSED>(first, out),
+        }
+    }
 }
 
 /// How the lines of an operand lie that the inner dimension runs along.
@@ -82,47 +86,52 @@ struct Work<'a, E> {
 }
 
 impl<E: Element> Work<'_, E> {
-    /// Fills the result's rows from `first` on (counted over all products). `N` is the width of the tile.
-    fn rows<const N: usize>(&self, mut first: usize, mut out: &mut [E]) {
+    /// Fills rows as [`rows`] does. `N` is the width of the tile.
+    #[inline(always)]
+    fn rows<const N: usize, const FUSED: bool>(&self, mut first: usize, mut out: &mut [E]) {
         let Product { m, n, .. } = self.p;
-        let mut panels = (vec![E::ZERO; BLOCK_ROWS * DEPTH], vec![E::ZERO; N * DEPTH]);
+        let mut panels = (Vec::new(), Vec::new());
         while !out.is_empty() {
             // Up to the end of the product that row `first` belongs to.
             let count = (m - first % m).min(out.len() / n);
             let (now, later) = out.split_at_mut(count * n);
-            self.rows_of_one::<N>(first / m, first % m, now, &mut panels);
+            self.rows_of_one::<N, FUSED>(first / m, first % m, now, &mut panels);
             (out, first) = (later, first + count);
         }
     }
 
-    /// Fills rows from `first` on of product number `product`.
-    fn rows_of_one<const N: usize>(
+    /// Adds rows from `first` on of product number `product` to `out`, which holds zeros.
+    #[inline(always)]
+    fn rows_of_one<const N: usize, const FUSED: bool>(
         &self,
         product: usize,
         first: usize,
         out: &mut [E],
-        (a_panels, b_panel): &mut (Vec<E>, Vec<E>),
+        (a_panels, b_panels): &mut (Vec<E>, Vec<E>),
     ) {
         let Product { m, k, n, a_batched, b_batched, .. } = self.p;
         let a = &self.a[if a_batched && self.p.batch > 1 { product * m * k } else { 0 }..];
         let b = &self.b[if b_batched { product * k * n } else { 0 }..];
-        for start in (0..k).step_by(DEPTH) {
-            let depth = DEPTH.min(k - start);
+        let lie_well = matches!(self.b_lines, Lines::Crosswise(_)) && out.len() / n < PACK_PAYS;
+        for (start, left) in
+            (0..n).step_by(BLOCK_COLUMNS).flat_map(|left| (0..k).step_by(DEPTH).map(move |k| (k, left)))
+        {
+            let (depth, right) = (DEPTH.min(k - start), n.min(left + BLOCK_COLUMNS));
+            // Whole tiles of few rows read `b` itself.
+            let there = if lie_well { (right - left) / N * N } else { 0 };
+            self.b_lines.pack::<E, N>(b, left + there..right, start, depth, b_panels);
             for (block, out) in out.chunks_mut(BLOCK_ROWS * n).enumerate() {
-                let (row, rows) = (first + block * BLOCK_ROWS, out.len() / n);
-                for tile in (0..rows).step_by(TILE_ROWS) {
-                    let count = TILE_ROWS.min(rows - tile);
-                    let panel = &mut a_panels[tile * depth..][..count * depth];
-                    self.a_lines.pack(a, row + tile, count, start, count, panel);
-                }
-                for column in (0..n).step_by(N) {
-                    let count = N.min(n - column);
-                    let b_panel = &mut b_panel[..N * depth];
-                    self.b_lines.pack(b, column, count, start, N, b_panel);
-                    for (tile, out) in out.chunks_mut(TILE_ROWS * n).enumerate() {
-                        let rows = out.len() / n;
-                        let panel = &a_panels[tile * TILE_ROWS * depth..][..rows * depth];
-                        add_tile::<E, N>(panel, b_panel, rows, &mut out[column..], n, count);
+                let row = first + block * BLOCK_ROWS;
+                self.a_lines.pack::<E, TILE_ROWS>(a, row..row + out.len() / n, start, depth, a_panels);
+                for column in (left..right).step_by(N) {
+                    let (b, stride) = match column.checked_sub(left + there) {
+                        None => (&b[start * n + column..], n),
+                        Some(packed) => (&b_panels[packed * depth..], N),
+                    };
+                    let tiles = out.chunks_mut(TILE_ROWS * n).zip(a_panels.chunks(TILE_ROWS * depth));
+                    for (out, a) in tiles {
+                        let count = N.min(n - column);
+                        add_tile::<E, N, FUSED>(a, b, stride, &mut out[column..], n, count);
                     }
                 }
             }
@@ -131,61 +140,72 @@ impl<E: Element> Work<'_, E> {
 }
 
 impl Lines {
-    /// Copies `count` lines from line `first` on, from position `start` along them, into a panel: position by
-    /// position the lines' elements side by side, `width` places for each position. The panel's length says how deep
-    /// it is.
-    fn pack<E: Element>(self, from: &[E], first: usize, count: usize, start: usize, width: usize, panel: &mut [E]) {
-        if count < width {
-            panel.fill(E::ZERO);
-        }
-        match self {
-            Lines::Lengthwise(length) => {
-                for (place, line) in from.chunks_exact(length).skip(first).take(count).enumerate() {
-                    let to = panel[place..].iter_mut().step_by(width);
-                    to.zip(&line[start..]).for_each(|(to, &from)| *to = from);
+    /// Copies `lines`, from position `start` along them as many as `depth`, into panels of `W` lines: position by
+    /// position the lines' elements side by side, zeros where the last panel lacks lines.
+    #[inline(always)]
+    fn pack<E: Element, const W: usize>(
+        self,
+        from: &[E],
+        lines: std::ops::Range<usize>,
+        start: usize,
+        depth: usize,
+        panels: &mut Vec<E>,
+    ) {
+        panels.clear();
+        panels.resize(lines.len().next_multiple_of(W) * depth, E::ZERO);
+        for (first, panel) in lines.clone().step_by(W).zip(panels.chunks_exact_mut(W * depth)) {
+            let count = W.min(lines.end - first);
+            let places = panel.as_chunks_mut::<W>().0;
+            match self {
+                Lines::Lengthwise(length) => {
+                    for (place, line) in from[first * length..].chunks(length).take(count).enumerate() {
+                        places.iter_mut().zip(&line[start..]).for_each(|(to, &from)| to[place] = from);
+                    }
+                }
+                Lines::Crosswise(width) => {
+                    for (to, from) in places.iter_mut().zip(from[start * width + first..].chunks(width)) {
+                        match from.first_chunk::<W>() {
+                            // Of known length: no call.
+                            Some(from) if count == W => *to = *from,
+                            _ => to[..count].copy_from_slice(&from[..count]),
+                        }
+                    }
                 }
             }
-            Lines::Crosswise(lines) => {
-                for (to, from) in panel.chunks_exact_mut(width).zip(from.chunks_exact(lines).skip(start)) {
-                    to[..count].copy_from_slice(&from[first..first + count]);
-                }
-            }
         }
     }
 }
 
-/// Adds the product of two panels to a tile of the result: `rows` rows of which `columns` elements count, `stride`
-/// apart.
-fn add_tile<E: Element, const N: usize>(a: &[E], b: &[E], rows: usize, out: &mut [E], stride: usize, columns: usize) {
-    match rows {
-        1 => add_rows(out, stride, columns, product::<E, 1, N>(a, b)),
-        2 => add_rows(out, stride, columns, product::<E, 2, N>(a, b)),
-        3 => add_rows(out, stride, columns, product::<E, 3, N>(a, b)),
-        4 => add_rows(out, stride, columns, product::<E, 4, N>(a, b)),
-        5 => add_rows(out, stride, columns, product::<E, 5, N>(a, b)),
-        _ => add_rows(out, stride, columns, product::<E, TILE_ROWS, N>(a, b)),
-    }
-}
-
-fn add_rows<E: Element, const M: usize, const N: usize>(
-    out: &mut [E],
-    stride: usize,
-    columns: usize,
-    sums: [[E; N]; M],
-) {
-    for (out, sums) in out.chunks_mut(stride).zip(&sums) {
-        out[..columns].iter_mut().zip(sums).for_each(|(out, &sum)| *out += sum);
-    }
-}
-
-/// The innermost loop: `M` by `N` sums in registers.
+/// Adds a product of panels to a tile of the result: the rows that `out` holds, `width` apart, of which `count`
+/// elements matter. Rows of `b` are `stride` apart.
 #[inline(always)]
-fn product<E: Element, const M: usize, const N: usize>(a: &[E], b: &[E]) -> [[E; N]; M] {
-    let mut sums = [[E::ZERO; N]; M];
-    for (a, b) in a.as_chunks::<M>().0.iter().zip(b.as_chunks::<N>().0) {
+fn add_tile<E: Element, const N: usize, const FUSED: bool>(
+    a: &[E],
+    b: &[E],
+    stride: usize,
+    out: &mut [E],
+    width: usize,
+    count: usize,
+) {
+    let sums = product::<E, N, FUSED>(a, b, stride);
+    for (out, sums) in out.chunks_mut(width).zip(&sums) {
+        match out.first_chunk_mut::<N>() {
+            // Of known length: a few vectors.
+            Some(out) if count == N => out.iter_mut().zip(sums).for_each(|(out, &sum)| *out += sum),
+            _ => out.iter_mut().zip(&sums[..count]).for_each(|(out, &sum)| *out += sum),
+        }
+    }
+}
+
+/// The innermost loop: the sums of a tile in registers.
+#[inline(always)]
+fn product<E: Element, const N: usize, const FUSED: bool>(a: &[E], b: &[E], stride: usize) -> [[E; N]; TILE_ROWS] {
+    let mut sums = [[E::ZERO; N]; TILE_ROWS];
+    for (a, b) in a.as_chunks::<TILE_ROWS>().0.iter().zip(b.chunks(stride)) {
+        let Some(b) = b.first_chunk::<N>() else { break };
         for (sums, &a) in sums.iter_mut().zip(a) {
             for (sum, &b) in sums.iter_mut().zip(b) {
-                *sum += a * b;
+                *sum = if FUSED { a.mul_add(b, *sum) } else { *sum + a * b };
             }
         }
     }

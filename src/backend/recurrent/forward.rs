@@ -1,46 +1,48 @@
 //! The default body of a recurrent network's value: step by step, of required operations.
 
-use super::{Cell, Outcome, Sequence, Sizes, add, dropped, gate, mul, step};
+use super::{Cell, Outcome, Sequence, Sizes, add, added, by_time, dropped, gate, mul, step, swap};
 use crate::backend::{Backend, Map};
 use crate::error::Result;
 use crate::shape::Shape;
 
-/// A recurrent network over whole sequences; see the [module](super). What is saved are the states before each step, in
-/// the order in which the steps are gone through: `h` `[n, t, u]`, for an LSTM also `c`.
+/// A recurrent network over whole sequences; see the [module](super). What is saved are the states before each step, by
+/// time: `h` `[t, n, u]`, for an LSTM also `c`.
 pub fn recurrent<B: Backend>(b: &B, cell: Cell, x: &Sequence<'_, B>) -> Result<Outcome<B>> {
     let sizes = Sizes::of(b, cell, x)?;
     let state = Shape::new(&[sizes.n, sizes.u])?;
     let first = |given: Option<&B::Array>| given.map_or_else(|| b.fill(state, 0.0), |a| Ok(a.clone()));
     let (mut h, mut c) = (first(x.h)?, first(x.c)?);
+    // With time in front a step is one piece of memory.
+    let (z, there) = (swap(b, x.z)?, x.mask.map(|mask| by_time(b, mask)).transpose()?);
     let (mut hs, mut cs, mut outputs) = (Vec::new(), Vec::new(), Vec::new());
     for t in sizes.steps(x.reverse) {
         hs.push(h.clone());
         cs.push(c.clone());
-        let (new_h, new_c) = values(b, cell, x, sizes, &step(b, x.z, t)?, (&h, &c))?.state();
-        (h, c) = match x.mask {
-            Some(mask) => {
-                let there = b.slice(mask, 1, t, 1)?;
-                (b.select(&there, &new_h, &h)?, b.select(&there, &new_c, &c)?)
+        let new = values(b, cell, x, sizes, &step(b, &z, t)?, (&h, &c))?;
+        (h, c) = match &there {
+            Some(there) => {
+                let there = step(b, there, t)?;
+                (b.select(&there, &new.h, &h)?, b.select(&there, &new.c, &c)?)
             }
-            None => (new_h, new_c),
+            None => (new.h, new.c),
         };
-        outputs.push(h.clone());
+        if x.outputs {
+            outputs.push(h.clone());
+        }
     }
-    let saved = if cell.has_cell_state() { vec![stack(b, &hs)?, stack(b, &cs)?] } else { vec![stack(b, &hs)?] };
-    if x.reverse {
-        outputs.reverse();
-    }
-    let outputs = x.outputs.then(|| stack(b, &outputs)).transpose()?;
+    let stack = |steps| stack(b, steps, x.reverse);
+    let saved = if cell.has_cell_state() { vec![stack(hs)?, stack(cs)?] } else { vec![stack(hs)?] };
+    let outputs = x.outputs.then(|| swap(b, &stack(outputs)?)).transpose()?;
     Ok(Outcome { outputs, h, c: cell.has_cell_state().then_some(c), saved })
 }
 
-/// What is computed in a step.
+/// What is computed in a step, or in all of them at once where the states before them are known.
 pub(super) struct Values<B: Backend> {
     /// The new output, without regard to the mask.
     pub(super) h: B::Array,
     /// The new cell state of an LSTM; otherwise the old one.
     pub(super) c: B::Array,
-    /// Pre-activations of the gates and of the candidate, `[n, u]` each, in the cell's order.
+    /// Pre-activations of the gates and of the candidate, `[.., u]` each, in the cell's order.
     pub(super) before: Vec<B::Array>,
     /// Their activations.
     pub(super) after: Vec<B::Array>,
@@ -48,13 +50,8 @@ pub(super) struct Values<B: Backend> {
     pub(super) inner: Option<B::Array>,
 }
 
-impl<B: Backend> Values<B> {
-    fn state(self) -> (B::Array, B::Array) {
-        (self.h, self.c)
-    }
-}
-
-/// A step from the inputs' part of the pre-activations, `z [n, g u]`, and the state before it.
+/// A step from the inputs' part of the pre-activations, `z [n, g u]`, and the state before it; or all steps, with `t` in
+/// front.
 pub(super) fn values<B: Backend>(
     b: &B,
     cell: Cell,
@@ -68,16 +65,16 @@ pub(super) fn values<B: Backend>(
     let r = dropped(b, x, h)?;
     match cell {
         Cell::Elman { .. } => {
-            let a = add(b, z, &b.matmul(&r, false, x.u, false)?)?;
+            let a = added(b, b.matmul(&r, false, x.u, false)?, z)?;
             let y = b.activate(f, &a)?;
             Ok(Values { h: y.clone(), c: c.clone(), before: vec![a], after: vec![y], inner: None })
         }
         Cell::Lstm { .. } => {
-            let a = add(b, z, &b.matmul(&r, false, x.u, false)?)?;
+            let a = added(b, b.matmul(&r, false, x.u, false)?, z)?;
             let before = (0..4).map(|i| gate(b, &a, i, u)).collect::<Result<Vec<_>>>()?;
             let of = |i: usize| if i == 2 { f } else { sigma };
             let after = before.iter().enumerate().map(|(i, a)| b.activate(of(i), a)).collect::<Result<Vec<_>>>()?;
-            let c = add(b, &mul(b, &after[1], c)?, &mul(b, &after[0], &after[2])?)?;
+            let c = added(b, mul(b, &after[1], c)?, &mul(b, &after[0], &after[2])?)?;
             let y = b.activate(f, &c)?;
             Ok(Values { h: mul(b, &after[3], &y)?, c, before, after, inner: Some(y) })
         }
@@ -106,18 +103,18 @@ pub(super) fn values<B: Backend>(
             let candidate = add(b, &gate(b, z, 2, u)?, &part)?;
             let y = b.activate(f, &candidate)?;
             let rest = b.map(Map::Affine(-1.0, 1.0), &g)?;
-            let new = add(b, &mul(b, &g, h)?, &mul(b, &rest, &y)?)?;
+            let new = added(b, mul(b, &g, h)?, &mul(b, &rest, &y)?)?;
             let (before, after) = (vec![update, reset, candidate], vec![g, s, y]);
             Ok(Values { h: new, c: c.clone(), before, after, inner: Some(inner) })
         }
     }
 }
 
-/// Arrays `[n, w]` of all steps as `[n, t, w]`.
-pub(super) fn stack<B: Backend>(b: &B, steps: &[B::Array]) -> Result<B::Array> {
-    let wide = steps.iter().map(|a| {
-        let shape = b.shape(a);
-        b.reshape(a, Shape::new(&[shape[0], 1, shape[1]])?)
-    });
-    b.concat(&wide.collect::<Result<Vec<_>>>()?.iter().collect::<Vec<_>>(), 1)
+/// Arrays `[n, w]` of all steps, gone through from the last on if `reverse`, as `[t, n, w]` by time.
+pub(super) fn stack<B: Backend>(b: &B, mut steps: Vec<B::Array>, reverse: bool) -> Result<B::Array> {
+    if reverse {
+        steps.reverse();
+    }
+    let high = steps.iter().map(|a| b.reshape(a, Shape::new(&[&[1], &b.shape(a)[..]].concat())?));
+    b.concat(&high.collect::<Result<Vec<_>>>()?.iter().collect::<Vec<_>>(), 0)
 }

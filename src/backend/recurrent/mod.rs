@@ -217,15 +217,36 @@ impl Sizes {
     }
 }
 
-/// Columns `[n, u]` of one gate of `[n, g u]`.
+/// Columns `[.., u]` of one gate of `[.., g u]`.
 fn gate<B: Backend>(b: &B, a: &B::Array, gate: usize, u: usize) -> Result<B::Array> {
-    b.slice(a, 1, gate * u, u)
+    columns(b, a, gate * u, u)
 }
 
-/// Step `t` of `[n, t, w]` as `[n, w]`.
+/// Columns `[.., width]` from `first` on of `[.., w]`.
+fn columns<B: Backend>(b: &B, a: &B::Array, first: usize, width: usize) -> Result<B::Array> {
+    b.slice(a, b.shape(a).rank() - 1, first, width)
+}
+
+/// Arrays `[.., w]` side by side.
+fn join<B: Backend>(b: &B, parts: &[&B::Array]) -> Result<B::Array> {
+    b.concat(parts, b.shape(parts[0]).rank() - 1)
+}
+
+/// `[n, t, w]` as `[t, n, w]`, or back.
+fn swap<B: Backend>(b: &B, a: &B::Array) -> Result<B::Array> {
+    b.permute(a, &[1, 0, 2])
+}
+
+/// A mask `[n, t]` as `[t, n, 1]`.
+fn by_time<B: Backend>(b: &B, mask: &B::Array) -> Result<B::Array> {
+    let [n, t] = b.shape(mask)[..] else { unreachable!("checked by `Sizes::of`") };
+    b.reshape(&b.permute(mask, &[1, 0])?, Shape::new(&[t, n, 1])?)
+}
+
+/// Step `t` of `[t, n, w]` as `[n, w]`.
 fn step<B: Backend>(b: &B, a: &B::Array, t: usize) -> Result<B::Array> {
     let shape = b.shape(a);
-    b.reshape(&b.slice(a, 1, t, 1)?, Shape::new(&[shape[0], shape[2]])?)
+    b.reshape(&b.slice(a, 0, t, 1)?, Shape::new(&shape[1..])?)
 }
 
 /// `a ⊙ b`
@@ -236,6 +257,12 @@ fn mul<B: Backend>(b: &B, x: &B::Array, y: &B::Array) -> Result<B::Array> {
 /// `a + b`
 fn add<B: Backend>(b: &B, x: &B::Array, y: &B::Array) -> Result<B::Array> {
     b.zip(Zip::Add, x, y)
+}
+
+/// `a + b` in the place of `a`
+fn added<B: Backend>(b: &B, mut x: B::Array, y: &B::Array) -> Result<B::Array> {
+    b.add_assign(&mut x, y)?;
+    Ok(x)
 }
 
 /// The state as it goes into the products: `d ⊙ h`.

@@ -195,6 +195,10 @@ impl Element for Fast {
         Fast(self.0.abs())
     }
     #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        Fast(self.0.mul_add(a.0, b.0))
+    }
+    #[inline(always)]
     fn powf(self, exponent: Self) -> Self {
         Fast(self.0.powf(exponent.0))
     }
