@@ -195,7 +195,7 @@ class Runner:
             process.stdout.readline()
             passed = (time.perf_counter() - start) * 1e3
         try:
-            output, errors = process.communicate(timeout=300)
+            output, errors = process.communicate(timeout=120)
         except subprocess.TimeoutExpired:
             process.kill()
             output, errors = process.communicate()
