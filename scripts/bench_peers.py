@@ -260,7 +260,7 @@ def floor(row, best):
 
 def number(x):
     """Three digits, no exponent."""
-    return f"{x:.0f}" if x >= 100 else f"{x:.{2 - max(0, math.floor(math.log10(x)))}f}" if x >= 0.01 else f"{x:.4f}"
+    return f"{x:.{max(0, 2 - math.floor(math.log10(x)))}f}" if x > 0 else "0"
 
 
 def best_job(runner, row, contestant):
