@@ -82,7 +82,9 @@ impl Pool {
         *lock(&shared.job) = None;
         let panic = own.err().or(lock(&shared.panic).take());
         shared.busy.store(false, SeqCst);
-        panic.into_iter().for_each(|panic| resume_unwind(panic));
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
     }
 }
 
@@ -213,7 +215,9 @@ mod tests {
     fn parts_are_done_at_the_same_time() {
         let (pool, all) = (Pool::new(2).unwrap(), Barrier::new(3));
         for _ in 0..JOBS {
-            pool.run((), vec![(), ()], &|()| drop(all.wait()));
+            pool.run((), vec![(), ()], &|()| {
+                all.wait();
+            });
         }
     }
 
@@ -261,7 +265,7 @@ mod tests {
 
     #[test]
     fn dropping_ends_the_workers() {
-        for pause in [LOOKOUT * 0, LOOKOUT * 20] {
+        for pause in [Duration::ZERO, LOOKOUT * 20] {
             let pool = Pool::new(3).unwrap();
             std::thread::sleep(pause);
             let shared = Arc::downgrade(&pool.shared);
