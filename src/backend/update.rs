@@ -132,7 +132,9 @@ impl Update {
     }
 
     /// The step in one pass over the elements of a weight, for arrays in host memory. Every slice has one length
-    /// (the shortest counts). Errors when the number of state slices is wrong.
+    /// (the shortest counts). Errors when the number of state slices is wrong. It is inlined always, so that a backend can
+    /// compile it for the vector instructions that it has.
+    #[inline(always)]
     pub fn apply<E: Element>(&self, w: &mut [E], g: &[E], state: &mut [&mut [E]]) -> Result<()> {
         self.check(state.len())?;
         let e = E::from_f64;
@@ -165,21 +167,25 @@ impl Update {
                     *w -= lr * delta;
                 }
             }
-            (Update::RmsProp { lr, rho, epsilon, momentum, centered }, [a, more @ ..]) => {
+            (Update::RmsProp { lr, rho, epsilon, momentum, .. }, [a, more @ ..]) => {
                 // By the number as given: a tiny one may be 0 as an `E`, and yet its slot is there.
                 let (m, c) = more.split_at_mut(usize::from(momentum > 0.0));
                 let n = m.iter().chain(c.iter()).fold(n.min(a.len()), |n, slot| n.min(slot.len()));
                 let (lr, momentum, keep, rest) = (e(lr), e(momentum), e(rho), e(1.0 - rho));
+                // Of one length, so that the compiler drops the checks, without which it makes vectors.
+                let (w, g, a) = (&mut w[..n], &g[..n], &mut a[..n]);
+                let mut m = m.first_mut().map(|m| &mut m[..n]);
+                let mut c = c.first_mut().map(|c| &mut c[..n]);
                 for i in 0..n {
                     a[i] = keep * a[i] + rest * g[i] * g[i];
                     let mut variance = a[i];
-                    if centered {
-                        c[0][i] = keep * c[0][i] + rest * g[i];
+                    if let Some(c) = &mut c {
+                        c[i] = keep * c[i] + rest * g[i];
                         // Rounding can leave a variance of nearly nothing below 0.
-                        variance = (variance - c[0][i] * c[0][i]).maximum(E::ZERO);
+                        variance = (variance - c[i] * c[i]).maximum(E::ZERO);
                     }
                     let mut step = lr * g[i] / epsilon.root(variance);
-                    if let [m] = &mut *m {
+                    if let Some(m) = &mut m {
                         m[i] = momentum * m[i] + step;
                         step = m[i];
                     }

@@ -41,7 +41,8 @@ pub struct Candle {
 }
 
 impl Candle {
-    /// The CPU, with rayon's threads: as many as there are cores, or `RAYON_NUM_THREADS`.
+    /// The CPU, with as many threads as there are cores, or as the environment's `RAYON_NUM_THREADS` says. All such
+    /// handles share them.
     pub fn cpu() -> Self {
         Candle { device: Device::Cpu, cpu: Some(Cpu::new(Threads::global())) }
     }

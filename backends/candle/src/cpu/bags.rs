@@ -19,15 +19,14 @@ impl Cpu {
         let weights = w.numbers()?;
         let weights = &*weights;
         let mut out = self.memory.take(shape.elements());
-        match bias {
-            Some(bias) => repeat(&mut out, &bias.numbers()?),
-            None => out.fill(0.0),
+        if let Some(bias) = bias {
+            repeat(&mut out, &bias.numbers()?);
         }
         let words = x.indices().len().div_ceil(x.len().max(1));
         self.threads.rows(&mut out, outputs, words * outputs / 10, |rows, out| {
             for (row, out) in rows.zip(out.chunks_exact_mut(outputs)) {
                 let Some((words, values)) = x.row(row) else { return };
-                add_rows(out, weights, words, values);
+                add_rows(out, bias.is_none(), weights, words, values);
             }
         });
         self.array(out, shape)
@@ -50,8 +49,7 @@ impl Cpu {
         self.threads.rows(&mut out, outputs, (bags + 1) * outputs / 10, |words, out| {
             for (word, out) in words.zip(out.chunks_exact_mut(outputs)) {
                 let (bags, values) = turned.word(word);
-                out.fill(0.0);
-                add_rows(out, slope, bags, values);
+                add_rows(out, true, slope, bags, values);
             }
         });
         self.array(out, shape)
@@ -59,8 +57,9 @@ impl Cpu {
 }
 
 vectorised! {
-    /// `out += Σ values[i] table[rows[i]]`, a block of columns at a time.
-    fn add_rows(out: &mut [f32], table: &[f32], rows: &[u32], values: Option<&[f32]>) {
+    /// `out += Σ values[i] table[rows[i]]`, a block of columns at a time. An output that is `fresh` counts as zeros,
+    /// whatever there is.
+    fn add_rows(out: &mut [f32], fresh: bool, table: &[f32], rows: &[u32], values: Option<&[f32]>) {
         let width = out.len();
         let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
         for (i, block) in blocks.iter_mut().enumerate() {
@@ -68,7 +67,7 @@ vectorised! {
                 let start = row as usize * width + i * BLOCK;
                 &table[start..start + BLOCK]
             };
-            let mut sum = *block;
+            let mut sum = if fresh { [0.0; BLOCK] } else { *block };
             match values {
                 None => rows.iter().for_each(|&row| sum.iter_mut().zip(at(row)).for_each(|(sum, &x)| *sum += x)),
                 Some(values) => rows
@@ -79,6 +78,9 @@ vectorised! {
             *block = sum;
         }
         let done = width - rest.len();
+        if fresh {
+            rest.fill(0.0);
+        }
         for (i, &row) in rows.iter().enumerate() {
             let value = values.map_or(1.0, |values| values[i]);
             let from = &table[row as usize * width + done..(row as usize + 1) * width];

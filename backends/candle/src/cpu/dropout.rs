@@ -8,6 +8,8 @@ use elman::{Key, Result};
 /// Blocks of four draws that are made side by side, one a lane.
 const LANES: usize = 16;
 const DRAWS: usize = 4 * LANES;
+/// Nanoseconds or so an element.
+const COST: usize = 2;
 
 impl Cpu {
     pub(crate) fn dropout(&self, x: &Array, rate: f64, key: Key) -> Result<Array> {
@@ -15,7 +17,7 @@ impl Cpu {
         let from = &*from;
         let (threshold, scale) = (Key::drop_threshold(rate), (1.0 / (1.0 - rate)) as f32);
         let mut out = self.memory.take(from.len());
-        let each = out.len().div_ceil(self.threads.parts(out.len())).next_multiple_of(DRAWS).max(DRAWS);
+        let each = out.len().div_ceil(self.threads.parts(out.len() * COST)).next_multiple_of(DRAWS).max(DRAWS);
         self.threads.run(out.chunks_mut(each).enumerate(), |(part, out)| {
             drop_out(out, &from[part * each..], key, (part * each / 4) as u64, threshold, scale);
         });
@@ -52,7 +54,11 @@ fn draws(key: Key, first: u64) -> [u32; DRAWS] {
         }
         k = [k[0].wrapping_add(0x9E37_79B9), k[1].wrapping_add(0xBB67_AE85)];
     }
-    std::array::from_fn(|i| [&c0, &c1, &c2, &c3][i % 4][i / 4])
+    let mut draws = [0; DRAWS];
+    for ((((four, c0), c1), c2), c3) in draws.as_chunks_mut::<4>().0.iter_mut().zip(c0).zip(c1).zip(c2).zip(c3) {
+        *four = [c0, c1, c2, c3];
+    }
+    draws
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod layer_norm;
 mod loss;
 mod math;
 pub(crate) mod nest;
+mod pool;
 mod product;
 mod recurrent;
 mod reduce;

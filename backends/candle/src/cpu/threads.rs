@@ -1,24 +1,33 @@
 //! Threads for kernels, and how work is cut for them.
 
+use super::pool::Pool;
 use elman::{Error, Result};
-use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-/// The least work worth a second thread, in nanoseconds or so: waking one costs some ten microseconds.
-const GRAIN: usize = 25_000;
+/// The least work worth a second thread, in nanoseconds or so: handing a part over costs about one microsecond while a
+/// worker is awake, and some ten when it sleeps.
+const GRAIN: usize = 10_000;
 
-/// A number of threads: rayon's own, or a pool of this handle. The calling thread is one of them.
+/// A number of threads, in a pool that all who ask for no number share, or of this handle. The calling thread is one of
+/// them.
 #[derive(Clone, Debug)]
 pub(crate) struct Threads {
     count: usize,
-    pool: Option<Arc<ThreadPool>>,
+    pool: Option<Arc<Pool>>,
 }
 
 impl Threads {
-    /// As many as rayon has, which listens to `RAYON_NUM_THREADS`.
+    /// As many as `RAYON_NUM_THREADS` says, which candle's own kernels listen to, or as there are cores.
     pub(crate) fn global() -> Self {
-        Threads { count: rayon::current_num_threads(), pool: None }
+        static GLOBAL: OnceLock<Threads> = OnceLock::new();
+        let built = || {
+            let count = asked(std::env::var("RAYON_NUM_THREADS").ok().as_deref())
+                .or_else(|| std::thread::available_parallelism().ok().map(Into::into));
+            // One thread always works.
+            Threads::new(count.unwrap_or(1)).unwrap_or(Threads { count: 1, pool: None })
+        };
+        GLOBAL.get_or_init(built).clone()
     }
 
     /// A number of its own.
@@ -27,10 +36,8 @@ impl Threads {
             0 => return Err(Error::invalid("Candle::cpu_with_threads", "at least one thread", count)),
             1 => None,
             _ => {
-                let built =
-                    ThreadPoolBuilder::new().num_threads(count - 1).thread_name(|i| format!("elman-{i}")).build();
                 let failed = |e| Error::Backend { backend: "candle", op: "cpu_with_threads", error: Box::new(e) };
-                Some(Arc::new(built.map_err(failed)?))
+                Some(Arc::new(Pool::new(count - 1).map_err(failed)?))
             }
         };
         Ok(Threads { count, pool })
@@ -50,10 +57,13 @@ impl Threads {
         let mut parts = parts.into_iter();
         let Some(first) = parts.next() else { return };
         let Some(second) = parts.next() else { return work(first) };
-        let (work, rest) = (&work, std::iter::once(second).chain(parts));
+        let rest = std::iter::once(second).chain(parts);
         match &self.pool {
-            Some(pool) => pool.in_place_scope(|scope| share(scope, first, rest, work)),
-            None => rayon::in_place_scope(|scope| share(scope, first, rest, work)),
+            Some(pool) => pool.run(first, rest.collect(), &work),
+            None => {
+                work(first);
+                rest.for_each(work);
+            }
         }
     }
 
@@ -73,11 +83,9 @@ impl Threads {
     }
 }
 
-fn share<'a, T: Send + 'a>(scope: &Scope<'a>, first: T, rest: impl Iterator<Item = T>, work: &'a (impl Fn(T) + Sync)) {
-    for part in rest {
-        scope.spawn(move |_| work(part));
-    }
-    work(first);
+/// A number of threads in words, as rayon reads it: 0, and what is no number, ask for none.
+fn asked(words: Option<&str>) -> Option<usize> {
+    words?.parse().ok().filter(|&count| count > 0)
 }
 
 /// Cuts `0..n` into that many ranges, as equal as can be.
@@ -118,5 +126,11 @@ mod tests {
     #[test]
     fn no_threads_is_an_error() {
         assert!(Threads::new(0).is_err());
+    }
+
+    #[test]
+    fn the_environment_may_ask_for_a_number_of_threads() {
+        assert_eq!([Some("3"), Some("0"), Some("many"), None].map(asked), [Some(3), None, None, None]);
+        assert!(Threads::global().count() > 0);
     }
 }

@@ -23,7 +23,7 @@ impl Cpu {
             let tables = all.cut((1..=parts).map(|part| part * n / parts));
             self.threads.run(tables, |(first, mut part)| {
                 let range = 0..part.w.len();
-                part.step(rule, range.clone(), &gradient[first..first + range.len()]);
+                part.step(rule, range.clone(), Some(&gradient[first..first + range.len()]));
             });
         })
     }
@@ -62,13 +62,13 @@ impl Cpu {
                 for (&row, g) in rows[own.clone()].iter().zip(gradient[own.start * width..].chunks_exact(width)) {
                     let at = (row as usize - first) * width;
                     if exact {
-                        part.step_without_gradient(rule, done..at);
+                        part.step(rule, done..at, None);
                     }
-                    part.step(rule, at..at + width, g);
+                    part.step(rule, at..at + width, Some(g));
                     done = at + width;
                 }
                 if exact {
-                    part.step_without_gradient(rule, done..size);
+                    part.step(rule, done..size, None);
                 }
             });
         })
@@ -80,7 +80,9 @@ impl Cpu {
         std::iter::once(&*w).chain(&*state).try_for_each(Array::check_host)?;
         let mut weight = w.take()?;
         let mut slots: Vec<Vec<f32>> = state.iter_mut().map(Array::take).collect::<Result<_>>()?;
-        work(Part { w: &mut weight, slots: slots.iter_mut().map(Vec::as_mut_slice).collect() });
+        let mut part = Part { w: &mut weight, slots: Default::default(), count: slots.len() };
+        part.slots.iter_mut().zip(&mut slots).for_each(|(slot, whole)| *slot = whole);
+        work(part);
         w.put(weight, &self.memory)?;
         state.iter_mut().zip(slots).try_for_each(|(array, slot)| array.put(slot, &self.memory))
     }
@@ -89,7 +91,9 @@ impl Cpu {
 /// A part of a weight and of its state.
 struct Part<'a> {
     w: &'a mut [f32],
-    slots: Vec<&'a mut [f32]>,
+    /// As many as the rule has, and empty ones.
+    slots: [&'a mut [f32]; SLOTS],
+    count: usize,
 }
 
 impl<'a> Part<'a> {
@@ -98,44 +102,45 @@ impl<'a> Part<'a> {
         let mut start = 0;
         let parts = ends.map(|end| {
             let front = |all: &mut &'a mut [f32]| all.split_off_mut(..end - start).unwrap_or_default();
-            let part = Part { w: front(&mut self.w), slots: self.slots.iter_mut().map(front).collect() };
+            let part = Part { w: front(&mut self.w), slots: self.slots.each_mut().map(front), count: self.count };
             (std::mem::replace(&mut start, end), part)
         });
         parts.collect()
     }
 
-    /// The rule on a range of elements, a block at a time.
-    fn step(&mut self, rule: &Update, range: Range<usize>, gradient: &[f32]) {
-        for (start, g) in range.step_by(BLOCK).zip(gradient.chunks(BLOCK)) {
-            self.block(rule, start..start + g.len(), g);
-        }
-    }
-
-    /// The same where the gradient is 0.
-    fn step_without_gradient(&mut self, rule: &Update, range: Range<usize>) {
-        for start in range.clone().step_by(BLOCK) {
-            let block = start..range.end.min(start + BLOCK);
-            self.block(rule, block.clone(), &[0.0; BLOCK][..block.len()]);
-        }
-    }
-
-    fn block(&mut self, rule: &Update, range: Range<usize>, g: &[f32]) {
-        let (mut slots, count) = ([(); SLOTS].map(|()| &mut [][..]), self.slots.len());
-        for (slot, whole) in slots.iter_mut().zip(&mut self.slots) {
-            *slot = &mut whole[range.clone()];
-        }
-        // It fails for a wrong number of slots alone, which the caller has checked.
-        let _checked = rule.apply(&mut self.w[range], g, &mut slots[..count]);
-        slots.into_iter().take(count).for_each(flush);
+    /// The rule on a range of elements. Where there is no gradient it is 0.
+    fn step(&mut self, rule: &Update, range: Range<usize>, gradient: Option<&[f32]>) {
+        let slots = self.slots.each_mut().map(|slot| slot.get_mut(range.clone()).unwrap_or_default());
+        step(rule, &mut self.w[range], gradient, slots, self.count);
     }
 }
 
 vectorised! {
-    /// Makes numbers below the normal range 0. The averages of a weight that gets no gradient for some hundred steps
-    /// (that of a rare word) fade into that range and stay there, and processors take a hundred times longer over such
-    /// numbers.
-    fn flush(x: &mut [f32]) {
-        x.iter_mut().for_each(|x| *x = if x.abs() < f32::MIN_POSITIVE { 0.0 } else { *x });
+    /// The rule, a block at a time, after which numbers of the state below the normal range are made 0. The averages of a
+    /// weight that gets no gradient for some hundred steps (that of a rare word) fade into that range and stay there, and
+    /// processors take a hundred times longer over such numbers.
+    fn step(
+        rule: &Update,
+        w: &mut [f32],
+        gradient: Option<&[f32]>,
+        slots: [&mut [f32]; SLOTS],
+        count: usize,
+    ) {
+        let mut slots = slots;
+        for (i, w) in w.chunks_mut(BLOCK).enumerate() {
+            let block = i * BLOCK..i * BLOCK + w.len();
+            let g = match gradient {
+                Some(gradient) => &gradient[block.clone()],
+                None => &[0.0; BLOCK][..w.len()],
+            };
+            let mut slots = slots.each_mut().map(|slot| slot.get_mut(block.clone()).unwrap_or_default());
+            // It fails for a wrong number of slots alone, which the caller has checked.
+            let _checked = rule.apply(w, g, &mut slots[..count]);
+            // A loop of its own for each, for the compiler makes no vectors of a flattened one.
+            for slot in slots {
+                slot.iter_mut().for_each(|x| *x = if x.abs() < f32::MIN_POSITIVE { 0.0 } else { *x });
+            }
+        }
     }
 }
 
