@@ -59,7 +59,7 @@ fn recurrence<B: Backend>(b: &B, name: &str, cell: Cell, [n, t]: [usize; 2], mas
     let there = |i: usize| B::Elem::from_f64(f64::from(u8::from(i % t < (i / t + 1) * t / n)));
     let mask = masked.then(|| b.upload((0..n * t).map(there).collect(), [n, t].into())).transpose()?;
     let (h, c, bias, dropout, mask) = (None, None, None, None, mask.as_ref());
-    let x = Sequence { z: &z, u: &weights, bias, h, c, mask, dropout, reverse: false, outputs: false };
+    let x = Sequence { z: &z, u: &weights, bias, h, c, mask, dropout, reverse: false, outputs: false, gradient: true };
     let d = random(b, &[n, u], 1.0)?;
     let d = Upstream { outputs: None, h: Some(&d), c: None };
     let what = format!("{name}, {n} x {t} steps{}", if masked { ", half masked" } else { "" });

@@ -4,7 +4,8 @@
 use crate::common::host::{Host, refused};
 use crate::recurrent::{COMMON, Case, MASKS, OTHERS, same};
 use elman::backend::Cell;
-use elman::backend::recurrent::{Projected, Upstream, projected_recurrent, projected_recurrent_grad};
+use elman::backend::recurrent::{Outcome, Projected, Sequence, Upstream};
+use elman::backend::recurrent::{projected_recurrent, projected_recurrent_grad};
 use elman::{Backend, Result};
 
 /// A case's values and gradients by the backend and by the default bodies; `features` inputs.
@@ -17,12 +18,16 @@ fn compare<B: Backend>(b: &B, case: &Case, features: usize, bias: bool) -> Resul
     let kernel = Host::random("kernel", &[features, g * u]).map(|w| f64::from((w / features as f64) as f32)).up(b)?;
     let first = Host::random("first", &[g * u]).up(b)?;
     // The rest's z is not read: another shape would be an error if it were.
-    let rest = elman::backend::recurrent::Sequence { z: &first, ..case.sequence(&arrays) };
+    let rest = Sequence { z: &first, ..case.sequence(&arrays) };
     let input = Projected { x: &x, kernel: &kernel, bias: bias.then_some(&first), rest };
     let (got, want) = (b.projected_recurrent(case.cell, &input)?, projected_recurrent(b, case.cell, &input)?);
     let [step, sum] = case.slack().map(|slack| slack + 20.0 * features as f64);
-    let values = |y: &elman::backend::recurrent::Outcome<B>| [y.outputs.clone(), Some(y.h.clone()), y.c.clone()];
+    let values = |y: &Outcome<B>| [y.outputs.clone(), Some(y.h.clone()), y.c.clone()];
     same(b, &values(&got), &values(&want), [step; 3]);
+    // Without a gradient to come the values are the same.
+    let free = Sequence { z: &first, gradient: false, ..case.sequence(&arrays) };
+    let free = b.projected_recurrent(case.cell, &Projected { rest: free, ..input })?;
+    same(b, &values(&free), &values(&got), [0.0; 3]);
     let [outputs, dh, dc] = case.upstream(b)?;
     let d = Upstream { outputs: case.outputs.then_some(&outputs), h: Some(&dh), c: got.c.is_some().then_some(&dc) };
     for wanted in

@@ -119,7 +119,7 @@ impl Case {
         let Arrays { z, u, bias, h, c, mask, dropout } = x;
         let (bias, h, c) = (bias.as_ref(), h.as_ref(), c.as_ref());
         let (mask, dropout) = (mask.as_ref(), dropout.as_ref());
-        Sequence { z, u, bias, h, c, mask, dropout, reverse: self.reverse, outputs: self.outputs }
+        Sequence { z, u, bias, h, c, mask, dropout, reverse: self.reverse, outputs: self.outputs, gradient: true }
     }
 
     /// Gradients for the outputs, for `h` and for `c`.
@@ -164,6 +164,14 @@ fn compare<B: Backend>(b: &B, case: &Case) -> Result<()> {
         &[got.outputs.clone(), Some(got.h.clone()), got.c.clone()],
         &[want.outputs.clone(), Some(want.h.clone()), want.c.clone()],
         [step; 3],
+    );
+    // Without a gradient to come the values are the same.
+    let free = b.recurrent(case.cell, &Sequence { gradient: false, ..case.sequence(&x) })?;
+    same(
+        b,
+        &[free.outputs, Some(free.h), free.c],
+        &[got.outputs.clone(), Some(got.h.clone()), got.c.clone()],
+        [0.0; 3],
     );
     let [outputs, dh, dc] = case.upstream(b)?;
     let d = Upstream { outputs: case.outputs.then_some(&outputs), h: Some(&dh), c: got.c.is_some().then_some(&dc) };
@@ -328,6 +336,7 @@ pub(crate) fn wrong_sequences_are_errors<B: Backend>(b: &B) -> Result<()> {
             dropout: None,
             reverse: false,
             outputs: true,
+            gradient: true,
         };
         let y = b.recurrent(cell, &fine)?;
         let none = Upstream { outputs: None, h: None, c: None };
@@ -378,6 +387,7 @@ pub(crate) fn wrong_sequences_are_errors<B: Backend>(b: &B) -> Result<()> {
         dropout: None,
         reverse: false,
         outputs: true,
+        gradient: true,
     };
     refused(b.recurrent(Cell::Elman { activation: A::Softmax }, &x), "a softmax in a cell");
     Ok(())

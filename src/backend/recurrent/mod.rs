@@ -112,6 +112,8 @@ pub struct Sequence<'a, B: Backend> {
     pub reverse: bool,
     /// Whether the outputs of all steps are asked for.
     pub outputs: bool,
+    /// Whether the gradient may be asked for; otherwise nothing needs to be saved.
+    pub gradient: bool,
 }
 
 /// What came out, and what the gradient needs of it.

@@ -87,6 +87,7 @@ impl<B: Backend> Tensor<B> {
             dropout: with.dropout.cloned(),
             reverse: with.reverse,
             outputs: with.outputs,
+            gradient: inputs.iter().any(|input| input.is_tracked()),
         };
         let y = match kept.projected() {
             Some(x) => b.projected_recurrent(cell, &x)?,
@@ -138,6 +139,7 @@ struct Kept<B: Backend> {
     dropout: Option<B::Array>,
     reverse: bool,
     outputs: bool,
+    gradient: bool,
 }
 
 impl<B: Backend> Kept<B> {
@@ -158,6 +160,7 @@ impl<B: Backend> Kept<B> {
             dropout: self.dropout.as_ref(),
             reverse: self.reverse,
             outputs: self.outputs,
+            gradient: self.gradient,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::cpu::product::{Matrix, accumulate};
 use elman::backend::Cell;
 use elman::backend::recurrent::{Outcome, Projected, Sequence, Sizes};
 use elman::{Result, Shape};
+use std::vec::IntoIter;
 
 pub(super) fn forward<F: Functions>(
     cpu: &Cpu,
@@ -53,17 +54,28 @@ pub(super) fn forward<F: Functions>(
     let mut h = state(x.h)?;
     let mut c = if cell.has_cell_state() { state(x.c)? } else { Vec::new() };
     let mut outputs = if x.outputs { cpu.memory.take(n * t * u) } else { Vec::new() };
-    let mut saved = columns.map(|width| cpu.memory.take(walk.pairs() * width));
+    // What is saved has a row for each pair; without a gradient, each part has room for the pairs of one step.
+    let mut saved = columns.map(|width| if x.gradient { cpu.memory.take(walk.pairs() * width) } else { Vec::new() });
+    let mut room = columns.map(|width| if x.gradient { Vec::new() } else { cpu.memory.take(n * width) });
     {
         let (h, c, outputs) = (walk.cut_rows(&mut h, u), walk.cut_rows(&mut c, u), walk.cut_rows(&mut outputs, t * u));
         let mut widths = columns.into_iter();
-        let mut saved = saved.each_mut().map(|saved| walk.cut_pairs(saved, widths.next().unwrap_or(0)).into_iter());
+        let mut rooms = room.each_mut().map(|room| walk.cut_rows(room, widths.next().unwrap_or(0)).into_iter());
+        let mut widths = columns.into_iter();
+        let mut saved = saved.each_mut().map(|saved| match x.gradient {
+            true => walk.cut_pairs(saved, widths.next().unwrap_or(0)).into_iter(),
+            false => Vec::new().into_iter(),
+        });
         let own = walk.parts.iter().zip(h).zip(c).zip(outputs).map(|(((part, h), c), outputs)| {
-            let saved = saved.each_mut().map(|saved| saved.next().unwrap_or_default());
-            (part, Own { h, c, outputs, saved })
+            let rows = match x.gradient {
+                true => Rows::Kept(saved.each_mut().map(|saved| saved.next().unwrap_or_default().into_iter())),
+                false => Rows::Reused(rooms.each_mut().map(|room| room.next().unwrap_or_default()), columns),
+            };
+            (part, Own { h, c, outputs, rows })
         });
         cpu.threads.run(own, |(part, own)| with.walk(f, part, own));
     }
+    room.into_iter().for_each(|room| cpu.memory.give(room));
 
     let (state, mut widths) = (Shape::new(&[n, u])?, columns.into_iter());
     let pack = |data| cpu.array(data, Shape::new(&[walk.pairs(), widths.next().unwrap_or(0)])?);
@@ -71,7 +83,7 @@ pub(super) fn forward<F: Functions>(
         outputs: x.outputs.then(|| cpu.array(outputs, Shape::new(&[n, t, u])?)).transpose()?,
         h: cpu.array(h, state)?,
         c: cell.has_cell_state().then(|| cpu.array(c, state)).transpose()?,
-        saved: saved.into_iter().map(pack).collect::<Result<_>>()?,
+        saved: if x.gradient { saved.into_iter().map(pack).collect::<Result<_>>()? } else { Vec::new() },
     })
 }
 
@@ -100,17 +112,38 @@ struct Own<'a> {
     c: &'a mut [f32],
     /// Empty if they were not asked for.
     outputs: &'a mut [f32],
-    saved: [Vec<&'a mut [f32]>; 5],
+    rows: Rows<'a>,
+}
+
+/// Where a part's steps put what they compute, a row for each of their pairs: see [`saved_columns`].
+enum Rows<'a> {
+    /// For the gradient.
+    Kept([IntoIter<&'a mut [f32]>; 5]),
+    /// The next step overwrites it. With the number of columns.
+    Reused([&'a mut [f32]; 5], [usize; 5]),
+}
+
+impl Rows<'_> {
+    /// Those of the next step, of so many pairs.
+    fn next(&mut self, pairs: usize) -> [&mut [f32]; 5] {
+        match self {
+            Rows::Kept(steps) => steps.each_mut().map(|steps| steps.next().unwrap_or_default()),
+            Rows::Reused(rooms, columns) => {
+                let mut columns = columns.iter();
+                rooms.each_mut().map(|room| &mut room[..pairs * columns.next().unwrap_or(&0)])
+            }
+        }
+    }
 }
 
 impl Operands<'_> {
     /// Takes the sequences of a part through all steps.
     fn walk<F: Functions>(&self, f: F, part: &Part, own: Own<'_>) {
         let Sizes { t, u, g, .. } = self.sizes;
-        let Own { h, c, outputs, saved: [gates, taken, inner, last, inputs] } = own;
-        let saved = gates.into_iter().zip(taken).zip(inner).zip(last).zip(inputs);
-        for (step, ((((gates, taken), inner), last), inputs)) in part.steps.iter().zip(saved) {
+        let Own { h, c, outputs, rows: mut saved } = own;
+        for step in &part.steps {
             let rows = self.walk.active(part, step);
+            let [gates, taken, inner, last, inputs] = saved.next(rows.len());
             for (pair, row) in rows.iter().enumerate() {
                 let (of_part, width) = (part.rows.start + row, g * u);
                 let at = of_part * t + step.t;

@@ -22,7 +22,7 @@ use walk::Walk;
 
 impl Cpu {
     /// `None` where the default body serves: functions whose slopes need more than their values; the inputs of a GRU, whose
-    /// `z` has gradients of its own.
+    /// `z` has gradients of its own, and of few sequences.
     pub(crate) fn recurrent(
         &self,
         cell: Cell,
@@ -63,7 +63,12 @@ impl Cpu {
 }
 
 fn serves(cell: Cell, inputs: Option<&Projected<'_, Candle>>) -> bool {
-    let projects = |inputs: &Projected<'_, Candle>| !matches!(cell, Cell::Gru { .. }) && inputs.x.shape().last() > 0;
+    // A few sequences are projected better at once: a step's product would read all of the kernel for a few rows.
+    const FEW: usize = 8;
+    let projects = |inputs: &Projected<'_, Candle>| {
+        let shape = inputs.x.shape();
+        !matches!(cell, Cell::Gru { .. }) && shape.last() > 0 && shape[0] >= FEW
+    };
     slopes_follow_from_values(cell) && inputs.is_none_or(projects)
 }
 
