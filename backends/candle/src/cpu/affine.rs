@@ -27,7 +27,7 @@ impl Cpu {
                 let parts = out.chunks_mut((each * outputs).max(1)).enumerate();
                 self.threads.run(parts, |(i, out)| {
                     repeat(out, bias);
-                    accumulate(out, outputs, [out.len() / outputs, inputs, outputs], a.from_row(i * each), b);
+                    accumulate(out, outputs, [out.len() / outputs, inputs, outputs], a.rows_from(i * each), b);
                 });
             }
             bias => {
@@ -119,7 +119,7 @@ impl Cpu {
             self.threads.run(out.chunks_mut(each * outputs).enumerate(), |(i, out)| {
                 out.fill(0.0);
                 for run in &there {
-                    let (a, b) = (turned.from_row(i * each).from_column(run.start), slopes.from_row(run.start));
+                    let (a, b) = (turned.rows_from(i * each).columns_from(run.start), slopes.rows_from(run.start));
                     accumulate(out, outputs, [out.len() / outputs, run.len(), outputs], a, b);
                 }
             });
@@ -171,7 +171,7 @@ impl Cpu {
                     Some(bias) => repeat(part, bias),
                     None => part.fill(0.0),
                 }
-                accumulate(part, n, [run.len(), k, n], a.from_row(run.start), b);
+                accumulate(part, n, [run.len(), k, n], a.rows_from(run.start), b);
                 at = run.end;
             }
             out[(at - start) * n..].fill(0.0);

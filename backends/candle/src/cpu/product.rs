@@ -33,12 +33,12 @@ impl<'a> Matrix<'a> {
     }
 
     /// The rows from a later one on.
-    pub(super) fn from_row(self, row: usize) -> Self {
+    pub(super) fn rows_from(self, row: usize) -> Self {
         self.after(row * self.row)
     }
 
     /// The columns from a later one on.
-    pub(super) fn from_column(self, column: usize) -> Self {
+    pub(super) fn columns_from(self, column: usize) -> Self {
         self.after(column * self.column)
     }
 
