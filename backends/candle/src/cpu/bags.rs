@@ -128,3 +128,24 @@ impl Turned {
         (&self.bags[range.clone()], self.values.as_ref().map(|values| &values[range]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::Threads;
+
+    #[test]
+    fn what_an_earlier_array_left_behind_is_not_added_to() {
+        let cpu = Cpu::new(Threads::new(1).unwrap());
+        // Columns beyond a block, and a bag and words without anything.
+        let x = Bags::binary((0..20).map(|i| if i == 3 { vec![] } else { vec![i, 2] }), 20).unwrap();
+        let ones = cpu.fill([20, 70].into(), 1.0).unwrap();
+        let with_dirt = |work: &dyn Fn() -> Result<Array>| {
+            cpu.memory.give(vec![f32::NAN; 20 * 70]);
+            work().unwrap().numbers().unwrap().iter().sum::<f32>()
+        };
+        // Bag 2 has its word once.
+        assert_eq!(with_dirt(&|| cpu.bag_linear(&x, &ones, None)), 37.0 * 70.0);
+        assert_eq!(with_dirt(&|| cpu.bag_linear_grad(&x, &ones)), 37.0 * 70.0);
+    }
+}

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// How long a thread looks out for what it waits for before it sleeps: longer than the work between most kernels of a
 /// training step, and shorter than anyone minds a busy core.
-const LOOKOUT: Duration = Duration::from_micros(if cfg!(miri) { 1 } else { 60 });
+const LOOKOUT: Duration = Duration::from_micros(if cfg!(miri) { 1 } else { 150 });
 
 /// Does one part.
 type Job = &'static (dyn Fn() + Sync);
