@@ -3,7 +3,7 @@
 use super::cells::{self, Backward};
 use super::functions::Functions;
 use super::walk::{Part, Step, Walk};
-use super::{check_saved, saved_columns};
+use super::{check_saved, saved_columns, weights};
 use crate::Candle;
 use crate::array::Array;
 use crate::cpu::Cpu;
@@ -24,31 +24,25 @@ pub(super) fn backward<F: Functions>(
     let walk = cpu.walk(x, sizes)?;
     let columns = saved_columns(cell, x, inputs, sizes);
     check_saved(&y.saved, columns, walk.pairs())?;
-    let [gates, taken, inner, last, packed] = [0, 1, 2, 3, 4].map(|i| y.saved[i].numbers());
-    let (gates, taken, inner, last, packed) = (gates?, taken?, inner?, last?, packed?);
-    let weights = x.u.numbers()?;
+    let [gates, taken, inner, last] = [0, 1, 2, 3].map(|i| y.saved[i].numbers());
+    let (gates, taken, inner, last) = (gates?, taken?, inner?, last?);
     let (dropout, outputs) = (x.dropout.map(Array::numbers).transpose()?, d.outputs.map(Array::numbers).transpose()?);
-    // So that products run along its rows.
-    let mut turned = cpu.memory.take(u * g * u);
+    // So that products run along its rows. With W over U, if the inputs have a gradient.
+    let weights = weights(cpu, x, inputs.filter(|_| wanted[0]).map(|inputs| inputs.kernel))?;
+    let mut turned = cpu.memory.take(weights.len());
     transpose(&mut turned, &weights, g * u);
     // Columns of what the gradient is for: `z`, or the inputs.
-    let features = columns[4];
-    let (of_x, kernel) = match inputs.filter(|_| wanted[0]) {
-        Some(inputs) => {
-            let mut turned = cpu.memory.take(features * g * u);
-            transpose(&mut turned, &inputs.kernel.numbers()?, g * u);
-            (features, turned)
-        }
-        None => (g * u, Vec::new()),
-    };
+    let of_x = inputs.map_or(g * u, |inputs| inputs.x.shape().last());
+    let features = weights.len() / (g * u) - u;
+    cpu.memory.give(weights);
     let before = if columns[3] > 0 { &*last } else { &*taken };
     let with = Operands {
         cell,
         sizes,
         walk: &walk,
         turned: &turned,
-        kernel: inputs.map(|_| &*kernel),
         of_x,
+        features,
         gates: &gates,
         taken: &taken,
         inner: &inner,
@@ -71,30 +65,47 @@ pub(super) fn backward<F: Functions>(
     let mut dz = if wanted[0] { cpu.memory.take(n * t * of_x) } else { Vec::new() };
     let mut dv = cpu.memory.take(walk.pairs() * g * u);
     // For the products of a step: gradients for `r`, and the GRU's for `s ⊙ r` or its candidate.
-    let mut room = [cpu.memory.take(n * u), cpu.memory.take(n * u)];
-    let mut dx = if inputs.is_some() && wanted[0] { cpu.memory.take(n * of_x) } else { Vec::new() };
+    let mut room = [cpu.memory.take(n * (features + u)), cpu.memory.take(n * u)];
     {
         let rows = |data, width| walk.cut_rows(data, width).into_iter();
         let (dh, dc, dz, dv) =
             (rows(&mut dh, u), rows(&mut dc, u), rows(&mut dz, t * of_x), walk.cut_pairs(&mut dv, g * u));
-        let [dr, inner] = room.each_mut().map(|room| rows(room, u));
-        let dx = rows(&mut dx, of_x);
-        let own = walk.parts.iter().zip(dh).zip(dc).zip(dz).zip(dv).zip(dr).zip(inner).zip(dx);
-        cpu.threads.run(own, |(((((((part, dh), dc), dz), dv), dr), inner), dx)| {
-            with.walk(f, part, Own { dh, dc, dz, dv, dr, inner, dx });
+        let [dr, inner] = &mut room;
+        let (dr, inner) = (rows(dr, features + u), rows(inner, u));
+        let own = walk.parts.iter().zip(dh).zip(dc).zip(dz).zip(dv).zip(dr).zip(inner);
+        cpu.threads.run(own, |((((((part, dh), dc), dz), dv), dr), inner)| {
+            with.walk(f, part, Own { dh, dc, dz, dv, dr, inner });
         });
     }
-    room.into_iter().chain([turned, kernel, dx]).for_each(|room| cpu.memory.give(room));
+    room.into_iter().chain([turned]).for_each(|room| cpu.memory.give(room));
 
-    let of_u = wanted[3].then(|| weight_gradient(cpu, cell, sizes, walk.pairs(), [&taken, &inner, &dv])).transpose()?;
-    let of_kernel = match inputs {
-        Some(_) if wanted[1] => {
-            let mut out = cpu.memory.take(features * g * u);
-            let (from, to) = (Matrix::new(&packed, features, true), Matrix::new(&dv, g * u, false));
-            cpu.multiply(&mut out, false, [features, walk.pairs(), g * u], from, to);
-            Some(cpu.array(out, Shape::new(&[features, g * u])?)?)
+    let pairs = walk.pairs();
+    let [of_kernel, of_u] = match inputs {
+        Some(_) => {
+            // One product for both.
+            let (from, depth) = (if wanted[1] { 0 } else { of_x }, of_x + u);
+            let mut both = cpu.memory.take(if wanted[1] || wanted[3] { (depth - from) * g * u } else { 0 });
+            if !both.is_empty() {
+                let taken = Matrix::new(&taken, depth, true).rows_from(from);
+                cpu.multiply(&mut both, false, [depth - from, pairs, g * u], taken, Matrix::new(&dv, g * u, false));
+            }
+            let (kernel, own) = both.split_at(if wanted[1] { of_x * g * u } else { 0 });
+            let part = |data: &[f32], rows, wanted: bool| {
+                let copy = |data: &[f32]| {
+                    let mut copy = cpu.memory.take(data.len());
+                    copy.copy_from_slice(data);
+                    cpu.array(copy, Shape::new(&[rows, g * u])?)
+                };
+                wanted.then(|| copy(data)).transpose()
+            };
+            let parts = [part(kernel, of_x, wanted[1])?, part(own, u, wanted[3])?];
+            cpu.memory.give(both);
+            parts
         }
-        _ => None,
+        None => {
+            let of_u = wanted[3].then(|| weight_gradient(cpu, cell, sizes, pairs, [&taken, &inner, &dv]));
+            [None, of_u.transpose()?]
+        }
     };
     // Only one of the two biases is there: the inputs' here, or the GRU's.
     let is_wanted = wanted[2] && inputs.is_some_and(|inputs| inputs.bias.is_some()) || wanted[4] && x.bias.is_some();
@@ -147,12 +158,12 @@ struct Operands<'a> {
     cell: Cell,
     sizes: Sizes,
     walk: &'a Walk,
-    /// `Uᵀ`.
+    /// `Uᵀ`, or that of `W` over `U`.
     turned: &'a [f32],
-    /// `Wᵀ`, where the gradient is for the inputs.
-    kernel: Option<&'a [f32]>,
     /// Columns of the gradient for `z` or the inputs.
     of_x: usize,
+    /// Rows of `W` in `turned`: columns of a step's gradient for the inputs, which stands before that for `r`.
+    features: usize,
     gates: &'a [f32],
     taken: &'a [f32],
     inner: &'a [f32],
@@ -173,15 +184,14 @@ struct Own<'a> {
     dv: Vec<&'a mut [f32]>,
     dr: &'a mut [f32],
     inner: &'a mut [f32],
-    /// For a step's gradients for the inputs.
-    dx: &'a mut [f32],
 }
 
 impl Operands<'_> {
     /// Takes the sequences of a part back through all steps.
     fn walk<F: Functions>(&self, f: F, part: &Part, own: Own<'_>) {
         let Sizes { t, u, g, .. } = self.sizes;
-        let Own { dh, dc, dz, dv, dr, inner, dx } = own;
+        let Own { dh, dc, dz, dv, dr, inner } = own;
+        let width = self.features + u;
         let is_gru = matches!(self.cell, Cell::Gru { .. });
         for (step, dv) in part.steps.iter().zip(dv).rev() {
             if let Some(outputs) = self.outputs {
@@ -189,34 +199,28 @@ impl Operands<'_> {
                 dh.chunks_exact_mut(u).zip(of_part).for_each(|(dh, outputs)| add(dh, &outputs[step.t * u..][..u]));
             }
             let rows = self.walk.active(part, step);
-            let (dr, inner) = (&mut dr[..rows.len() * u], &mut inner[..rows.len() * u]);
+            let (dr, inner) = (&mut dr[..rows.len() * width], &mut inner[..rows.len() * u]);
             dr.fill(0.0);
             let saved = [step.of(self.inner, u), if self.cell.has_cell_state() { step.of(self.last, u) } else { &[] }];
             let gates = step.of(self.gates, g * u);
             let of_step = Backward { f, u, rows, gates, inner: saved, dv: &mut *dv, dh: &mut *dh, dc: &mut *dc };
             self.step(step, of_step, dr, inner);
+            if rows.len() < part.rows.len() && !dz.is_empty() {
+                dz.chunks_exact_mut(t * self.of_x).for_each(|dz| dz[step.t * self.of_x..][..self.of_x].fill(0.0));
+            }
             cells::fade(dr);
-            for (row, dr) in rows.iter().zip(dr.chunks_exact_mut(u)) {
+            for (row, dr) in rows.iter().zip(dr.chunks_exact_mut(width)) {
+                let (dx, dr) = dr.split_at_mut(self.features);
+                if !dx.is_empty() {
+                    dz[(row * t + step.t) * self.of_x..][..self.of_x].copy_from_slice(dx);
+                }
                 if let Some(dropout) = self.dropout {
                     multiply(dr, &dropout[(part.rows.start + row) * u..][..u]);
                 }
                 let dh = &mut dh[row * u..][..u];
                 if is_gru { add(dh, dr) } else { dh.copy_from_slice(dr) }
             }
-            if dz.is_empty() {
-                continue;
-            }
-            if rows.len() < part.rows.len() {
-                dz.chunks_exact_mut(t * self.of_x).for_each(|dz| dz[step.t * self.of_x..][..self.of_x].fill(0.0));
-            }
-            if let Some(kernel) = self.kernel {
-                let (width, dx) = (g * u, &mut dx[..rows.len() * self.of_x]);
-                dx.fill(0.0);
-                let (of_step, turned) = (Matrix::new(dv, width, false), Matrix::new(kernel, self.of_x, false));
-                accumulate(dx, self.of_x, [rows.len(), width, self.of_x], of_step, turned);
-                for (row, dx) in rows.iter().zip(dx.chunks_exact(self.of_x)) {
-                    dz[(row * t + step.t) * self.of_x..][..self.of_x].copy_from_slice(dx);
-                }
+            if dz.is_empty() || self.features > 0 {
                 continue;
             }
             for (pair, row) in rows.iter().enumerate() {
@@ -229,13 +233,14 @@ impl Operands<'_> {
         }
     }
 
-    /// A step: gradients for what its products gave and, in `dr`, took. With the reset after the product, `inner` gets
+    /// A step: gradients for what its products gave and, in `dr`, took, which is `[x | r]` where inputs are projected here. With the reset after the product, `inner` gets
     /// those of the candidate's pre-activations.
     fn step<F: Functions>(&self, place: &Step, mut step: Backward<'_, F>, dr: &mut [f32], inner: &mut [f32]) {
         let Sizes { u, g, .. } = self.sizes;
         let (width, pairs) = (g * u, step.rows.len());
         // Rows of Uᵀ from that of a gate on.
-        let turned = |first: usize| Matrix::new(&self.turned[first * u..], u, false);
+        let back = self.features + u;
+        let turned = |first: usize| Matrix::new(&self.turned[first * back..], back, false);
         match self.cell {
             Cell::Elman { .. } => cells::back_elman(step.again()),
             Cell::Lstm { .. } => cells::back_lstm(step.again()),
@@ -249,6 +254,6 @@ impl Operands<'_> {
                 return accumulate(dr, u, [pairs, 2 * u, u], Matrix::new(step.dv, width, false), turned(0));
             }
         }
-        accumulate(dr, u, [pairs, width, u], Matrix::new(step.dv, width, false), turned(0));
+        accumulate(dr, back, [pairs, width, back], Matrix::new(step.dv, width, false), turned(0));
     }
 }

@@ -2,12 +2,11 @@
 
 use super::cells::{self, Forward};
 use super::functions::Functions;
-use super::saved_columns;
 use super::walk::{Part, Walk};
+use super::{saved_columns, weights};
 use crate::Candle;
 use crate::array::Array;
 use crate::cpu::Cpu;
-use crate::cpu::affine::repeat;
 use crate::cpu::elementwise::{add, multiply};
 use crate::cpu::product::{Matrix, accumulate};
 use elman::backend::Cell;
@@ -25,8 +24,8 @@ pub(super) fn forward<F: Functions>(
     let Sizes { n, t, u, .. } = sizes;
     let walk = cpu.walk(x, sizes)?;
     let columns = saved_columns(cell, x, inputs, sizes);
-    let (from, weights) = (inputs.map_or(x.z, |inputs| inputs.x).numbers()?, x.u.numbers()?);
-    let kernel = inputs.map(|inputs| inputs.kernel.numbers()).transpose()?;
+    let from = inputs.map_or(x.z, |inputs| inputs.x).numbers()?;
+    let weights = weights(cpu, x, inputs.map(|inputs| inputs.kernel))?;
     let first = inputs.and_then(|inputs| inputs.bias).map(Array::numbers).transpose()?;
     let (bias, dropout) = (x.bias.map(Array::numbers).transpose()?, x.dropout.map(Array::numbers).transpose()?);
     let with = Operands {
@@ -34,10 +33,10 @@ pub(super) fn forward<F: Functions>(
         sizes,
         walk: &walk,
         from: &from,
-        features: columns[4],
-        kernel: kernel.as_deref(),
+        features: columns[1] - u,
+        projects: inputs.is_some(),
         first: first.as_deref(),
-        u: &weights,
+        weights: &weights,
         bias: bias.as_deref(),
         dropout: dropout.as_deref(),
         dropped_h_is_saved: columns[3] > 0 && !cell.has_cell_state(),
@@ -75,7 +74,7 @@ pub(super) fn forward<F: Functions>(
         });
         cpu.threads.run(own, |(part, own)| with.walk(f, part, own));
     }
-    room.into_iter().for_each(|room| cpu.memory.give(room));
+    room.into_iter().chain([weights]).for_each(|room| cpu.memory.give(room));
 
     let (state, mut widths) = (Shape::new(&[n, u])?, columns.into_iter());
     let pack = |data| cpu.array(data, Shape::new(&[walk.pairs(), widths.next().unwrap_or(0)])?);
@@ -94,12 +93,13 @@ struct Operands<'a> {
     walk: &'a Walk,
     /// `z`, or the inputs.
     from: &'a [f32],
-    /// Of the inputs.
+    /// Of the inputs, where they are projected here; otherwise 0.
     features: usize,
-    /// Of the inputs, where they are projected here.
-    kernel: Option<&'a [f32]>,
+    projects: bool,
+    /// The bias of the inputs.
     first: Option<&'a [f32]>,
-    u: &'a [f32],
+    /// `U`, or `W` over `U`.
+    weights: &'a [f32],
     bias: Option<&'a [f32]>,
     dropout: Option<&'a [f32]>,
     /// Whether the states before dropout are saved besides.
@@ -118,14 +118,14 @@ struct Own<'a> {
 /// Where a part's steps put what they compute, a row for each of their pairs: see [`saved_columns`].
 enum Rows<'a> {
     /// For the gradient.
-    Kept([IntoIter<&'a mut [f32]>; 5]),
+    Kept([IntoIter<&'a mut [f32]>; 4]),
     /// The next step overwrites it. With the number of columns.
-    Reused([&'a mut [f32]; 5], [usize; 5]),
+    Reused([&'a mut [f32]; 4], [usize; 4]),
 }
 
 impl Rows<'_> {
     /// Those of the next step, of so many pairs.
-    fn next(&mut self, pairs: usize) -> [&mut [f32]; 5] {
+    fn next(&mut self, pairs: usize) -> [&mut [f32]; 4] {
         match self {
             Rows::Kept(steps) => steps.each_mut().map(|steps| steps.next().unwrap_or_default()),
             Rows::Reused(rooms, columns) => {
@@ -140,21 +140,23 @@ impl Operands<'_> {
     /// Takes the sequences of a part through all steps.
     fn walk<F: Functions>(&self, f: F, part: &Part, own: Own<'_>) {
         let Sizes { t, u, g, .. } = self.sizes;
+        let depth = self.features + u;
         let Own { h, c, outputs, rows: mut saved } = own;
         for step in &part.steps {
             let rows = self.walk.active(part, step);
-            let [gates, taken, inner, last, inputs] = saved.next(rows.len());
+            let [gates, taken, inner, last] = saved.next(rows.len());
             for (pair, row) in rows.iter().enumerate() {
                 let (of_part, width) = (part.rows.start + row, g * u);
                 let at = of_part * t + step.t;
-                match self.kernel {
-                    None => gates[pair * width..][..width].copy_from_slice(&self.from[at * width..][..width]),
-                    Some(_) => {
-                        let of_pair = &mut inputs[pair * self.features..][..self.features];
-                        of_pair.copy_from_slice(&self.from[at * self.features..][..self.features]);
-                    }
+                let z = &mut gates[pair * width..][..width];
+                let (inputs, taken) = taken[pair * depth..][..depth].split_at_mut(self.features);
+                match self.first {
+                    _ if !self.projects => z.copy_from_slice(&self.from[at * width..][..width]),
+                    Some(bias) => z.copy_from_slice(bias),
+                    None => z.fill(0.0),
                 }
-                let (state, taken) = (&h[row * u..][..u], &mut taken[pair * u..][..u]);
+                inputs.copy_from_slice(&self.from[at * self.features..][..self.features]);
+                let state = &h[row * u..][..u];
                 taken.copy_from_slice(state);
                 if let Some(dropout) = self.dropout {
                     multiply(taken, &dropout[of_part * u..][..u]);
@@ -163,7 +165,6 @@ impl Operands<'_> {
                     last[pair * u..][..u].copy_from_slice(state);
                 }
             }
-            self.project(rows.len(), inputs, gates);
             let forward = Forward { f, u, rows, gates, h: &mut *h, c: &mut *c, inner: [inner, last] };
             self.step(rows.len(), taken, forward);
             // Masked steps have the state as their output too.
@@ -173,31 +174,21 @@ impl Operands<'_> {
         }
     }
 
-    /// `z` of a step from its inputs, if that is to be done.
-    fn project(&self, pairs: usize, inputs: &[f32], z: &mut [f32]) {
-        let Some(kernel) = self.kernel else { return };
-        let width = self.sizes.g * self.sizes.u;
-        match self.first {
-            Some(bias) => repeat(z, bias),
-            None => z.fill(0.0),
-        }
-        let (x, kernel) = (Matrix::new(inputs, self.features, false), Matrix::new(kernel, width, false));
-        accumulate(z, width, [pairs, self.features, width], x, kernel);
-    }
-
     /// A step of so many pairs.
     fn step<F: Functions>(&self, pairs: usize, taken: &[f32], mut step: Forward<'_, F>) {
         let Sizes { u, g, .. } = self.sizes;
         let width = g * u;
-        let r = Matrix::new(taken, u, false);
-        let weights = |first| Matrix::columns(self.u, width, first);
+        // [x | r], for the cells that project here; r for all others.
+        let depth = self.features + u;
+        let r = Matrix::new(taken, depth, false);
+        let weights = |first| Matrix::columns(self.weights, width, first);
         match self.cell {
             Cell::Elman { .. } => {
-                accumulate(step.gates, width, [pairs, u, width], r, weights(0));
+                accumulate(step.gates, width, [pairs, depth, width], r, weights(0));
                 cells::elman(step);
             }
             Cell::Lstm { .. } => {
-                accumulate(step.gates, width, [pairs, u, width], r, weights(0));
+                accumulate(step.gates, width, [pairs, depth, width], r, weights(0));
                 cells::lstm(step);
             }
             Cell::Gru { reset_after, .. } => {

@@ -74,23 +74,33 @@ fn serves(cell: Cell, inputs: Option<&Projected<'_, Candle>>) -> bool {
 
 /// Columns of what is saved for each pair of a sequence and a step: the activations of all gates; `r`, what the
 /// product with `U` took; the LSTM's `c₋` and `f(c)`; the GRU's `s ⊙ r` or `v_h` and, where dropout has changed `r`, its
-/// `h₋`; the inputs, where they are projected here.
+/// `h₋`. Where inputs are projected here, they stand before `r`: `[x | r]`, for products with `W` over `U`.
 fn saved_columns(
     cell: Cell,
     x: &Sequence<'_, Candle>,
     inputs: Option<&Projected<'_, Candle>>,
     Sizes { u, g, .. }: Sizes,
-) -> [usize; 5] {
-    let features = inputs.map_or(0, |inputs| inputs.x.shape().last());
+) -> [usize; 4] {
+    let taken = inputs.map_or(0, |inputs| inputs.x.shape().last()) + u;
     match cell {
-        Cell::Elman { .. } => [u, u, 0, 0, features],
-        Cell::Lstm { .. } => [g * u, u, u, u, features],
-        Cell::Gru { .. } => [g * u, u, u, if x.dropout.is_some() { u } else { 0 }, features],
+        Cell::Elman { .. } => [u, taken, 0, 0],
+        Cell::Lstm { .. } => [g * u, taken, u, u],
+        Cell::Gru { .. } => [g * u, taken, u, if x.dropout.is_some() { u } else { 0 }],
     }
 }
 
+/// The weights that products of a step are with: `U`, or `W` over `U`.
+fn weights(cpu: &Cpu, x: &Sequence<'_, Candle>, kernel: Option<&Array>) -> Result<Vec<f32>> {
+    let (kernel, u) = (kernel.map(Array::numbers).transpose()?, x.u.numbers()?);
+    let kernel = kernel.as_deref().unwrap_or_default();
+    let mut all = cpu.memory.take(kernel.len() + u.len());
+    all[..kernel.len()].copy_from_slice(kernel);
+    all[kernel.len()..].copy_from_slice(&u);
+    Ok(all)
+}
+
 /// The arrays saved by a forward pass over the same sequence; others are an error.
-fn check_saved(saved: &[Array], columns: [usize; 5], pairs: usize) -> Result<()> {
+fn check_saved(saved: &[Array], columns: [usize; 4], pairs: usize) -> Result<()> {
     for (i, width) in columns.into_iter().enumerate() {
         let shape = Shape::new(&[pairs, width])?;
         if saved.get(i).map(Array::shape) != Some(shape) {
