@@ -218,7 +218,7 @@ def fastest(runner, row, at):
 
 
 def measure(runner, table, rounds, limits):
-    """Runs all jobs, round by round; the machine's limits are measured between the rounds, and the best kept."""
+    """Runs all jobs, and gives after each round the best that the machine's limits were measured at so far."""
     best, slow = {}, set()
     for at in range(rounds):
         machine = json.loads(runner.popen([*limits, str(runner.threads)], runner.env).communicate()[0])
@@ -233,7 +233,7 @@ def measure(runner, table, rounds, limits):
                     runner.run(job, workload == "start_up")
         if at == 0:
             slow = too_slow(runner, table)
-    return best
+        yield best
 
 
 def too_slow(runner, table):
@@ -389,8 +389,8 @@ def machine():
     return f"{model}, {len(os.sched_getaffinity(0))} cores; {platform.system()} {platform.release()}"
 
 
-def document(runner, table, options, best):
-    """RESULTS.md."""
+def document(runner, table, options, best, rounds):
+    """RESULTS.md after so many rounds."""
     columns = ["elman", *options.peers]
     rates = ", ".join(f"{rate:.0f} GB/s with {n / 1e6:.2g} million" for n, rate in best.items() if n != "gflops")
     lines = [
@@ -398,7 +398,7 @@ def document(runner, table, options, best):
         "",
         "Written by `scripts/bench_peers.sh`; `scripts/bench_peers.py` says how times are taken and floors computed.",
         "",
-        f"* Machine: {machine()}; {options.threads} threads; {datetime.date.today()}; {options.rounds} rounds.",
+        f"* Machine: {machine()}; {options.threads} threads; {datetime.date.today()}; {rounds} rounds.",
         f"* Versions: {', '.join(versions(options.peers, runner.scratch / 'venv' / 'bin' / 'python'))}.",
         f"* Limits: {best['gflops']:.0f} GFLOP/s in `f32` products; passes over an optimiser's parameters at {rates}.",
         "* Times are medians, beside them how many times the floor they are. Ratio: elman's time over the fastest peer's, below 1",
@@ -409,7 +409,7 @@ def document(runner, table, options, best):
     ]
     heads = ["Workload", "Floor", *(COLUMNS[contestant] for contestant in columns), "Ratio"]
     lines += ["| " + " | ".join(heads) + " |", "| --- |" + " ---: |" * (len(heads) - 1)]
-    body = [time_line(runner, row, columns, best, options.rounds) for row in table]
+    body = [time_line(runner, row, columns, best, rounds) for row in table]
     body += [memory_line(runner, row, columns) for row in table if row.memory]
     body.append(size_line(runner, columns))
     lines += ["| " + " | ".join(cells) + " |" for cells in body]
@@ -439,8 +439,11 @@ def main():
     table = [row for row in rows(options.threads) if row.workload in options.workloads]
     for row in table:
         row.jobs = [job for job in row.jobs if job.contestant in ["elman", *options.peers]]
-    best = measure(runner, table, options.rounds, [limits])
-    options.output.write_text(document(runner, table, options, best))
+    partial = options.output.with_name(options.output.name + ".partial")
+    for at, best in enumerate(measure(runner, table, options.rounds, [limits])):
+        # Written whole after each round, so that an interruption leaves what was measured.
+        partial.write_text(document(runner, table, options, best, at + 1))
+        partial.replace(options.output)
     print(f"wrote {options.output}")
 
 
