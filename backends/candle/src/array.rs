@@ -6,7 +6,7 @@
 //! coming in, can have views that no token knows of; their tokens say so for ever, and an update in place copies first.
 
 use crate::cpu::nest;
-use crate::memory::Memory;
+use crate::memory::{Buffer, Memory};
 use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Storage, StorageRef, Tensor, WithDType};
 use elman::{Error, Result, Shape};
 use std::cell::Cell;
@@ -38,8 +38,17 @@ impl Array {
     }
 
     /// An array over numbers in host memory, which goes to `home` at the end.
-    pub(crate) fn on_cpu(data: Vec<f32>, shape: Shape, home: &Memory) -> Result<Self> {
-        let tensor = Tensor::from_vec(data, &shape[..], &Device::Cpu).map_err(error("upload"))?;
+    pub(crate) fn on_cpu(data: Buffer, shape: Shape, home: &Memory) -> Result<Self> {
+        let (data, range) = data.into_parts();
+        let tensor = match data.len() == range.len() {
+            true => Tensor::from_vec(data, &shape[..], &Device::Cpu),
+            false => {
+                let all = data.len();
+                let whole = Tensor::from_vec(data, all, &Device::Cpu);
+                whole.and_then(|whole| whole.narrow(0, range.start, range.len())?.reshape(&shape[..]))
+            }
+        };
+        let tensor = tensor.map_err(error("upload"))?;
         let owner = Owner { exported: AtomicBool::new(false), home: Some(home.clone()) };
         Ok(Array { tensor, shape, owner: Arc::new(owner) })
     }
@@ -77,7 +86,7 @@ impl Array {
             return Numbers::held(storage, layout);
         }
         let n = self.shape.elements();
-        let mut copy = self.owner.home.as_ref().map_or_else(|| vec![0.0; n], |home| home.take(n));
+        let mut copy = self.owner.home.as_ref().map_or_else(|| vec![0.0; n].into(), |home| home.take(n));
         nest::copy_strided(host_slice(&storage)?, layout, &mut copy);
         Ok(Numbers::Copied(copy))
     }
@@ -89,20 +98,28 @@ impl Array {
 
     /// Takes the numbers of an array in host memory out, to be changed: without a copy when no one else can see them.
     /// The array is empty then, whatever its shape says, and waits for [`Array::put`].
-    pub(crate) fn take(&mut self) -> Result<Vec<f32>> {
-        let whole = {
+    pub(crate) fn take(&mut self) -> Result<Buffer> {
+        let range = {
             let (storage, layout) = self.tensor.storage_and_layout();
-            host_slice::<f32>(&storage).is_ok_and(|all| layout.contiguous_offsets() == Some((0, all.len())))
+            // A small part of something large would keep all of it.
+            let most = |(start, end): &(usize, usize)| {
+                host_slice::<f32>(&storage).is_ok_and(|all| 2 * (end - start) >= all.len())
+            };
+            layout.contiguous_offsets().filter(most)
         };
         // Candle takes the strides of an array without elements for a stretched one's and refuses.
-        if whole && self.shape.elements() > 0 && self.is_alone() {
-            return steal(&self.tensor);
+        if let Some((start, end)) = range
+            && self.shape.elements() > 0
+            && self.is_alone()
+            && let Some(numbers) = Buffer::new(steal(&self.tensor)?, start..end)
+        {
+            return Ok(numbers);
         }
-        Ok(self.numbers()?.to_vec())
+        Ok(self.numbers()?.to_vec().into())
     }
 
     /// Puts numbers in the place of those taken.
-    pub(crate) fn put(&mut self, data: Vec<f32>, home: &Memory) -> Result<()> {
+    pub(crate) fn put(&mut self, data: Buffer, home: &Memory) -> Result<()> {
         *self = Array::on_cpu(data, self.shape, home)?;
         Ok(())
     }
@@ -137,7 +154,7 @@ pub(crate) enum Numbers<'a, T> {
     /// Where they lie.
     Held { storage: StorageRef<'a>, range: Range<usize> },
     /// In a copy.
-    Copied(Vec<T>),
+    Copied(Buffer<T>),
 }
 
 impl<'a, T: WithDType> Numbers<'a, T> {

@@ -56,7 +56,7 @@ impl Backend for Candle {
     fn upload(&self, data: Vec<f32>, shape: Shape) -> Result<Array> {
         check::upload(data.len(), shape)?;
         match &self.cpu {
-            Some(cpu) => cpu.array(data, shape),
+            Some(cpu) => cpu.array(cpu.memory.aligned(data), shape),
             None => self.compute("upload", shape, || Tensor::from_vec(data, &shape[..], &self.device)),
         }
     }

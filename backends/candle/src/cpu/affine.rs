@@ -3,6 +3,7 @@
 use super::Cpu;
 use super::product::{Matrix, accumulate, transpose};
 use crate::array::Array;
+use crate::memory::Buffer;
 use elman::backend::{check, linear};
 use elman::{Result, Shape};
 use std::ops::Range;
@@ -146,7 +147,7 @@ impl Cpu {
         bias: Option<&[f32]>,
         a: Matrix<'_>,
         b: Matrix<'_>,
-    ) -> Vec<f32> {
+    ) -> Buffer {
         let mut out = self.memory.take(shape.elements());
         let total: usize = runs.iter().map(Range::len).sum();
         let count = self.threads.parts(total * k * n / SPEED);

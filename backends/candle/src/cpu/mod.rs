@@ -23,7 +23,7 @@ mod threads;
 mod update;
 
 use crate::array::Array;
-use crate::memory::Memory;
+use crate::memory::{Buffer, Memory};
 use elman::{Result, Shape};
 pub(crate) use threads::Threads;
 
@@ -40,12 +40,12 @@ impl Cpu {
     }
 
     /// An array of numbers in row-major order.
-    pub(crate) fn array(&self, data: Vec<f32>, shape: Shape) -> Result<Array> {
-        Array::on_cpu(data, shape, &self.memory)
+    pub(crate) fn array(&self, data: impl Into<Buffer>, shape: Shape) -> Result<Array> {
+        Array::on_cpu(data.into(), shape, &self.memory)
     }
 
     /// A buffer of one number throughout.
-    fn filled(&self, n: usize, value: f32) -> Vec<f32> {
+    fn filled(&self, n: usize, value: f32) -> Buffer {
         let mut data = self.memory.take(n);
         data.fill(value);
         data

@@ -3,6 +3,7 @@
 use super::Cpu;
 use super::simd::vectorised;
 use crate::array::{Array, Indices};
+use crate::memory::Buffer;
 use elman::Result;
 use elman::backend::{Reach, Update, check};
 use std::ops::Range;
@@ -79,7 +80,7 @@ impl Cpu {
         // Before the first is taken, for an error between would leave that one empty.
         std::iter::once(&*w).chain(&*state).try_for_each(Array::check_host)?;
         let mut weight = w.take()?;
-        let mut slots: Vec<Vec<f32>> = state.iter_mut().map(Array::take).collect::<Result<_>>()?;
+        let mut slots: Vec<Buffer> = state.iter_mut().map(Array::take).collect::<Result<_>>()?;
         let mut part = Part { w: &mut weight, slots: Default::default(), count: slots.len() };
         part.slots.iter_mut().zip(&mut slots).for_each(|(slot, whole)| *slot = whole);
         work(part);

@@ -9,6 +9,7 @@ use crate::array::Array;
 use crate::cpu::Cpu;
 use crate::cpu::elementwise::{add, multiply};
 use crate::cpu::product::{Matrix, accumulate, transpose};
+use crate::memory::Buffer;
 use elman::backend::Cell;
 use elman::backend::recurrent::{Outcome, Projected, Sequence, Sizes, Upstream};
 use elman::{Result, Shape};
@@ -52,7 +53,7 @@ pub(super) fn backward<F: Functions>(
         outputs: outputs.as_deref(),
     };
 
-    let state = |given: Option<&Array>| -> Result<Vec<f32>> {
+    let state = |given: Option<&Array>| -> Result<Buffer> {
         let mut state = cpu.memory.take(n * u);
         match given {
             Some(given) => state.copy_from_slice(&given.numbers()?),
@@ -61,8 +62,8 @@ pub(super) fn backward<F: Functions>(
         Ok(state)
     };
     let mut dh = state(d.h)?;
-    let mut dc = if cell.has_cell_state() { state(d.c)? } else { Vec::new() };
-    let mut dz = if wanted[0] { cpu.memory.take(n * t * of_x) } else { Vec::new() };
+    let mut dc = if cell.has_cell_state() { state(d.c)? } else { Buffer::default() };
+    let mut dz = if wanted[0] { cpu.memory.take(n * t * of_x) } else { Buffer::default() };
     let mut dv = cpu.memory.take(walk.pairs() * g * u);
     // For the products of a step: gradients for `r`, and the GRU's for `s ⊙ r` or its candidate.
     let mut room = [cpu.memory.take(n * (features + u)), cpu.memory.take(n * u)];

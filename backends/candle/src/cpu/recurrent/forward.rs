@@ -9,6 +9,7 @@ use crate::array::Array;
 use crate::cpu::Cpu;
 use crate::cpu::elementwise::{add, multiply};
 use crate::cpu::product::{Matrix, accumulate};
+use crate::memory::Buffer;
 use elman::backend::Cell;
 use elman::backend::recurrent::{Outcome, Projected, Sequence, Sizes};
 use elman::{Result, Shape};
@@ -42,7 +43,7 @@ pub(super) fn forward<F: Functions>(
         dropped_h_is_saved: columns[3] > 0 && !cell.has_cell_state(),
     };
 
-    let state = |given: Option<&Array>| -> Result<Vec<f32>> {
+    let state = |given: Option<&Array>| -> Result<Buffer> {
         let mut state = cpu.memory.take(n * u);
         match given {
             Some(given) => state.copy_from_slice(&given.numbers()?),
@@ -51,11 +52,12 @@ pub(super) fn forward<F: Functions>(
         Ok(state)
     };
     let mut h = state(x.h)?;
-    let mut c = if cell.has_cell_state() { state(x.c)? } else { Vec::new() };
-    let mut outputs = if x.outputs { cpu.memory.take(n * t * u) } else { Vec::new() };
+    let mut c = if cell.has_cell_state() { state(x.c)? } else { Buffer::default() };
+    let mut outputs = if x.outputs { cpu.memory.take(n * t * u) } else { Buffer::default() };
     // What is saved has a row for each pair; without a gradient, each part has room for the pairs of one step.
-    let mut saved = columns.map(|width| if x.gradient { cpu.memory.take(walk.pairs() * width) } else { Vec::new() });
-    let mut room = columns.map(|width| if x.gradient { Vec::new() } else { cpu.memory.take(n * width) });
+    let mut saved =
+        columns.map(|width| if x.gradient { cpu.memory.take(walk.pairs() * width) } else { Buffer::default() });
+    let mut room = columns.map(|width| if x.gradient { Buffer::default() } else { cpu.memory.take(n * width) });
     {
         let (h, c, outputs) = (walk.cut_rows(&mut h, u), walk.cut_rows(&mut c, u), walk.cut_rows(&mut outputs, t * u));
         let mut widths = columns.into_iter();

@@ -14,6 +14,7 @@ mod walk;
 use super::Cpu;
 use crate::Candle;
 use crate::array::Array;
+use crate::memory::Buffer;
 use elman::backend::Cell;
 use elman::backend::recurrent::{Outcome, Projected, Sequence, Sizes, Upstream};
 use elman::{Error, Result, Shape};
@@ -90,7 +91,7 @@ fn saved_columns(
 }
 
 /// The weights that products of a step are with: `U`, or `W` over `U`.
-fn weights(cpu: &Cpu, x: &Sequence<'_, Candle>, kernel: Option<&Array>) -> Result<Vec<f32>> {
+fn weights(cpu: &Cpu, x: &Sequence<'_, Candle>, kernel: Option<&Array>) -> Result<Buffer> {
     let (kernel, u) = (kernel.map(Array::numbers).transpose()?, x.u.numbers()?);
     let kernel = kernel.as_deref().unwrap_or_default();
     let mut all = cpu.memory.take(kernel.len() + u.len());
