@@ -130,39 +130,53 @@ struct Row<'a> {
     k: usize,
 }
 
-/// Vectors of sums that go through the matrix together: enough of them that none waits for the one before.
-const ABREAST: usize = 8;
-
 impl WithSimd for Row<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Row { out, a, b, k } = self;
-        let width = ABREAST * S::F32_LANES;
         for from in (0..k).step_by(DEPTH) {
-            let depth = from..k.min(from + DEPTH);
-            for (i, out) in out.chunks_mut(width).enumerate() {
-                let mut sums = [simd.splat_f32s(0.0); ABREAST];
-                for at in depth.clone() {
+            let (a, b) = (a.columns_from(from), b.rows_from(from));
+            let depth = (k - from).min(DEPTH);
+            let mut first = 0;
+            // Vectors of sums that go through the matrix together: enough of them that none waits for the one before.
+            first += abreast::<S, 8>(simd, &mut out[first..], (a, b.columns_from(first)), depth);
+            first += abreast::<S, 4>(simd, &mut out[first..], (a, b.columns_from(first)), depth);
+            first += abreast::<S, 1>(simd, &mut out[first..], (a, b.columns_from(first)), depth);
+            if first < out.len() {
+                let (out, b) = (&mut out[first..], b.columns_from(first));
+                let mut sum = simd.splat_f32s(0.0);
+                for at in 0..depth {
                     let factor = simd.splat_f32s(a.data[at * a.column]);
-                    let row = &b.data[at * b.row + i * width..][..out.len()];
-                    if out.len() == width {
-                        for (sum, &b) in sums.iter_mut().zip(S::as_simd_f32s(row).0) {
-                            *sum = simd.mul_add_e_f32s(factor, b, *sum);
-                        }
-                    } else {
-                        for (sum, b) in sums.iter_mut().zip(row.chunks(S::F32_LANES)) {
-                            *sum = simd.mul_add_e_f32s(factor, simd.partial_load_f32s(b), *sum);
-                        }
-                    }
+                    sum = simd.mul_add_e_f32s(factor, simd.partial_load_f32s(&b.data[at * b.row..][..out.len()]), sum);
                 }
-                for (sum, out) in sums.into_iter().zip(out.chunks_mut(S::F32_LANES)) {
-                    simd.partial_store_f32s(out, simd.add_f32s(simd.partial_load_f32s(out), sum));
-                }
+                simd.partial_store_f32s(out, simd.add_f32s(simd.partial_load_f32s(out), sum));
             }
         }
     }
+}
+
+/// As many columns of a row's product as there are whole groups of `V` vectors; how many these are.
+#[inline(always)]
+fn abreast<S: Simd, const V: usize>(simd: S, out: &mut [f32], (a, b): (Matrix<'_>, Matrix<'_>), depth: usize) -> usize {
+    let width = V * S::F32_LANES;
+    let mut done = 0;
+    for out in out.chunks_exact_mut(width) {
+        let mut sums = [simd.splat_f32s(0.0); V];
+        for at in 0..depth {
+            let factor = simd.splat_f32s(a.data[at * a.column]);
+            let row = &b.data[at * b.row + done..][..width];
+            for (sum, &b) in sums.iter_mut().zip(S::as_simd_f32s(row).0) {
+                *sum = simd.mul_add_e_f32s(factor, b, *sum);
+            }
+        }
+        for (sum, out) in sums.into_iter().zip(S::as_mut_simd_f32s(out).0) {
+            *out = simd.add_f32s(*out, sum);
+        }
+        done += width;
+    }
+    done
 }
 
 /// A place in the output that several threads write to, each its own columns.

@@ -6,9 +6,12 @@
 use super::functions::Functions;
 use super::walk::Active;
 use crate::cpu::simd::vectorised;
+use std::ops::Range;
 
 /// Numbers in a block.
-const BLOCK: usize = 16;
+pub(super) const BLOCK: usize = 16;
+/// The most columns of pre-activations that a cell takes at once: a block for each gate of an LSTM.
+pub(super) const TILE: usize = 4 * BLOCK;
 type Block = [f32; BLOCK];
 
 /// `f` at each place.
@@ -67,7 +70,27 @@ macro_rules! blocks {
     }};
 }
 
-/// A forward step's arrays, a row for each pair but for the states.
+/// Arrays of some units of a forward step of an Elman network or an LSTM.
+pub(super) struct Units<'a, F> {
+    pub(super) f: F,
+    /// All units.
+    pub(super) u: usize,
+    pub(super) rows: Active<'a>,
+    /// These units.
+    pub(super) units: Range<usize>,
+    /// Their pre-activations, in rows of `width`, which all gates share alike.
+    pub(super) z: &'a [f32],
+    pub(super) width: usize,
+    /// The states of the part.
+    pub(super) h: &'a mut [f32],
+    pub(super) c: &'a mut [f32],
+    /// What is saved, if so, with a row for each pair: the activations; the LSTM's cell state before the step and `f(c)` after
+    /// it.
+    pub(super) gates: &'a mut [f32],
+    pub(super) inner: [&'a mut [f32]; 2],
+}
+
+/// A GRU's forward step's arrays, a row for each pair but for the states.
 pub(super) struct Forward<'a, F> {
     pub(super) f: F,
     /// Units.
@@ -77,9 +100,8 @@ pub(super) struct Forward<'a, F> {
     pub(super) gates: &'a mut [f32],
     /// The states of the part.
     pub(super) h: &'a mut [f32],
-    pub(super) c: &'a mut [f32],
-    /// LSTM: the cell state before the step and `f(c)` after it. GRU: the first is `s ⊙ r` or `v_h`.
-    pub(super) inner: [&'a mut [f32]; 2],
+    /// `s ⊙ r` or `v_h`.
+    pub(super) inner: &'a mut [f32],
 }
 
 /// A backward step's arrays.
@@ -101,8 +123,8 @@ pub(super) struct Backward<'a, F> {
 impl<F: Functions> Forward<'_, F> {
     /// The same arrays for a shorter time.
     pub(super) fn again(&mut self) -> Forward<'_, F> {
-        let Forward { f, u, rows, gates, h, c, inner } = self;
-        Forward { f: *f, u: *u, rows: *rows, gates, h, c, inner: inner.each_mut().map(|inner| &mut **inner) }
+        let Forward { f, u, rows, gates, h, inner } = self;
+        Forward { f: *f, u: *u, rows: *rows, gates, h, inner }
     }
 }
 
@@ -115,47 +137,52 @@ impl<F: Functions> Backward<'_, F> {
 }
 
 vectorised! {
-    pub(super) fn elman<F: Functions>(step: Forward<'_, F>) {
-        let Forward { f, u, rows, gates, h, .. } = step;
+    pub(super) fn elman<F: Functions>(step: Units<'_, F>) {
+        let Units { f, u, rows, units, z, width, h, gates, .. } = step;
         for (pair, row) in rows.iter().enumerate() {
-            blocks!(u, |j, count| {
-                let z = load(gates, pair * u + j, count);
-                let y = each(|k| f.value(z[k]));
-                store(gates, pair * u + j, count, y);
+            blocks!(units.len(), |k, count| {
+                let z = load(z, pair * width + k, count);
+                let (j, y) = (units.start + k, each(|k| f.value(z[k])));
                 store(h, row * u + j, count, y);
+                if !gates.is_empty() {
+                    store(gates, pair * u + j, count, y);
+                }
             });
         }
     }
 
-    pub(super) fn lstm<F: Functions>(step: Forward<'_, F>) {
-        let Forward { f, u, rows, gates, h, c, inner: [before, values] } = step;
+    pub(super) fn lstm<F: Functions>(step: Units<'_, F>) {
+        let Units { f, u, rows, units, z, width, h, c, gates, inner: [before, values] } = step;
         for (pair, row) in rows.iter().enumerate() {
-            blocks!(u, |j, count| {
+            blocks!(units.len(), |k, count| {
+                let [i, forget, candidate, o] = [0, 1, 2, 3].map(|gate| load(z, pair * width + gate * (width / 4) + k, count));
+                let j = units.start + k;
                 let (at, own) = (row * u + j, pair * u + j);
-                let gate = |k: usize| 4 * pair * u + k * u + j;
-                let z = [0, 1, 2, 3].map(|k| load(gates, gate(k), count));
                 let old = load(c, at, count);
-                let i = each(|k| f.gate(z[0][k]));
-                let forget = each(|k| f.gate(z[1][k]));
-                let candidate = each(|k| f.value(z[2][k]));
-                let o = each(|k| f.gate(z[3][k]));
+                let i = each(|k| f.gate(i[k]));
+                let forget = each(|k| f.gate(forget[k]));
+                let candidate = each(|k| f.value(candidate[k]));
+                let o = each(|k| f.gate(o[k]));
                 let new = each(|k| forget[k] * old[k] + i[k] * candidate[k]);
                 let y = each(|k| f.value(new[k]));
-                store(gates, gate(0), count, i);
-                store(gates, gate(1), count, forget);
-                store(gates, gate(2), count, candidate);
-                store(gates, gate(3), count, o);
-                store(before, own, count, old);
-                store(values, own, count, y);
                 store(c, at, count, new);
                 store(h, at, count, each(|k| o[k] * y[k]));
+                if !gates.is_empty() {
+                    let gate = |k: usize| 4 * pair * u + k * u + j;
+                    store(gates, gate(0), count, i);
+                    store(gates, gate(1), count, forget);
+                    store(gates, gate(2), count, candidate);
+                    store(gates, gate(3), count, o);
+                    store(before, own, count, old);
+                    store(values, own, count, y);
+                }
             });
         }
     }
 
     /// The gates, and `s ⊙ r` of `taken` (reset before).
     pub(super) fn gru_gates<F: Functions>(step: Forward<'_, F>, taken: &[f32]) {
-        let Forward { f, u, rows, gates, inner: [inner, _], .. } = step;
+        let Forward { f, u, rows, gates, inner, .. } = step;
         for (pair, _) in rows.iter().enumerate() {
             blocks!(u, |j, count| {
                 let (own, at) = (pair * u + j, 3 * pair * u + j);
@@ -185,7 +212,7 @@ vectorised! {
 
     /// All of a step with the reset after the product.
     pub(super) fn gru_after<F: Functions>(step: Forward<'_, F>) {
-        let Forward { f, u, rows, gates, h, inner: [inner, _], .. } = step;
+        let Forward { f, u, rows, gates, h, inner } = step;
         for (pair, row) in rows.iter().enumerate() {
             blocks!(u, |j, count| {
                 let (at, own) = (3 * pair * u + j, row * u + j);

@@ -1,9 +1,10 @@
 //! The values of a recurrent network.
 
-use super::cells::{self, Forward};
+use super::cells::{self, Forward, TILE, Units};
 use super::functions::Functions;
+use super::panels::Panels;
+use super::saved_columns;
 use super::walk::{Part, Walk};
-use super::{saved_columns, weights};
 use crate::Candle;
 use crate::array::Array;
 use crate::cpu::Cpu;
@@ -26,7 +27,9 @@ pub(super) fn forward<F: Functions>(
     let walk = cpu.walk(x, sizes)?;
     let columns = saved_columns(cell, x, inputs, sizes);
     let from = inputs.map_or(x.z, |inputs| inputs.x).numbers()?;
-    let weights = weights(cpu, x, inputs.map(|inputs| inputs.kernel))?;
+    let (kernel, u_matrix) = (inputs.map(|inputs| inputs.kernel.numbers()).transpose()?, x.u.numbers()?);
+    let is_gru = matches!(cell, Cell::Gru { .. });
+    let panels = (!is_gru).then(|| Panels::new(cpu, [kernel.as_deref().unwrap_or_default(), &u_matrix], sizes));
     let first = inputs.and_then(|inputs| inputs.bias).map(Array::numbers).transpose()?;
     let (bias, dropout) = (x.bias.map(Array::numbers).transpose()?, x.dropout.map(Array::numbers).transpose()?);
     let with = Operands {
@@ -37,7 +40,8 @@ pub(super) fn forward<F: Functions>(
         features: columns[1] - u,
         projects: inputs.is_some(),
         first: first.as_deref(),
-        weights: &weights,
+        u_matrix: &u_matrix,
+        panels: panels.as_ref(),
         bias: bias.as_deref(),
         dropout: dropout.as_deref(),
         dropped_h_is_saved: columns[3] > 0 && !cell.has_cell_state(),
@@ -57,10 +61,11 @@ pub(super) fn forward<F: Functions>(
     // What is saved has a row for each pair; without a gradient, each part has room for the pairs of one step.
     let mut saved =
         columns.map(|width| if x.gradient { cpu.memory.take(walk.pairs() * width) } else { Buffer::default() });
-    let mut room = columns.map(|width| if x.gradient { Buffer::default() } else { cpu.memory.take(n * width) });
+    let reused = if is_gru { columns } else { [0, columns[1], 0, 0] };
+    let mut room = reused.map(|width| if x.gradient { Buffer::default() } else { cpu.memory.take(n * width) });
     {
         let (h, c, outputs) = (walk.cut_rows(&mut h, u), walk.cut_rows(&mut c, u), walk.cut_rows(&mut outputs, t * u));
-        let mut widths = columns.into_iter();
+        let mut widths = reused.into_iter();
         let mut rooms = room.each_mut().map(|room| walk.cut_rows(room, widths.next().unwrap_or(0)).into_iter());
         let mut widths = columns.into_iter();
         let mut saved = saved.each_mut().map(|saved| match x.gradient {
@@ -70,13 +75,13 @@ pub(super) fn forward<F: Functions>(
         let own = walk.parts.iter().zip(h).zip(c).zip(outputs).map(|(((part, h), c), outputs)| {
             let rows = match x.gradient {
                 true => Rows::Kept(saved.each_mut().map(|saved| saved.next().unwrap_or_default().into_iter())),
-                false => Rows::Reused(rooms.each_mut().map(|room| room.next().unwrap_or_default()), columns),
+                false => Rows::Reused(rooms.each_mut().map(|room| room.next().unwrap_or_default()), reused),
             };
             (part, Own { h, c, outputs, rows })
         });
         cpu.threads.run(own, |(part, own)| with.walk(f, part, own));
     }
-    room.into_iter().chain([weights]).for_each(|room| cpu.memory.give(room));
+    room.into_iter().chain(panels.map(Panels::into_buffer)).for_each(|room| cpu.memory.give(room));
 
     let (state, mut widths) = (Shape::new(&[n, u])?, columns.into_iter());
     let pack = |data| cpu.array(data, Shape::new(&[walk.pairs(), widths.next().unwrap_or(0)])?);
@@ -100,8 +105,9 @@ struct Operands<'a> {
     projects: bool,
     /// The bias of the inputs.
     first: Option<&'a [f32]>,
-    /// `U`, or `W` over `U`.
-    weights: &'a [f32],
+    u_matrix: &'a [f32],
+    /// `U`, or `W` over `U`, packed; not for a GRU.
+    panels: Option<&'a Panels>,
     bias: Option<&'a [f32]>,
     dropout: Option<&'a [f32]>,
     /// Whether the states before dropout are saved besides.
@@ -142,22 +148,15 @@ impl Operands<'_> {
     /// Takes the sequences of a part through all steps.
     fn walk<F: Functions>(&self, f: F, part: &Part, own: Own<'_>) {
         let Sizes { t, u, g, .. } = self.sizes;
-        let depth = self.features + u;
+        let (depth, width) = (self.features + u, g * u);
         let Own { h, c, outputs, rows: mut saved } = own;
         for step in &part.steps {
             let rows = self.walk.active(part, step);
             let [gates, taken, inner, last] = saved.next(rows.len());
             for (pair, row) in rows.iter().enumerate() {
-                let (of_part, width) = (part.rows.start + row, g * u);
-                let at = of_part * t + step.t;
-                let z = &mut gates[pair * width..][..width];
+                let of_part = part.rows.start + row;
                 let (inputs, taken) = taken[pair * depth..][..depth].split_at_mut(self.features);
-                match self.first {
-                    _ if !self.projects => z.copy_from_slice(&self.from[at * width..][..width]),
-                    Some(bias) => z.copy_from_slice(bias),
-                    None => z.fill(0.0),
-                }
-                inputs.copy_from_slice(&self.from[at * self.features..][..self.features]);
+                inputs.copy_from_slice(&self.from[(of_part * t + step.t) * self.features..][..self.features]);
                 let state = &h[row * u..][..u];
                 taken.copy_from_slice(state);
                 if let Some(dropout) = self.dropout {
@@ -167,8 +166,23 @@ impl Operands<'_> {
                     last[pair * u..][..u].copy_from_slice(state);
                 }
             }
-            let forward = Forward { f, u, rows, gates, h: &mut *h, c: &mut *c, inner: [inner, last] };
-            self.step(rows.len(), taken, forward);
+            // What the product of a row is added to.
+            let start = |row: usize| match self.first {
+                _ if !self.projects => Some(&self.from[((part.rows.start + row) * t + step.t) * width..][..width]),
+                bias => bias,
+            };
+            match self.panels {
+                Some(panels) => {
+                    let units = Units { f, u, rows, units: 0..u, z: &[], width, h, c, gates, inner: [inner, last] };
+                    self.tiles(panels, taken, start, units);
+                }
+                None => {
+                    for (gates, row) in gates.chunks_exact_mut(width).zip(rows.iter()) {
+                        gates.copy_from_slice(start(row).unwrap_or_default());
+                    }
+                    self.gru(taken, Forward { f, u, rows, gates, h, inner });
+                }
+            }
             // Masked steps have the state as their output too.
             for (state, outputs) in h.chunks_exact(u).zip(outputs.chunks_exact_mut(t * u)) {
                 outputs[step.t * u..][..u].copy_from_slice(state);
@@ -176,44 +190,71 @@ impl Operands<'_> {
         }
     }
 
-    /// A step of so many pairs.
-    fn step<F: Functions>(&self, pairs: usize, taken: &[f32], mut step: Forward<'_, F>) {
-        let Sizes { u, g, .. } = self.sizes;
-        let width = g * u;
-        // [x | r], for the cells that project here; r for all others.
-        let depth = self.features + u;
-        let r = Matrix::new(taken, depth, false);
-        let weights = |first| Matrix::columns(self.weights, width, first);
-        match self.cell {
-            Cell::Elman { .. } => {
-                accumulate(step.gates, width, [pairs, depth, width], r, weights(0));
-                cells::elman(step);
-            }
-            Cell::Lstm { .. } => {
-                accumulate(step.gates, width, [pairs, depth, width], r, weights(0));
-                cells::lstm(step);
-            }
-            Cell::Gru { reset_after, .. } => {
-                let columns = if reset_after { 2 * u } else { width };
-                if let Some(bias) = self.bias {
-                    step.gates.chunks_exact_mut(width).for_each(|gates| add(&mut gates[..columns], &bias[..columns]));
-                }
-                accumulate(step.gates, width, [pairs, u, 2 * u], r, weights(0));
-                if reset_after {
-                    let inner = &mut *step.inner[0];
-                    match self.bias {
-                        Some(bias) => inner.chunks_exact_mut(u).for_each(|v| v.copy_from_slice(&bias[2 * u..])),
-                        None => inner.fill(0.0),
+    /// A step of an Elman network or an LSTM: for some rows and units at a time the product, and at once the cell.
+    fn tiles<'a, F: Functions>(
+        &self,
+        panels: &Panels,
+        taken: &[f32],
+        start: impl Fn(usize) -> Option<&'a [f32]>,
+        all: Units<'_, F>,
+    ) {
+        /// Rows whose pre-activations and inputs stay in the first cache.
+        const ROWS: usize = 32;
+        let Units { f, u, rows, h, c, gates, inner: [before, values], .. } = all;
+        let (depth, width, g) = (panels.depth(), panels.width(), self.sizes.g);
+        let mut tile = [0.0; ROWS * TILE];
+        for first in (0..rows.len()).step_by(ROWS) {
+            let rows = rows.some(first, ROWS);
+            let r = Matrix::new(&taken[first * depth..], depth, false);
+            for panel in 0..panels.len() {
+                let units = panels.units(panel);
+                for (z, row) in tile.chunks_exact_mut(width).zip(rows.iter()) {
+                    match start(row) {
+                        Some(start) => {
+                            for (z, start) in z.chunks_exact_mut(width / g).zip(start.chunks_exact(u)) {
+                                z[..units.len()].copy_from_slice(&start[units.clone()]);
+                            }
+                        }
+                        None => z.fill(0.0),
                     }
-                    accumulate(inner, u, [pairs, u, u], r, weights(2 * u));
-                    return cells::gru_after(step);
                 }
-                cells::gru_gates(step.again(), taken);
-                let candidate = step.gates.get_mut(2 * u..).unwrap_or_default();
-                let inner = Matrix::new(step.inner[0], u, false);
-                accumulate(candidate, width, [pairs, u, u], inner, weights(2 * u));
-                cells::gru_state(step);
+                accumulate(&mut tile, width, [rows.len(), depth, width], r, panels.weights(panel));
+                let (inner, gates) = ([from(before, first * u), from(values, first * u)], from(gates, first * g * u));
+                let units = Units { f, u, rows, units, z: &tile, width, h, c, gates, inner };
+                if self.cell.has_cell_state() { cells::lstm(units) } else { cells::elman(units) }
             }
         }
     }
+
+    /// A step of a GRU.
+    fn gru<F: Functions>(&self, taken: &[f32], mut step: Forward<'_, F>) {
+        let Sizes { u, g, .. } = self.sizes;
+        let (width, pairs) = (g * u, step.rows.len());
+        let Cell::Gru { reset_after, .. } = self.cell else { return };
+        let r = Matrix::new(taken, u, false);
+        let weights = |first| Matrix::columns(self.u_matrix, width, first);
+        let columns = if reset_after { 2 * u } else { width };
+        if let Some(bias) = self.bias {
+            step.gates.chunks_exact_mut(width).for_each(|gates| add(&mut gates[..columns], &bias[..columns]));
+        }
+        accumulate(step.gates, width, [pairs, u, 2 * u], r, weights(0));
+        if reset_after {
+            match self.bias {
+                Some(bias) => step.inner.chunks_exact_mut(u).for_each(|v| v.copy_from_slice(&bias[2 * u..])),
+                None => step.inner.fill(0.0),
+            }
+            accumulate(step.inner, u, [pairs, u, u], r, weights(2 * u));
+            return cells::gru_after(step);
+        }
+        cells::gru_gates(step.again(), taken);
+        let candidate = step.gates.get_mut(2 * u..).unwrap_or_default();
+        let inner = Matrix::new(step.inner, u, false);
+        accumulate(candidate, width, [pairs, u, u], inner, weights(2 * u));
+        cells::gru_state(step);
+    }
+}
+
+/// What there is from an element on.
+fn from(data: &mut [f32], start: usize) -> &mut [f32] {
+    data.get_mut(start..).unwrap_or_default()
 }

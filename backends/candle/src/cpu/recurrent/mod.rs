@@ -9,6 +9,7 @@ mod backward;
 mod cells;
 mod forward;
 mod functions;
+mod panels;
 mod walk;
 
 use super::Cpu;

@@ -50,6 +50,12 @@ impl Active<'_> {
     pub(super) fn len(self) -> usize {
         self.rows.len()
     }
+
+    /// No more than so many from one of them on.
+    pub(super) fn some(self, start: usize, most: usize) -> Self {
+        let rows = self.rows.get(start..).unwrap_or_default();
+        Active { rows: &rows[..most.min(rows.len())], ..self }
+    }
 }
 
 impl Walk {
