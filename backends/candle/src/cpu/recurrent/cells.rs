@@ -1,7 +1,7 @@
 //! A step of each cell without its products, forward and backward, on the rows of a step.
 //!
 //! Numbers go through blocks of fixed size: loops over those have nothing that could overlap in memory, and a compiler
-//! vectorises them however many arrays there are.
+//! vectorises them however many arrays there are. Blocks have names: an array of blocks would go through memory.
 
 use super::functions::Functions;
 use super::walk::Active;
@@ -155,14 +155,15 @@ vectorised! {
         let Units { f, u, rows, units, z, width, h, c, gates, inner: [before, values] } = step;
         for (pair, row) in rows.iter().enumerate() {
             blocks!(units.len(), |k, count| {
-                let [i, forget, candidate, o] = [0, 1, 2, 3].map(|gate| load(z, pair * width + gate * (width / 4) + k, count));
+                let z = |gate: usize| load(z, pair * width + gate * (width / 4) + k, count);
+                let (zi, zf, zc, zo) = (z(0), z(1), z(2), z(3));
                 let j = units.start + k;
                 let (at, own) = (row * u + j, pair * u + j);
                 let old = load(c, at, count);
-                let i = each(|k| f.gate(i[k]));
-                let forget = each(|k| f.gate(forget[k]));
-                let candidate = each(|k| f.value(candidate[k]));
-                let o = each(|k| f.gate(o[k]));
+                let i = each(|k| f.gate(zi[k]));
+                let forget = each(|k| f.gate(zf[k]));
+                let candidate = each(|k| f.value(zc[k]));
+                let o = each(|k| f.gate(zo[k]));
                 let new = each(|k| forget[k] * old[k] + i[k] * candidate[k]);
                 let y = each(|k| f.value(new[k]));
                 store(c, at, count, new);
@@ -216,11 +217,12 @@ vectorised! {
         for (pair, row) in rows.iter().enumerate() {
             blocks!(u, |j, count| {
                 let (at, own) = (3 * pair * u + j, row * u + j);
-                let z = [0, 1, 2].map(|k| load(gates, at + k * u, count));
+                let z = |k: usize| load(gates, at + k * u, count);
+                let (zg, zs, zy) = (z(0), z(1), z(2));
                 let (v, old) = (load(inner, pair * u + j, count), load(h, own, count));
-                let g = each(|k| f.gate(z[0][k]));
-                let s = each(|k| f.gate(z[1][k]));
-                let y = each(|k| f.value(z[2][k] + s[k] * v[k]));
+                let g = each(|k| f.gate(zg[k]));
+                let s = each(|k| f.gate(zs[k]));
+                let y = each(|k| f.value(zy[k] + s[k] * v[k]));
                 store(gates, at, count, g);
                 store(gates, at + u, count, s);
                 store(gates, at + 2 * u, count, y);
@@ -247,7 +249,8 @@ vectorised! {
             blocks!(u, |j, count| {
                 let (at, own) = (row * u + j, pair * u + j);
                 let gate = |k: usize| 4 * pair * u + k * u + j;
-                let [i, forget, candidate, o] = [0, 1, 2, 3].map(|k| load(gates, gate(k), count));
+                let saved = |k: usize| load(gates, gate(k), count);
+                let (i, forget, candidate, o) = (saved(0), saved(1), saved(2), saved(3));
                 let (c, y) = (load(before, own, count), load(values, own, count));
                 let (d, dc_after) = (load(dh, at, count), load(dc, at, count));
                 let of_c = each(|k| faded(dc_after[k] + f.slope(y[k]) * (d[k] * o[k])));
@@ -267,7 +270,8 @@ vectorised! {
         for (pair, row) in rows.iter().enumerate() {
             blocks!(u, |j, count| {
                 let (at, own) = (3 * pair * u + j, pair * u + j);
-                let [g, s, y] = [0, 1, 2].map(|k| load(gates, at + k * u, count));
+                let saved = |k: usize| load(gates, at + k * u, count);
+                let (g, s, y) = (saved(0), saved(1), saved(2));
                 let (h, v, d) = (load(before, own, count), load(inner, own, count), load(dh, row * u + j, count));
                 let candidate = each(|k| faded(f.slope(y[k]) * (d[k] * (1.0 - g[k]))));
                 store(dv, at, count, each(|k| faded(f.gate_slope(g[k]) * (d[k] * (h[k] - y[k])))));

@@ -198,11 +198,9 @@ impl Operands<'_> {
         start: impl Fn(usize) -> Option<&'a [f32]>,
         all: Units<'_, F>,
     ) {
-        /// Rows whose pre-activations and inputs stay in the first cache.
-        const ROWS: usize = 32;
         let Units { f, u, rows, h, c, gates, inner: [before, values], .. } = all;
         let (depth, width, g) = (panels.depth(), panels.width(), self.sizes.g);
-        let mut tile = [0.0; ROWS * TILE];
+        let Tile(tile) = &mut Tile([0.0; ROWS * TILE]);
         for first in (0..rows.len()).step_by(ROWS) {
             let rows = rows.some(first, ROWS);
             let r = Matrix::new(&taken[first * depth..], depth, false);
@@ -218,9 +216,9 @@ impl Operands<'_> {
                         None => z.fill(0.0),
                     }
                 }
-                accumulate(&mut tile, width, [rows.len(), depth, width], r, panels.weights(panel));
+                accumulate(tile, width, [rows.len(), depth, width], r, panels.weights(panel));
                 let (inner, gates) = ([from(before, first * u), from(values, first * u)], from(gates, first * g * u));
-                let units = Units { f, u, rows, units, z: &tile, width, h, c, gates, inner };
+                let units = Units { f, u, rows, units, z: &*tile, width, h, c, gates, inner };
                 if self.cell.has_cell_state() { cells::lstm(units) } else { cells::elman(units) }
             }
         }
@@ -253,6 +251,13 @@ impl Operands<'_> {
         cells::gru_state(step);
     }
 }
+
+/// Rows whose pre-activations and inputs stay in the first cache.
+const ROWS: usize = 32;
+
+/// Their pre-activations, from the start of a cache line on.
+#[repr(align(64))]
+struct Tile([f32; ROWS * TILE]);
 
 /// What there is from an element on.
 fn from(data: &mut [f32], start: usize) -> &mut [f32] {
