@@ -18,8 +18,8 @@ const SMALL: usize = 1024;
 const LINE: usize = 64;
 /// Elements that a buffer has besides those asked for, so that these can begin at a line.
 const SLACK: usize = LINE / size_of::<f32>();
-/// No more elements than this are kept idle: 256 MiB.
-const MOST: usize = 64 << 20;
+/// No more elements than this are kept idle: 1 GiB.
+const MOST: usize = 256 << 20;
 
 /// Numbers in memory: those of `range` in a vector.
 #[derive(Clone, Default)]
