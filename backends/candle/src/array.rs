@@ -63,6 +63,12 @@ impl Array {
         Array { tensor, shape, owner: self.owner.clone() }
     }
 
+    /// Some rows of a matrix, which are not none: they share its storage.
+    pub(crate) fn rows(&self, rows: Range<usize>) -> Result<Self> {
+        let shape = Shape::new(&[rows.len(), self.shape.last()])?;
+        Ok(self.view(self.tensor.narrow(0, rows.start, rows.len()).map_err(error("slice"))?, shape))
+    }
+
     /// The tensor for use inside the crate: clones and views of it must not outlive the operation that takes them.
     pub(crate) fn tensor(&self) -> &Tensor {
         &self.tensor

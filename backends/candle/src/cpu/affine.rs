@@ -1,7 +1,7 @@
 //! The affine map with its gradients, of all rows or of those steps of sequences that count.
 
 use super::Cpu;
-use super::product::{Matrix, accumulate, transpose};
+use super::product::{Matrix, accumulate};
 use crate::array::Array;
 use crate::memory::Buffer;
 use elman::backend::{check, linear};
@@ -104,8 +104,7 @@ impl Cpu {
         let mut gradients = [None, None, None];
         if wanted[0] {
             let weights = w.numbers()?;
-            let mut turned = self.memory.take(weights.len());
-            transpose(&mut turned, &weights, outputs);
+            let turned = self.transposed([&weights, &[]], outputs);
             let turned_weights = Matrix::new(&turned, inputs, false);
             let out = self.by_runs(&there, x.shape(), [outputs, inputs], None, slopes, turned_weights);
             self.memory.give(turned);

@@ -3,6 +3,7 @@
 use super::Cpu;
 use super::threads::ranges;
 use crate::array::Array;
+use crate::memory::Buffer;
 use elman::Result;
 use elman::backend::check::Product;
 use pulp::{Arch, Simd, WithSimd};
@@ -113,14 +114,6 @@ pub(super) fn accumulate(out: &mut [f32], stride: usize, [m, k, n]: [usize; 3], 
     }
 }
 
-/// Columns of `from`, in rows of `width`, one after another: many small products run along rows.
-pub(super) fn transpose(to: &mut [f32], from: &[f32], width: usize) {
-    let height = from.len() / width;
-    for (j, to) in to.chunks_exact_mut(height).enumerate() {
-        to.iter_mut().zip(from[j..].iter().step_by(width)).for_each(|(to, &from)| *to = from);
-    }
-}
-
 /// `out += a b` of a single row with a matrix whose rows lie in one piece: one sentence in a recurrent network. Bound by the
 /// memory of `b`, which is read once.
 struct Row<'a> {
@@ -190,6 +183,22 @@ unsafe impl Send for Output {}
 unsafe impl Sync for Output {}
 
 impl Cpu {
+    /// Columns of matrices that stand one over the other, in rows of `width`, one after another: many small products run along
+    /// rows.
+    pub(super) fn transposed(&self, parts: [&[f32]; 2], width: usize) -> Buffer {
+        let heights = parts.map(|part| part.len() / width);
+        let height = heights[0] + heights[1];
+        let mut to = self.memory.take(height * width);
+        // Some two numbers a nanosecond.
+        self.threads.rows(&mut to, height, height / 2 + 1, |columns, to| {
+            for (column, to) in columns.zip(to.chunks_exact_mut(height)) {
+                let numbers = parts.iter().flat_map(|part| part.chunks_exact(width).map(|row| row[column]));
+                to.iter_mut().zip(numbers).for_each(|(to, from)| *to = from);
+            }
+        });
+        to
+    }
+
     /// `out = a b`, or `out += a b`, with `a [m, k]`, `b [k, n]` and `out [m, n]` in row-major order.
     pub(super) fn multiply(&self, out: &mut [f32], add: bool, [m, k, n]: [usize; 3], a: Matrix<'_>, b: Matrix<'_>) {
         assert!(out.len() == m * n && a.holds(m, k) && b.holds(k, n), "a matrix beyond its memory");

@@ -3,12 +3,12 @@
 use super::cells::{self, Backward};
 use super::functions::Functions;
 use super::walk::{Part, Step, Walk};
-use super::{check_saved, saved_columns, weights};
+use super::{check_saved, saved_columns};
 use crate::Candle;
 use crate::array::Array;
 use crate::cpu::Cpu;
 use crate::cpu::elementwise::{add, multiply};
-use crate::cpu::product::{Matrix, accumulate, transpose};
+use crate::cpu::product::{Matrix, accumulate};
 use crate::memory::Buffer;
 use elman::backend::Cell;
 use elman::backend::recurrent::{Outcome, Projected, Sequence, Sizes, Upstream};
@@ -28,14 +28,13 @@ pub(super) fn backward<F: Functions>(
     let [gates, taken, inner, last] = [0, 1, 2, 3].map(|i| y.saved[i].numbers());
     let (gates, taken, inner, last) = (gates?, taken?, inner?, last?);
     let (dropout, outputs) = (x.dropout.map(Array::numbers).transpose()?, d.outputs.map(Array::numbers).transpose()?);
-    // So that products run along its rows. With W over U, if the inputs have a gradient.
-    let weights = weights(cpu, x, inputs.filter(|_| wanted[0]).map(|inputs| inputs.kernel))?;
-    let mut turned = cpu.memory.take(weights.len());
-    transpose(&mut turned, &weights, g * u);
+    // With W over U, if the inputs have a gradient.
+    let kernel = inputs.filter(|_| wanted[0]).map(|inputs| inputs.kernel.numbers()).transpose()?;
+    let (kernel, u_matrix) = (kernel.as_deref().unwrap_or_default(), x.u.numbers()?);
+    let turned = cpu.transposed([kernel, &u_matrix], g * u);
     // Columns of what the gradient is for: `z`, or the inputs.
     let of_x = inputs.map_or(g * u, |inputs| inputs.x.shape().last());
-    let features = weights.len() / (g * u) - u;
-    cpu.memory.give(weights);
+    let features = kernel.len() / (g * u);
     let before = if columns[3] > 0 { &*last } else { &*taken };
     let with = Operands {
         cell,
@@ -83,25 +82,17 @@ pub(super) fn backward<F: Functions>(
     let pairs = walk.pairs();
     let [of_kernel, of_u] = match inputs {
         Some(_) => {
-            // One product for both.
+            // One product for both, of which each is a part.
             let (from, depth) = (if wanted[1] { 0 } else { of_x }, of_x + u);
-            let mut both = cpu.memory.take(if wanted[1] || wanted[3] { (depth - from) * g * u } else { 0 });
-            if !both.is_empty() {
+            let rows = if wanted[1] || wanted[3] { depth - from } else { 0 };
+            let mut both = cpu.memory.take(rows * g * u);
+            if rows > 0 {
                 let taken = Matrix::new(&taken, depth, true).rows_from(from);
-                cpu.multiply(&mut both, false, [depth - from, pairs, g * u], taken, Matrix::new(&dv, g * u, false));
+                cpu.multiply(&mut both, false, [rows, pairs, g * u], taken, Matrix::new(&dv, g * u, false));
             }
-            let (kernel, own) = both.split_at(if wanted[1] { of_x * g * u } else { 0 });
-            let part = |data: &[f32], rows, wanted: bool| {
-                let copy = |data: &[f32]| {
-                    let mut copy = cpu.memory.take(data.len());
-                    copy.copy_from_slice(data);
-                    cpu.array(copy, Shape::new(&[rows, g * u])?)
-                };
-                wanted.then(|| copy(data)).transpose()
-            };
-            let parts = [part(kernel, of_x, wanted[1])?, part(own, u, wanted[3])?];
-            cpu.memory.give(both);
-            parts
+            let both = cpu.array(both, Shape::new(&[rows, g * u])?)?;
+            let of_kernel = wanted[1].then(|| both.rows(0..of_x)).transpose()?;
+            [of_kernel, wanted[3].then(|| both.rows(of_x - from..rows)).transpose()?]
         }
         None => {
             let of_u = wanted[3].then(|| weight_gradient(cpu, cell, sizes, pairs, [&taken, &inner, &dv]));

@@ -15,7 +15,6 @@ mod walk;
 use super::Cpu;
 use crate::Candle;
 use crate::array::Array;
-use crate::memory::Buffer;
 use elman::backend::Cell;
 use elman::backend::recurrent::{Outcome, Projected, Sequence, Sizes, Upstream};
 use elman::{Error, Result, Shape};
@@ -89,16 +88,6 @@ fn saved_columns(
         Cell::Lstm { .. } => [g * u, taken, u, u],
         Cell::Gru { .. } => [g * u, taken, u, if x.dropout.is_some() { u } else { 0 }],
     }
-}
-
-/// The weights that products of a step are with: `U`, or `W` over `U`.
-fn weights(cpu: &Cpu, x: &Sequence<'_, Candle>, kernel: Option<&Array>) -> Result<Buffer> {
-    let (kernel, u) = (kernel.map(Array::numbers).transpose()?, x.u.numbers()?);
-    let kernel = kernel.as_deref().unwrap_or_default();
-    let mut all = cpu.memory.take(kernel.len() + u.len());
-    all[..kernel.len()].copy_from_slice(kernel);
-    all[kernel.len()..].copy_from_slice(&u);
-    Ok(all)
 }
 
 /// The arrays saved by a forward pass over the same sequence; others are an error.
