@@ -398,7 +398,7 @@ def document(runner, table, options, best, rounds):
         "",
         "Written by `scripts/bench_peers.sh`; `scripts/bench_peers.py` says how times are taken and floors computed.",
         "",
-        f"* Machine: {machine()}; {options.threads} threads; {datetime.date.today()}; {rounds} rounds.",
+        f"* Machine: {machine()}; {options.threads} threads; {datetime.date.today()}; rounds: {rounds}.",
         f"* Versions: {', '.join(versions(options.peers, runner.scratch / 'venv' / 'bin' / 'python'))}.",
         f"* Limits: {best['gflops']:.0f} GFLOP/s in `f32` products; passes over an optimiser's parameters at {rates}.",
         "* Times are medians, beside them how many times the floor they are. Ratio: elman's time over the fastest peer's, below 1",
