@@ -1,5 +1,6 @@
 //! What the backend's arrays are: numbers and indices in shared, contiguous, row-major vectors.
 
+use crate::memory;
 use elman::backend::check;
 use elman::{Element, Result, Shape};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 ///
 /// A clone and a reshape share the numbers; an operation in place copies them first when they are shared.
 #[derive(Clone, Debug)]
-pub struct Array<E> {
+pub struct Array<E: Element> {
     data: Arc<Vec<E>>,
     shape: Shape,
 }
@@ -49,6 +50,15 @@ impl<E: Element> Array<E> {
     pub(crate) fn reshape(&self, shape: Shape) -> Result<Self> {
         check::reshape(self.shape, shape)?;
         Ok(Array { data: self.data.clone(), shape })
+    }
+}
+
+/// The memory goes to where the next arrays take theirs from.
+impl<E: Element> Drop for Array<E> {
+    fn drop(&mut self) {
+        if let Some(data) = Arc::get_mut(&mut self.data) {
+            memory::give(std::mem::take(data));
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 use crate::array::Array;
 use crate::layout::Walk;
 use crate::math;
+use crate::memory::{room, zeros};
 use crate::simd::vectorised;
 use elman::backend::{Map, Zip, check};
 use elman::{Element, Key, Result};
@@ -19,7 +20,7 @@ pub(crate) fn map<E: Element>(op: Map, a: &Array<E>) -> Array<E> {
 vectorised! {
     fn map_all<E>(op: Map, x: &[E]) -> Vec<E> {
         // A loop and not a `collect`, whose function would stay compiled for the least of machines.
-        let mut out = vec![E::ZERO; x.len()];
+        let mut out = zeros(x.len());
         // The variant is written out once more, so that `apply` sees a constant and its own `match` vanishes.
         macro_rules! arms {
             ($($name:ident $(($($field:ident),*))?),*) => {
@@ -69,7 +70,7 @@ pub(crate) fn zip<E: Element>(op: Zip, a: &Array<E>, b: &Array<E>) -> Result<Arr
 
 fn zip_with<E: Element>(a: &Array<E>, b: &Array<E>, f: impl Fn(E, E) -> E) -> Result<Array<E>> {
     let shape = a.shape().broadcast("zip", b.shape())?;
-    let mut out = Vec::with_capacity(shape.elements());
+    let mut out = room(shape.elements());
     if shape.elements() > 0 {
         let walk = Walk::broadcast(shape, [a.shape(), b.shape()]);
         let (x, y, n) = (a.data(), b.data(), walk.run.size);
@@ -98,7 +99,7 @@ pub(crate) fn add_assign<E: Element>(a: &mut Array<E>, b: &Array<E>) -> Result<(
 /// Elements of `a` where `mask` is not 0, of `b` elsewhere, with broadcasting.
 pub(crate) fn select<E: Element>(mask: &Array<E>, a: &Array<E>, b: &Array<E>) -> Result<Array<E>> {
     let shape = mask.shape().broadcast("select", a.shape())?.broadcast("select", b.shape())?;
-    let mut out = Vec::with_capacity(shape.elements());
+    let mut out = room(shape.elements());
     if shape.elements() > 0 {
         let walk = Walk::broadcast(shape, [mask.shape(), a.shape(), b.shape()]);
         let (m, x, y, n, [dm, dx, dy]) = (mask.data(), a.data(), b.data(), walk.run.size, walk.run.strides);
@@ -119,7 +120,7 @@ pub(crate) fn select<E: Element>(mask: &Array<E>, a: &Array<E>, b: &Array<E>) ->
 /// Zeroes elements with probability `rate` and scales the others, without an array for the mask.
 pub(crate) fn dropout<E: Element>(x: &Array<E>, rate: f64, key: Key) -> Array<E> {
     let (threshold, scale) = (Key::drop_threshold(rate), E::from_f64(1.0 / (1.0 - rate)));
-    let mut out = Vec::with_capacity(x.data().len());
+    let mut out = room(x.data().len());
     for (block, four) in x.data().chunks(4).enumerate() {
         let draws = key.block(block as u64);
         // A product with 0, not a 0: NaN stays NaN, as by the default body.

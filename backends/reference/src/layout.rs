@@ -1,6 +1,7 @@
 //! How arrays lie and how to walk through several of them at once; permute, slice and concat.
 
 use crate::array::Array;
+use crate::memory::room;
 use elman::backend::check;
 use elman::shape::MAX_RANK;
 use elman::{Element, Result, Shape};
@@ -67,7 +68,7 @@ pub(crate) fn around(shape: Shape, axis: usize) -> (usize, usize, usize) {
 /// Axes in another order.
 pub(crate) fn permute<E: Element>(a: &Array<E>, axes: &[usize]) -> Result<Array<E>> {
     let shape = check::permute(a.shape(), axes)?;
-    let (data, mut out) = (a.data(), Vec::with_capacity(shape.elements()));
+    let (data, mut out) = (a.data(), room(shape.elements()));
     let mut strides = [0; MAX_RANK];
     for (to, &from) in axes.iter().enumerate() {
         strides[to] = around(a.shape(), from).2;
@@ -88,7 +89,7 @@ pub(crate) fn permute<E: Element>(a: &Array<E>, axes: &[usize]) -> Result<Array<
 pub(crate) fn slice<E: Element>(a: &Array<E>, axis: usize, start: usize, length: usize) -> Result<Array<E>> {
     let shape = check::slice(a.shape(), axis, start, length)?;
     let (outer, size, inner) = around(a.shape(), axis);
-    let mut out = Vec::with_capacity(shape.elements());
+    let mut out = room(shape.elements());
     for block in 0..outer {
         let first = (block * size + start) * inner;
         out.extend_from_slice(&a.data()[first..first + length * inner]);
@@ -100,7 +101,7 @@ pub(crate) fn slice<E: Element>(a: &Array<E>, axis: usize, start: usize, length:
 pub(crate) fn concat<E: Element>(parts: &[&Array<E>], axis: usize) -> Result<Array<E>> {
     let shapes: Vec<Shape> = parts.iter().map(|part| part.shape()).collect();
     let shape = check::concat(&shapes, axis)?;
-    let mut out = Vec::with_capacity(shape.elements());
+    let mut out = room(shape.elements());
     for block in 0..around(shape, axis).0 {
         for part in parts {
             let (_, size, inner) = around(part.shape(), axis);

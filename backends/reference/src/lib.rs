@@ -20,6 +20,7 @@ mod elementwise;
 mod layout;
 mod math;
 mod matmul;
+mod memory;
 mod reduce;
 mod rows;
 mod simd;

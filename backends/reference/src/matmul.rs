@@ -8,6 +8,7 @@
 //! Each element is summed over the inner dimension in one order, whatever the tile and the thread that it falls to.
 
 use crate::array::Array;
+use crate::memory::zeros;
 use crate::simd::vectorised;
 use crate::threads::by_rows;
 use elman::backend::check::{self, Product};
@@ -33,7 +34,7 @@ const THREADS_PAY: usize = 1 << 22;
 /// Matrix products over the last two axes.
 pub(crate) fn matmul<E: Element>(threads: usize, a: &Array<E>, at: bool, b: &Array<E>, bt: bool) -> Result<Array<E>> {
     let mut p = check::matmul(a.shape(), at, b.shape(), bt)?;
-    let mut out = vec![E::ZERO; p.shape.elements()];
+    let mut out = zeros(p.shape.elements());
     if !at && !p.b_batched {
         // One right side for all: the products are one, over all rows.
         p.m *= p.batch;

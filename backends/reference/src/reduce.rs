@@ -5,6 +5,7 @@
 
 use crate::array::{Array, Indices};
 use crate::layout::around;
+use crate::memory::zeros;
 use elman::backend::check;
 use elman::{Element, Result, Shape};
 
@@ -37,7 +38,7 @@ pub(crate) fn sum_to<E: Element>(a: &Array<E>, shape: Shape) -> Result<Array<E>>
 
 /// `x [outer, length, inner]` summed to `[outer, inner]`.
 fn sum_middle<E: Element>(x: &[E], outer: usize, length: usize, inner: usize) -> Vec<E> {
-    let mut out = vec![E::ZERO; outer * inner];
+    let mut out = zeros(outer * inner);
     if x.is_empty() {
         return out;
     }

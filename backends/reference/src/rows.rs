@@ -1,6 +1,7 @@
 //! Rows by index: gather, scatter-add, one-hot; and the affine map on bags of words, which is gathered rows too.
 
 use crate::array::{Array, Indices};
+use crate::memory::{room, zeros};
 use elman::backend::{Reach, Update, check};
 use elman::data::Bags;
 use elman::{Element, Result, Shape};
@@ -9,7 +10,7 @@ use elman::{Element, Result, Shape};
 pub(crate) fn gather<E: Element>(table: &Array<E>, rows: &Indices) -> Result<Array<E>> {
     let shape = check::gather(table.shape(), rows.shape())?;
     check::indices("gather", rows.data(), table.shape()[0])?;
-    let mut out = Vec::with_capacity(shape.elements());
+    let mut out = room(shape.elements());
     for &row in rows.data() {
         out.extend_from_slice(row_of(table.data(), row, shape.last()));
     }
@@ -20,7 +21,7 @@ pub(crate) fn gather<E: Element>(table: &Array<E>, rows: &Indices) -> Result<Arr
 pub(crate) fn scatter_add<E: Element>(values: &Array<E>, rows: &Indices, n: usize) -> Result<Array<E>> {
     let shape = check::scatter_add(values.shape(), rows.shape(), n)?;
     check::indices("scatter_add", rows.data(), n)?;
-    let mut out = vec![E::ZERO; shape.elements()];
+    let mut out = zeros(shape.elements());
     for (i, &row) in rows.data().iter().enumerate() {
         let width = shape.last();
         let sums = &mut out[row as usize * width..][..width];
@@ -33,7 +34,7 @@ pub(crate) fn scatter_add<E: Element>(values: &Array<E>, rows: &Indices, n: usiz
 pub(crate) fn one_hot<E: Element>(a: &Indices, classes: usize) -> Result<Array<E>> {
     check::indices("one_hot", a.data(), classes)?;
     let shape = a.shape().and(classes)?;
-    let mut out = vec![E::ZERO; shape.elements()];
+    let mut out = zeros(shape.elements());
     for (row, &class) in a.data().iter().enumerate() {
         out[row * classes + class as usize] = E::ONE;
     }
@@ -44,7 +45,7 @@ pub(crate) fn one_hot<E: Element>(a: &Indices, classes: usize) -> Result<Array<E
 pub(crate) fn bag_linear<E: Element>(x: &Bags, w: &Array<E>, bias: Option<&Array<E>>) -> Result<Array<E>> {
     let shape = check::bag_linear(x.len(), x.width(), w.shape(), bias.map(Array::shape))?;
     let outputs = shape.last();
-    let mut out = Vec::with_capacity(shape.elements());
+    let mut out = room(shape.elements());
     for bag in 0..x.len() {
         let start = out.len();
         match bias {
@@ -65,7 +66,7 @@ pub(crate) fn bag_linear_grad<E: Element>(x: &Bags, dy: &Array<E>) -> Result<Arr
     // Two axes are a matter of `dy` having two: bags have no leading axes.
     check::same_shape("bag_linear_grad", dy.shape(), Shape::new(&[x.len(), shape.last()])?)?;
     let outputs = shape.last();
-    let mut out = vec![E::ZERO; shape.elements()];
+    let mut out = zeros(shape.elements());
     for bag in 0..x.len() {
         for (word, value) in words(x, bag) {
             add_scaled(&mut out[word as usize * outputs..][..outputs], value, row_of(dy.data(), bag as u32, outputs));
