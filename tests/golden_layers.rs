@@ -30,6 +30,12 @@ fn on_candle() {
     check(&Candle::cpu());
 }
 
+#[cfg(feature = "cuda")]
+#[test]
+fn on_cuda() {
+    check(&Candle::cuda(0).unwrap());
+}
+
 fn check<B: Backend>(b: &B) {
     Golden::open("layers").each(|case| match case.kind() {
         "activation" => activation(b, case),

@@ -25,6 +25,12 @@ fn on_candle() {
     check(&Candle::cpu());
 }
 
+#[cfg(feature = "cuda")]
+#[test]
+fn on_cuda() {
+    check(&Candle::cuda(0).unwrap());
+}
+
 fn check<B: Backend>(b: &B) {
     Golden::open("losses").each(|case| {
         let (data, shape) = case.tensor("predictions");

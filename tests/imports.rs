@@ -29,6 +29,12 @@ fn on_candle() {
     check(&Candle::cpu());
 }
 
+#[cfg(feature = "cuda")]
+#[test]
+fn on_cuda() {
+    check(&Candle::cuda(0).unwrap());
+}
+
 /// Each layer by itself and both models as a whole.
 fn check<B: Backend>(b: &B) {
     let golden = Golden::open("imports");

@@ -102,3 +102,5 @@ contract!(reference_f64, elman_reference::Reference::<f64>::new());
 contract!(candle_cpu, elman_candle::Candle::cpu());
 contract!(candle_cpu_on_one_thread, elman_candle::Candle::cpu_with_threads(1)?);
 contract!(candle_portable, elman_candle::Candle::portable(elman_candle::candle_core::Device::Cpu));
+#[cfg(feature = "cuda")]
+contract!(candle_cuda, elman_candle::Candle::cuda(0)?);

@@ -33,6 +33,12 @@ fn on_candle() {
     check(&Candle::cpu());
 }
 
+#[cfg(feature = "cuda")]
+#[test]
+fn on_cuda() {
+    check(&Candle::cuda(0).unwrap());
+}
+
 #[test]
 fn on_portable_candle() {
     check(&Candle::portable(Device::Cpu));
