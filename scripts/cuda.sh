@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds examples, tests and benches with feature `cuda`, on a Linux machine (x86-64) that has neither a GPU nor CUDA: wants
-# cargo, gcc and python3. NVIDIA's toolkit comes from PyPI (2 GB on the disk, fetched once). The programs run where there is a
+# cargo, gcc and python3. NVIDIA's toolkit comes from PyPI (1.2 GB on the disk, fetched once). The programs run where there is a
 # driver for CUDA 13 (580 or newer) and its libraries, without Rust.
 #   scripts/cuda.sh [--toolkit DIR] [--capability 90] [--output DIR]
 # `--capability` is that of the GPU that kernels are compiled for (`nvidia-smi --query-gpu=compute_cap --format=csv`), without
@@ -59,7 +59,7 @@ export PATH=$cuda/bin:$PATH LIBRARY_PATH=$cuda/lib:$cuda/lib/stubs${LIBRARY_PATH
 build() { cargo "$@" --release --locked --features cuda --target-dir target/cuda --message-format=json-render-diagnostics; }
 rm -rf "$output"
 mkdir -p target/cuda "$output"
-build build --examples >target/cuda/built.json
+build build --examples --benches >target/cuda/built.json
 build test --no-run --tests >>target/cuda/built.json
 python3 - target/cuda/built.json "$output" <<'PYTHON'
 import json, pathlib, subprocess, sys
