@@ -225,8 +225,8 @@ impl Operands<'_> {
         }
     }
 
-    /// A step: gradients for what its products gave and, in `dr`, took, which is `[x | r]` where inputs are projected here. With the reset after the product, `inner` gets
-    /// those of the candidate's pre-activations.
+    /// A step: gradients for what its products gave and, in `dr`, took, which is `[x | r]` where inputs are projected here.
+    /// With the reset after the product, `inner` gets those of the candidate's pre-activations.
     fn step<F: Functions>(&self, place: &Step, mut step: Backward<'_, F>, dr: &mut [f32], inner: &mut [f32]) {
         let Sizes { u, g, .. } = self.sizes;
         let (width, pairs) = (g * u, step.rows.len());
