@@ -31,9 +31,9 @@ mkdir -p "$toolkit"
 toolkit=$(cd "$toolkit" && pwd)
 cuda=$toolkit/packages/nvidia/cu13
 if [ "$(cat "$toolkit/complete" 2>/dev/null)" != "${packages[*]}" ]; then
-  rm -rf "$toolkit/packages" "$toolkit/complete"
+  rm -f "$toolkit/complete"
   [ -x "$toolkit/venv/bin/python" ] || python3 -m venv "$toolkit/venv"
-  "$toolkit/venv/bin/python" -m pip install --quiet --no-deps --target "$toolkit/packages" "${packages[@]}"
+  "$toolkit/venv/bin/python" -m pip install --quiet --no-deps --upgrade --target "$toolkit/packages" "${packages[@]}"
   # The wheels have the libraries under their versions alone, and builds look for lib64 too.
   for library in "$cuda"/lib/lib*.so.*; do
     ln -sf "$(basename "$library")" "${library%%.so.*}.so"
@@ -57,7 +57,6 @@ step the programs
 export CUDA_HOME=$cuda CUDA_PATH=$cuda CUDA_ROOT=$cuda CUDA_TOOLKIT_ROOT_DIR=$cuda
 export PATH=$cuda/bin:$PATH LIBRARY_PATH=$cuda/lib:$cuda/lib/stubs${LIBRARY_PATH:+:$LIBRARY_PATH} CUDA_COMPUTE_CAP=$capability
 build() { cargo "$@" --release --locked --features cuda --target-dir target/cuda --message-format=json-render-diagnostics; }
-rm -rf "$output"
 mkdir -p target/cuda "$output"
 build build --examples --benches >target/cuda/built.json
 build test --no-run --tests >>target/cuda/built.json

@@ -108,8 +108,8 @@ impl Array {
         let range = {
             let (storage, layout) = self.tensor.storage_and_layout();
             // A small part of something large would keep all of it.
-            let most = |(start, end): &(usize, usize)| {
-                host_slice::<f32>(&storage).is_ok_and(|all| 2 * (end - start) >= all.len())
+            let most = |&(start, end): &(usize, usize)| {
+                host_slice::<f32>(&storage).is_ok_and(|all| end <= all.len() && 2 * (end - start) >= all.len())
             };
             layout.contiguous_offsets().filter(most)
         };
@@ -117,9 +117,8 @@ impl Array {
         if let Some((start, end)) = range
             && self.shape.elements() > 0
             && self.is_alone()
-            && let Some(numbers) = Buffer::new(steal(&self.tensor)?, start..end)
         {
-            return Ok(numbers);
+            return Ok(Buffer::new(steal(&self.tensor)?, start..end));
         }
         Ok(self.numbers()?.to_vec().into())
     }

@@ -29,9 +29,10 @@ pub(crate) struct Buffer<T = f32> {
 }
 
 impl<T> Buffer<T> {
-    /// Those of a range; `None` where the vector is shorter.
-    pub(crate) fn new(data: Vec<T>, range: Range<usize>) -> Option<Self> {
-        data.get(range.clone()).is_some().then_some(Buffer { data, range })
+    /// Those of a range, which lies within the vector.
+    pub(crate) fn new(data: Vec<T>, range: Range<usize>) -> Self {
+        debug_assert!(range.start <= range.end && range.end <= data.len());
+        Buffer { data, range }
     }
 
     /// The vector, and where in it they are.
@@ -91,7 +92,7 @@ impl Memory {
             start if start <= SLACK => start,
             _ => 0,
         };
-        Buffer { data, range: start..start + n }
+        Buffer::new(data, start..start + n)
     }
 
     /// The numbers of a vector, copied where they are many and do not begin at a line.

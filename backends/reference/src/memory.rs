@@ -9,8 +9,9 @@ use std::cell::RefCell;
 
 /// Below this number of elements an allocator keeps buffers by itself.
 const SMALL: usize = 4096;
-/// No more buffers than this are kept idle.
+/// No more buffers than this are kept idle, and no more elements in all: 1 GiB of `f64`.
 const MOST: usize = 256;
+const MOST_ELEMENTS: usize = 128 << 20;
 
 thread_local! {
     /// A `Vec<Vec<E>>` for each type of elements.
@@ -50,10 +51,11 @@ pub(crate) fn zeros<E: Element>(n: usize) -> Vec<E> {
 
 /// Keeps a vector that is no longer used.
 pub(crate) fn give<E: Element>(mut data: Vec<E>) {
-    if data.capacity() >= SMALL {
+    if data.capacity() >= SMALL && data.capacity() <= MOST_ELEMENTS {
         data.clear();
         idle(|idle| {
-            if idle.len() == MOST {
+            let elements: usize = idle.iter().map(Vec::capacity).sum();
+            if idle.len() == MOST || elements + data.capacity() > MOST_ELEMENTS {
                 // Sizes have changed, or were never asked for again: start over.
                 idle.clear();
             }
@@ -86,5 +88,7 @@ mod tests {
         assert!(room::<f32>(SMALL).capacity() < 100_000);
         (0..2 * MOST).for_each(|_| give(Vec::<f32>::with_capacity(SMALL)));
         assert!(idle::<f32, _>(|idle| idle.len() <= MOST).unwrap());
+        (0..5).for_each(|_| give(Vec::<f32>::with_capacity(MOST_ELEMENTS / 4)));
+        assert!(idle::<f32, _>(|idle| idle.iter().map(Vec::capacity).sum::<usize>() <= MOST_ELEMENTS).unwrap());
     }
 }

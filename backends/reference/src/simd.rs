@@ -9,7 +9,6 @@ macro_rules! vectorised {
         $(#[$meta])*
         #[allow(unsafe_code)]
         fn $name<$e: elman::Element>($($arg: $type),*) $(-> $out)? {
-            #[allow(unused)]
             #[inline(always)]
             fn body<$e: elman::Element, const VECTOR: usize, const FUSED: bool>($($arg: $type),*) $(-> $out)? $body
 

@@ -50,6 +50,21 @@ fn a_sibling_that_is_gone_does_not_count() {
 }
 
 #[test]
+fn a_part_that_is_left_alone_is_updated_where_it_lies_if_it_is_most() {
+    for (length, in_place) in [(3000, true), (300, false)] {
+        let device = Candle::cpu();
+        let whole = device.upload((0..4000).map(|i| i as f32).collect(), [4000].into()).unwrap();
+        let mut part = device.slice(&whole, 0, 500, length).unwrap();
+        drop(whole);
+        let (before, one) = (place(&part), device.fill([length].into(), 1.0).unwrap());
+        device.update(&SGD, &mut part, &one, &mut []).unwrap();
+        assert_eq!(place(&part) == before, in_place);
+        let expected: Vec<f32> = (499..499 + length).map(|i| i as f32).collect();
+        assert_eq!(device.download(&part).unwrap(), expected);
+    }
+}
+
+#[test]
 fn an_exported_tensor_does_not_change() {
     let (after, in_place, kept) = update_after(|d, w| d.to_candle(w));
     assert!(after == AFTER && !in_place);
