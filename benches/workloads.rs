@@ -1,10 +1,12 @@
 //! Times the workloads that `scripts/bench_peers.sh` sets beside other libraries.
 //!
-//! `cargo bench --bench workloads -- WORKLOAD [--batch N] [--threads N] [--backend candle|reference] [...]` prints a line of
-//! JSON for each thing timed (a training step; an epoch, or the inference of a batch): the median, least and greatest
-//! milliseconds a call, and the greatest memory that the process has had so far.
+//! `cargo bench --bench workloads -- WORKLOAD [--batch N] [--threads N] [--backend candle|reference] [--device cpu|cuda:N]`
+//! (and more, see `--help`) prints a line of JSON for each thing timed (a training step; an epoch, or the inference of a batch):
+//! the median, least and greatest milliseconds a call, and the greatest memory that the process has had so far.
 
 mod common;
+#[path = "common/device.rs"]
+mod device;
 
 use clap::{Parser, ValueEnum};
 use elman::data::{Bags, Dataset, Inputs, Targets};
@@ -13,7 +15,6 @@ use elman::loss::{BinaryCrossEntropy, SparseCategoricalCrossEntropy};
 use elman::model::{Batch, Fit};
 use elman::optim::{Adam, Optimizer, Reach, RmsProp};
 use elman::{Activation, Backend, Key, Model, Result, Spec, Tensor};
-use elman_candle::Candle;
 use elman_reference::Reference;
 
 const UNITS: usize = 128;
@@ -50,6 +51,9 @@ struct Options {
     workload: Workload,
     #[arg(long, default_value = "candle")]
     backend: String,
+    /// Where it runs: cpu, or, with candle and built with that feature, cuda:N
+    #[arg(long, default_value = "cpu")]
+    device: String,
     #[arg(long, default_value_t = 2)]
     threads: usize,
     #[arg(long, default_value_t = 32)]
@@ -79,15 +83,22 @@ struct Options {
 
 impl Options {
     /// Times a call and prints the line, unless something else is asked for.
-    fn report(&self, what: What, call: impl FnMut() -> Result<()>) -> Result<()> {
+    fn report<B: Backend>(&self, b: &B, what: What, mut call: impl FnMut() -> Result<()>) -> Result<()> {
         if self.only.is_some_and(|only| only != what) {
             return Ok(());
         }
-        let [median, least, greatest] = common::time(call)?;
+        let [median, least, greatest] = match self.device.as_str() {
+            "cpu" => common::time(call)?,
+            // What was asked for last has been done when a number that is sent after it is back.
+            _ => device::time(5, 0.15, |last| {
+                call()?;
+                if last { Tensor::full(b, &[1], 0.0)?.to_vec().map(drop) } else { Ok(()) }
+            })?,
+        };
         let name = |value: Option<clap::builder::PossibleValue>| value.map(|value| value.get_name().to_string());
         let line = serde_json::json!({
             "peer": "elman", "workload": name(self.workload.to_possible_value()), "what": name(what.to_possible_value()),
-            "batch": self.batch, "threads": self.threads,
+            "batch": self.batch, "threads": self.threads, "device": self.device,
             "median_ms": median, "min_ms": least, "max_ms": greatest, "rss_mb": peak_memory(),
         });
         println!("{line}");
@@ -102,10 +113,10 @@ impl Options {
             (at * self.batch..(at + 1) * self.batch).collect::<Vec<usize>>()
         };
         // Gathering the rows and bringing them to the device is part of a step, as `fit` does it.
-        self.report(What::Train, || model.train_step(&Batch::new(&b, data.select(&next())?)?).map(drop))?;
+        self.report(&b, What::Train, || model.train_step(&Batch::new(&b, data.select(&next())?)?).map(drop))?;
         let batches = (0..BATCHES).map(|_| Batch::new(&b, data.select(&next())?)).collect::<Result<Vec<_>>>()?;
         let mut batches = batches.iter().cycle();
-        self.report(What::Infer, || match batches.next() {
+        self.report(&b, What::Infer, || match batches.next() {
             Some(batch) => model.forward(batch.input.clone(), Mode::Evaluation)?.to_vec().map(drop),
             None => Ok(()),
         })
@@ -153,12 +164,12 @@ fn reuters_mlp<B: Backend>(backend: &B, options: &Options) -> Result<()> {
         .build(backend, spec, 0)?;
     model.compile(Adam::new(1e-3), SparseCategoricalCrossEntropy::new());
     let mut at = 0;
-    options.report(What::Train, || {
+    options.report(backend, What::Train, || {
         let rows: Vec<usize> = (at..at + options.batch).collect();
         at = if at + 2 * options.batch <= samples { at + options.batch } else { 0 };
         model.train_step(&Batch::new(backend, data.select(&rows)?)?).map(drop)
     })?;
-    options.report(What::Epoch, || model.fit(&data, Fit::new().batch_size(options.batch).quiet()).map(drop))
+    options.report(backend, What::Epoch, || model.fit(&data, Fit::new().batch_size(options.batch).quiet()).map(drop))
 }
 
 fn imdb_model<B: Backend>(backend: &B, options: &Options, masked: bool) -> Result<Model<B>> {
@@ -205,7 +216,7 @@ fn long_lstm<B: Backend>(backend: &B, options: &Options) -> Result<()> {
     let numbers = 0..shape.iter().product::<usize>() as u64;
     let numbers = numbers.map(|i| elman::Element::from_f64(2.0 * Key::new(1).uniform(i) - 1.0)).collect();
     let x = Tensor::variable(backend, numbers, &shape)?;
-    options.report(What::Train, || {
+    options.report(backend, What::Train, || {
         let y = model.forward(x.clone(), Mode::Training(Key::new(0)))?;
         let mut gradients = y.sum()?.backward()?;
         gradients.take(&x).map(drop).ok_or(elman::Error::Constant)
@@ -225,8 +236,9 @@ fn run<B: Backend>(backend: &B, options: &Options) -> Result<()> {
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     match options.backend.as_str() {
+        "reference" if options.device != "cpu" => anyhow::bail!("--device {}: not on this backend", options.device),
         "reference" => run(&Reference::<f32>::with_threads(options.threads), &options)?,
-        "candle" => run(&Candle::cpu_with_threads(options.threads)?, &options)?,
+        "candle" => run(&device::candle(&options.device, options.threads)?, &options)?,
         other => anyhow::bail!("--backend {other}: expected candle or reference"),
     }
     Ok(())
