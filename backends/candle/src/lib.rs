@@ -18,14 +18,18 @@
 mod array;
 mod backend;
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod interop;
 mod memory;
 mod portable;
+mod precision;
 
 pub use array::{Array, Indices};
 pub use candle_core;
 pub use candle_nn;
 pub use interop::{var_builder, weights_to_candle};
+pub use precision::Precision;
 
 use array::error;
 use candle_core::Device;
@@ -36,30 +40,59 @@ use elman::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Candle {
     device: Device,
-    /// Kernels of elman's own, on a CPU.
-    cpu: Option<Cpu>,
+    kernels: Kernels,
+}
+
+/// What computes on a device.
+#[derive(Clone, Debug)]
+enum Kernels {
+    /// elman's own, on a CPU.
+    Cpu(Cpu),
+    /// elman's own, on a GPU of NVIDIA's.
+    #[cfg(feature = "cuda")]
+    Cuda(cuda::Cuda),
+    /// Candle's alone.
+    Candle,
 }
 
 impl Candle {
     /// The CPU, with as many threads as there are cores, or as the environment's `RAYON_NUM_THREADS` says. All such
     /// handles share them.
     pub fn cpu() -> Self {
-        Candle { device: Device::Cpu, cpu: Some(Cpu::new(Threads::global())) }
+        Candle { device: Device::Cpu, kernels: Kernels::Cpu(Cpu::new(Threads::global())) }
     }
 
     /// The CPU with a number of threads of its own; the calling thread is one of them. Small arrays are worked on by
     /// one thread whatever the number. Errors when `threads` is 0 or the system gives no more.
     pub fn cpu_with_threads(threads: usize) -> Result<Self> {
-        Ok(Candle { device: Device::Cpu, cpu: Some(Cpu::new(Threads::new(threads)?)) })
+        Ok(Candle { device: Device::Cpu, kernels: Kernels::Cpu(Cpu::new(Threads::new(threads)?)) })
     }
 
-    /// The CUDA device `ordinal`. Errors when the crate was built without its feature `cuda`, and when there is no such
-    /// device.
+    /// The CUDA device `ordinal`, with a stream of its own; arrays of two such calls are of two devices. Errors when the crate
+    /// was built without its feature `cuda`, when there is no such device, and when its driver is older than CUDA 13.
+    #[cfg(feature = "cuda")]
     pub fn cuda(ordinal: usize) -> Result<Self> {
-        if !candle_core::utils::cuda_is_available() {
-            return Err(missing("cuda"));
+        let (device, kernels) = cuda::Cuda::open(ordinal)?;
+        Ok(Candle { device, kernels: Kernels::Cuda(kernels) })
+    }
+
+    /// The CUDA device `ordinal`. Errors: the crate was built without its feature `cuda`.
+    #[cfg(not(feature = "cuda"))]
+    pub fn cuda(_ordinal: usize) -> Result<Self> {
+        Err(missing("cuda"))
+    }
+
+    /// The same device with another precision of its matrix products; arrays of both go together. It concerns GPUs of
+    /// NVIDIA's alone: elsewhere everything is `f32`.
+    #[cfg_attr(not(feature = "cuda"), expect(unused_variables))]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        match self.kernels {
+            #[cfg(feature = "cuda")]
+            Kernels::Cuda(kernels) => {
+                Candle { kernels: Kernels::Cuda(kernels.with_precision(precision)), device: self.device }
+            }
+            _ => self,
         }
-        Ok(Candle::new(Device::new_cuda(ordinal).map_err(error("cuda"))?))
     }
 
     /// The Metal device `ordinal`. Errors when the crate was built without its feature `metal`, and when there is no
@@ -71,7 +104,8 @@ impl Candle {
         Ok(Candle::new(Device::new_metal(ordinal).map_err(error("metal"))?))
     }
 
-    /// Any device of candle's.
+    /// Any device of candle's. A GPU's work goes through the stream that candle has chosen for it; with
+    /// [`Candle::cuda`] through one that several threads can share.
     pub fn new(device: Device) -> Self {
         match device {
             Device::Cpu => Candle::cpu(),
@@ -79,17 +113,26 @@ impl Candle {
         }
     }
 
-    /// Any device of candle's, with candle's kernels alone: what GPUs run, for comparisons on a CPU.
+    /// Any device of candle's, with candle's kernels alone: what GPUs without kernels of elman's run, for comparisons.
     pub fn portable(device: Device) -> Self {
-        Candle { device, cpu: None }
+        Candle { device, kernels: Kernels::Candle }
     }
 
     /// Candle's device.
     pub fn device(&self) -> &Device {
         &self.device
     }
+
+    /// The kernels on a CPU.
+    fn cpu_kernels(&self) -> Option<&Cpu> {
+        match &self.kernels {
+            Kernels::Cpu(cpu) => Some(cpu),
+            _ => None,
+        }
+    }
 }
 
+#[allow(dead_code, reason = "a build with every feature misses none")]
 fn missing(feature: &'static str) -> Error {
     let expected = format!("elman-candle built with its feature `{feature}`");
     Error::invalid(format!("Candle::{feature}"), expected, "a build without it")

@@ -1,0 +1,122 @@
+//! Matrix products by cuBLAS.
+
+#![allow(unsafe_code)]
+
+use super::Cuda;
+use crate::Precision;
+use crate::array::{Array, error};
+use candle_core::cuda_backend::WrapErr;
+use candle_core::cuda_backend::cudarc::cublas::{result, sys};
+use elman::Result;
+use elman::backend::check::Product;
+
+/// A matrix in row-major order, or several of one size.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Matrix {
+    address: u64,
+    /// From a row to the next.
+    stride: usize,
+    transposed: bool,
+    /// From a matrix to the next; 0 if one serves for all products.
+    next: usize,
+}
+
+impl Matrix {
+    /// A matrix whose rows follow each other at `stride` numbers.
+    pub(crate) fn new(address: u64, stride: usize) -> Self {
+        Matrix { address, stride, transposed: false, next: 0 }
+    }
+
+    /// The matrix from number `first` of its memory on.
+    pub(crate) fn from(self, first: usize) -> Self {
+        Matrix { address: self.address + 4 * first as u64, ..self }
+    }
+
+    /// Its transpose.
+    pub(crate) fn transposed(self) -> Self {
+        Matrix { transposed: !self.transposed, ..self }
+    }
+
+    fn operation(self) -> sys::cublasOperation_t {
+        match self.transposed {
+            true => sys::cublasOperation_t::CUBLAS_OP_T,
+            false => sys::cublasOperation_t::CUBLAS_OP_N,
+        }
+    }
+}
+
+impl Cuda {
+    /// The batched product whose dimensions are `p`, none of which is 0.
+    pub(crate) fn matmul(&self, a: &Array, at: bool, b: &Array, bt: bool, p: &Product) -> Result<Array> {
+        let (a, b) = (self.packed(a)?, self.packed(b)?);
+        let y = self.fresh("matmul", p.shape)?;
+        let matrix = |x: &Array, batched: bool, transposed: bool| -> Result<Matrix> {
+            let shape = x.shape();
+            let next = if batched { shape[shape.rank() - 2] * shape.last() } else { 0 };
+            Ok(Matrix { address: self.address(x)?, stride: shape.last(), transposed, next })
+        };
+        let (a, b) = (matrix(&a, p.a_batched, at)?, matrix(&b, p.b_batched, bt)?);
+        let y = (y, p);
+        let into = Matrix { next: p.m * p.n, ..Matrix::new(self.address(&y.0)?, p.n) };
+        match p.a_batched && !p.b_batched && !at {
+            // One matrix for all products: the rows of all products are the rows of one.
+            true => self.gemm([p.batch * p.m, p.k, p.n], 1, Matrix { next: 0, ..a }, b, into, 0.0)?,
+            false => self.gemm([p.m, p.k, p.n], p.batch, a, b, into, 0.0)?,
+        }
+        Ok(y.0)
+    }
+
+    /// `c = a b + keep c` for `count` products of `[m, k]` by `[k, n]`.
+    ///
+    /// The caller sees to it that memory is as large as that.
+    pub(crate) fn gemm(
+        &self,
+        [m, k, n]: [usize; 3],
+        count: usize,
+        a: Matrix,
+        b: Matrix,
+        c: Matrix,
+        keep: f32,
+    ) -> Result<()> {
+        let compute = match self.precision {
+            Precision::F32 => sys::cublasComputeType_t::CUBLAS_COMPUTE_32F,
+            Precision::Tf32 => sys::cublasComputeType_t::CUBLAS_COMPUTE_32F_FAST_TF32,
+            Precision::Bf16 => sys::cublasComputeType_t::CUBLAS_COMPUTE_32F_FAST_16BF,
+        };
+        let (float, algorithm) =
+            (sys::cudaDataType_t::CUDA_R_32F, sys::cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT_TENSOR_OP);
+        let one = 1f32;
+        let blas = self.device.cublas_handle();
+        // cuBLAS counts columns first: what it takes for the transposes of `b` and `a` gives that of `c`.
+        // SAFETY: the numbers by pointer live until the call is over; the sizes are those of the operands, by contract;
+        // memory is freed in the order of the stream, which is the handle's.
+        let done = unsafe {
+            result::gemm_strided_batched_ex(
+                *blas.handle(),
+                b.operation(),
+                a.operation(),
+                n as i32,
+                m as i32,
+                k as i32,
+                (&raw const one).cast(),
+                b.address as *const _,
+                float,
+                b.stride as i32,
+                b.next as i64,
+                a.address as *const _,
+                float,
+                a.stride as i32,
+                a.next as i64,
+                (&raw const keep).cast(),
+                c.address as *mut _,
+                float,
+                c.stride as i32,
+                c.next as i64,
+                count as i32,
+                compute,
+                algorithm,
+            )
+        };
+        done.w().map_err(error("matmul"))
+    }
+}
