@@ -14,7 +14,7 @@ use elman::loss::BinaryCrossEntropy;
 use elman::model::Batch;
 use elman::optim::Adam;
 use elman::{Backend, Key, Model, Spec};
-use elman_candle::Candle;
+use elman_candle::{Candle, Precision};
 use serde_json::json;
 use std::io::Write;
 
@@ -31,7 +31,7 @@ struct Options {
     device: String,
     /// How numbers are multiplied: f32, tf32, bf16
     #[arg(long, default_value = "f32")]
-    precision: String,
+    precision: Precision,
     #[arg(long, value_delimiter = ',', default_value = "128,512,1024")]
     units: Vec<usize>,
     #[arg(long, value_delimiter = ',', default_value = "80,320")]
@@ -67,7 +67,7 @@ struct Point {
     units: usize,
     steps: usize,
     batch: usize,
-    precision: String,
+    precision: Precision,
 }
 
 impl Point {
@@ -75,12 +75,7 @@ impl Point {
         let [units, steps, batch, precision] = line.split_whitespace().collect::<Vec<_>>()[..] else {
             anyhow::bail!("`{line}`: expected UNITS STEPS BATCH PRECISION");
         };
-        Ok(Point {
-            units: units.parse()?,
-            steps: steps.parse()?,
-            batch: batch.parse()?,
-            precision: precision.to_string(),
-        })
+        Ok(Point { units: units.parse()?, steps: steps.parse()?, batch: batch.parse()?, precision: precision.parse()? })
     }
 
     /// Milliseconds that the device needs at least. It can multiply while it moves activations; the optimiser comes after.
@@ -92,10 +87,10 @@ impl Point {
     fn floor(&self, options: &Options) -> f64 {
         let [units, steps, batch] = [self.units, self.steps, self.batch].map(|size| size as f64);
         let (dim, vocabulary) = (DIM as f64, options.vocabulary as f64);
-        let peak = options.peak_tflops.unwrap_or(match self.precision.as_str() {
-            "tf32" => 495.0,
-            "bf16" => 989.0,
-            _ => 67.0,
+        let peak = options.peak_tflops.unwrap_or(match self.precision {
+            Precision::F32 => 67.0,
+            Precision::Tf32 => 495.0,
+            Precision::Bf16 => 989.0,
         });
         let products = 3.0 * 2.0 * batch * 4.0 * units * (steps * dim + (steps - 1.0) * units) / (peak * 1e9);
         let activations = 2.0 * 4.0 * batch * steps * (2.0 * dim + 10.0 * units) / (options.bandwidth_gbs * 1e6);
@@ -139,10 +134,11 @@ impl Point {
     /// Times the step and prints the line: with the error, such as too little memory, where there is one.
     fn report(&self, options: &Options) -> anyhow::Result<()> {
         let mut line = json!({
-            "peer": "elman", "workload": "lstm", "what": "train", "device": options.device, "precision": self.precision,
+            "peer": "elman", "workload": "lstm", "what": "train", "device": options.device,
+            "precision": self.precision.to_string(),
             "units": self.units, "steps": self.steps, "batch": self.batch, "floor_ms": self.floor(options),
         });
-        let timed = backend(options, &self.precision).and_then(|backend| Ok(self.time(&backend, options)?));
+        let timed = backend(options, self.precision).and_then(|backend| Ok(self.time(&backend, options)?));
         let more = match timed {
             Ok(([median, least, greatest], loss)) => {
                 json!({ "median_ms": median, "min_ms": least, "max_ms": greatest, "loss": loss })
@@ -158,11 +154,13 @@ impl Point {
 }
 
 /// The device, multiplying in this precision.
-fn backend(options: &Options, precision: &str) -> anyhow::Result<Candle> {
+fn backend(options: &Options, precision: Precision) -> anyhow::Result<Candle> {
     let backend = device::candle(&options.device, options.threads)?;
-    // TODO(precision): backend.with_precision(precision.parse()?) once the backend has it.
-    anyhow::ensure!(precision == "f32", "--precision {precision}: not to be had yet");
-    Ok(backend)
+    anyhow::ensure!(
+        options.device != "cpu" || precision == Precision::F32,
+        "--precision {precision}: the CPU has f32 alone"
+    );
+    Ok(backend.with_precision(precision))
 }
 
 fn main() -> anyhow::Result<()> {
@@ -173,7 +171,7 @@ fn main() -> anyhow::Result<()> {
     for &units in &options.units {
         for &steps in &options.steps {
             for &batch in &options.batch {
-                Point { units, steps, batch, precision: options.precision.clone() }.report(&options)?;
+                Point { units, steps, batch, precision: options.precision }.report(&options)?;
             }
         }
     }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""PyTorch's side of benches/lstm.rs: the same training step with cuDNN on a GPU; the same options, rule of timing and lines.
+"""PyTorch's side of benches/lstm.rs: the same step with cuDNN on a GPU, the same options, rule of timing and lines.
 
 float32 is exact only where TF32 is off, and both are settings of the process; bf16 is autocast.
 """
@@ -31,7 +31,7 @@ class Network(nn.Module):
 
 
 def timed(blocks, seconds, call):
-    """Milliseconds a call as benches/common/device.rs takes them; a call is told whether it is the last of its block."""
+    """Milliseconds a call, taken as benches/common/device.rs does; a call is told whether it is its block's last."""
 
     def block(calls):
         start = time.perf_counter()
@@ -107,7 +107,7 @@ def main():
     parser.add_argument("--units", type=numbers, default=[128, 512, 1024])
     parser.add_argument("--steps", type=numbers, default=[80, 320])
     parser.add_argument("--batch", type=numbers, default=[32, 256, 1024])
-    parser.add_argument("--ask", action="store_true", help="read points from standard input: UNITS STEPS BATCH PRECISION")
+    parser.add_argument("--ask", action="store_true", help="read points from stdin: UNITS STEPS BATCH PRECISION")
     parser.add_argument("--vocabulary", type=int, default=20_000)
     parser.add_argument("--blocks", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.3)
