@@ -1,0 +1,289 @@
+//! Recurrent networks over whole sequences, in one of two ways.
+//!
+//! * [`resident`]: one launch for all steps. Every block keeps a part of the recurrent weights on its processor, and blocks
+//!   hand each other the states. For networks and batches small enough that launches and the weights' way to the processors
+//!   would take longer than the products.
+//! * [`steps`]: a product of cuBLAS and a kernel for each step.
+//!
+//! Both write the same arrays, and the gradients for the weights are products over all steps at once.
+
+mod resident;
+mod steps;
+
+pub(crate) use resident::{Cut, Limits};
+
+use super::{Cuda, Matrix};
+use crate::Candle;
+use crate::array::Array;
+use candle_core::cuda_backend::cudarc::driver::DeviceRepr;
+use elman::backend::Cell;
+use elman::backend::recurrent::{Outcome, Projected, Sequence, Sizes, Upstream};
+use elman::{Activation, Error, Result, Shape};
+
+/// Which way is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// The one that should take less time.
+    #[default]
+    Faster,
+    Steps,
+    /// Where it can be gone.
+    Resident,
+}
+
+impl Way {
+    /// By the environment's `ELMAN_RECURRENT` (`steps`, `resident`), for tests and measurements of both.
+    pub(crate) fn from_environment() -> Self {
+        match std::env::var("ELMAN_RECURRENT").as_deref() {
+            Ok("steps") => Way::Steps,
+            Ok("resident") => Way::Resident,
+            _ => Way::Faster,
+        }
+    }
+}
+
+/// An activation by its number in `cells.cuh`, with its parameter.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Function {
+    number: u32,
+    parameter: f32,
+}
+
+impl Function {
+    /// `None` if its slope does not follow from its value.
+    fn new(f: Activation) -> Option<Self> {
+        let (number, parameter) = match f {
+            Activation::Linear => (0, 0.0),
+            Activation::Sigmoid => (1, 0.0),
+            Activation::Tanh => (2, 0.0),
+            Activation::HardSigmoid => (3, 1.0 / 6.0),
+            Activation::HardSigmoidKeras1 => (3, 0.2),
+            Activation::Relu => (4, 0.0),
+            Activation::LeakyRelu(below) if below >= 0.0 => (4, below),
+            Activation::Elu(alpha) if alpha > 0.0 => (5, alpha),
+            _ => return None,
+        };
+        Some(Function { number, parameter: parameter as f32 })
+    }
+}
+
+/// What kernels take: the fields of `Network` in `cells.cuh`. Arrays by their addresses, 0 where there is none.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Network {
+    gates: u64,
+    taken: u64,
+    inner: u64,
+    outputs: u64,
+    h: u64,
+    c: u64,
+    first_h: u64,
+    first_c: u64,
+    weights: u64,
+    bias: u64,
+    mask: u64,
+    dropout: u64,
+    d_outputs: u64,
+    dh: u64,
+    dc: u64,
+    dz: u64,
+    dv: u64,
+    product: u64,
+    n: i32,
+    t: i32,
+    u: i32,
+    reverse: u32,
+    sigma: Function,
+    f: Function,
+}
+
+// SAFETY: numbers alone, laid out as in C.
+#[allow(unsafe_code)]
+unsafe impl DeviceRepr for Network {}
+
+/// The operands of a sequence, packed, for as long as their addresses are used.
+struct Operands {
+    weights: Array,
+    bias: Option<Array>,
+    h: Option<Array>,
+    c: Option<Array>,
+    mask: Option<Array>,
+    dropout: Option<Array>,
+}
+
+impl Operands {
+    fn new(cuda: &Cuda, x: &Sequence<'_, Candle>) -> Result<Self> {
+        let packed = |a: Option<&Array>| a.map(|a| cuda.packed(a)).transpose();
+        Ok(Operands {
+            weights: cuda.packed(x.u)?,
+            bias: packed(x.bias)?,
+            h: packed(x.h)?,
+            c: packed(x.c)?,
+            mask: packed(x.mask)?,
+            dropout: packed(x.dropout)?,
+        })
+    }
+
+    /// The network without what comes out of it.
+    fn network(&self, cuda: &Cuda, cell: Cell, x: &Sequence<'_, Candle>, sizes: Sizes) -> Result<Network> {
+        let (sigma, f) = cell.activations();
+        Ok(Network {
+            weights: cuda.address(&self.weights)?,
+            bias: address(cuda, self.bias.as_ref())?,
+            first_h: address(cuda, self.h.as_ref())?,
+            first_c: address(cuda, self.c.as_ref())?,
+            mask: address(cuda, self.mask.as_ref())?,
+            dropout: address(cuda, self.dropout.as_ref())?,
+            n: sizes.n as i32,
+            t: sizes.t as i32,
+            u: sizes.u as i32,
+            reverse: u32::from(x.reverse),
+            sigma: Function::new(sigma).unwrap_or_default(),
+            f: Function::new(f).unwrap_or_default(),
+            ..Network::default()
+        })
+    }
+}
+
+fn address(cuda: &Cuda, a: Option<&Array>) -> Result<u64> {
+    a.map_or(Ok(0), |a| cuda.address(a))
+}
+
+/// Whether there are kernels: not for functions whose slopes need more than their values, for a reset gate before the
+/// product, which makes two products of a step, and for a GRU's dropout, whose way back needs the states besides.
+fn serves(cell: Cell, x: &Sequence<'_, Candle>, sizes: Sizes) -> bool {
+    let (sigma, f) = cell.activations();
+    let cell = match cell {
+        Cell::Gru { reset_after, .. } => reset_after && x.dropout.is_none(),
+        _ => true,
+    };
+    cell && sizes.n > 0 && [sigma, f].into_iter().all(|f| Function::new(f).is_some())
+}
+
+impl Cuda {
+    /// `None` where the default body serves.
+    pub(crate) fn recurrent(
+        &self,
+        cell: Cell,
+        x: &Sequence<'_, Candle>,
+        inputs: Option<&Projected<'_, Candle>>,
+        sizes: Sizes,
+    ) -> Result<Option<Outcome<Candle>>> {
+        if !serves(cell, x, sizes) {
+            return Ok(None);
+        }
+        let Sizes { n, t, u, g } = sizes;
+        let copy = |a: &Array| self.spread(a, a.shape());
+        // The gates' values take the place of the pre-activations.
+        let gates = match inputs {
+            Some(inputs) => self.linear(inputs.x, inputs.kernel, inputs.bias)?,
+            None => copy(x.z)?,
+        };
+        let (state, states) = (Shape::new(&[n, u])?, Shape::new(&[n, t, u])?);
+        let fresh = |shape| self.fresh("recurrent", shape);
+        let taken = fresh(states)?;
+        let inner = (g > 1).then(|| fresh(states)).transpose()?;
+        let outputs = x.outputs.then(|| fresh(states)).transpose()?;
+        let (h, c) = (fresh(state)?, cell.has_cell_state().then(|| fresh(state)).transpose()?);
+        let operands = Operands::new(self, x)?;
+        let network = Network {
+            gates: self.address(&gates)?,
+            taken: self.address(&taken)?,
+            inner: address(self, inner.as_ref())?,
+            outputs: address(self, outputs.as_ref())?,
+            h: self.address(&h)?,
+            c: address(self, c.as_ref())?,
+            ..operands.network(self, cell, x, sizes)?
+        };
+        match resident::Plan::forward(self, sizes)? {
+            Some(plan) => plan.run(self, "forward", network, sizes)?,
+            None => steps::forward(self, network, sizes)?,
+        }
+        let saved = if x.gradient { [Some(gates), Some(taken), inner].into_iter().flatten().collect() } else { vec![] };
+        Ok(Some(Outcome { outputs, h, c, saved }))
+    }
+
+    /// The gradients for `z` or `x`, its kernel and bias, `U`, the recurrent bias, `h` and `c`. `None` where
+    /// [`Cuda::recurrent`] gives none.
+    pub(crate) fn recurrent_grad(
+        &self,
+        cell: Cell,
+        x: &Sequence<'_, Candle>,
+        inputs: Option<&Projected<'_, Candle>>,
+        sizes: Sizes,
+        (y, d): (&Outcome<Candle>, &Upstream<'_, Candle>),
+        wanted: [bool; 7],
+    ) -> Result<Option<[Option<Array>; 7]>> {
+        if !serves(cell, x, sizes) {
+            return Ok(None);
+        }
+        let Sizes { n, t, u, g } = sizes;
+        let (state, states, all) = (Shape::new(&[n, u])?, Shape::new(&[n, t, u])?, Shape::new(&[n, t, g * u])?);
+        let (gates, taken, inner) = check_saved(&y.saved, [all, states], g)?;
+        let copy = |a: &Array| self.spread(a, a.shape());
+        // Changed in place, from the gradients for the last states to those for the first.
+        let begin = |d: Option<&Array>| d.map_or_else(|| self.fill(state, 0.0), copy);
+        let (dh, dc) = (begin(d.h)?, cell.has_cell_state().then(|| begin(d.c)).transpose()?);
+        let dz = self.fresh("recurrent_grad", all)?;
+        let dv = (g == 3).then(|| self.fresh("recurrent_grad", all)).transpose()?;
+        let outputs = d.outputs.map(|outputs| self.packed(outputs)).transpose()?;
+        let operands = Operands::new(self, x)?;
+        let network = Network {
+            gates: self.address(gates)?,
+            taken: self.address(taken)?,
+            inner: address(self, inner)?,
+            d_outputs: address(self, outputs.as_ref())?,
+            dh: self.address(&dh)?,
+            dc: address(self, dc.as_ref())?,
+            dz: self.address(&dz)?,
+            dv: address(self, dv.as_ref())?,
+            ..operands.network(self, cell, x, sizes)?
+        };
+        match resident::Plan::backward(self, sizes)? {
+            Some(plan) => plan.run(self, "backward", network, sizes)?,
+            None => steps::backward(self, network, sizes)?,
+        }
+        let [of_z, of_kernel, of_first, of_u, of_bias, of_h, of_c] = wanted;
+        let dv = dv.as_ref().unwrap_or(&dz);
+        let du = of_u.then(|| self.over_steps(taken, dv, x.u.shape())).transpose()?;
+        let dbias = match x.bias {
+            Some(bias) if of_bias => Some(self.sum_to(dv, bias.shape())?),
+            _ => None,
+        };
+        let [dx, dw, db] = match inputs {
+            Some(inputs) => {
+                let of_first = of_first && inputs.bias.is_some();
+                self.linear_grad(inputs.x, inputs.kernel, &dz, [of_z, of_kernel, of_first])?
+            }
+            None => [of_z.then_some(dz), None, None],
+        };
+        let dh = (of_h && x.h.is_some()).then_some(dh);
+        let dc = dc.filter(|_| of_c && x.c.is_some());
+        Ok(Some([dx, dw, db, du, dbias, dh, dc]))
+    }
+
+    /// `aᵀ b` over all steps of all sequences.
+    fn over_steps(&self, a: &Array, b: &Array, shape: Shape) -> Result<Array> {
+        let y = self.fresh("recurrent_grad", shape)?;
+        let matrix = |a: &Array| Ok::<_, Error>(Matrix::new(self.address(a)?, a.shape().last()));
+        let sizes = [a.shape().last(), a.shape().rows(), b.shape().last()];
+        self.gemm(sizes, 1, matrix(a)?.transposed(), matrix(b)?, matrix(&y)?, 0.0)?;
+        Ok(y)
+    }
+}
+
+/// The arrays saved by a forward pass over the same sequence: the gates, what products took, what is inside but in an Elman
+/// network. Others are an error.
+fn check_saved(saved: &[Array], [all, states]: [Shape; 2], g: usize) -> Result<(&Array, &Array, Option<&Array>)> {
+    let shapes: Vec<Shape> = saved.iter().map(Array::shape).collect();
+    match saved {
+        [gates, taken, inner @ ..] if shapes[..] == [all, states, states][..2 + usize::from(g > 1)] => {
+            Ok((gates, taken, inner.first()))
+        }
+        _ => {
+            let expected = format!("what the same call of recurrent has saved, {all} and {states}");
+            Err(Error::invalid("recurrent_grad", expected, format!("{shapes:?}")))
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! A product of cuBLAS and a kernel for each step.
+
+use super::Network;
+use crate::cuda::program::Source;
+use crate::cuda::{Arg, Cuda, Grid, Matrix};
+use elman::backend::recurrent::Sizes;
+use elman::{Result, Shape};
+
+/// The kernels of a cell with so many gates.
+fn source(g: usize) -> Source {
+    macro_rules! of {
+        ($name:literal, $gates:literal) => {
+            Source {
+                name: $name,
+                text: concat!(
+                    "#define GATES ",
+                    $gates,
+                    "\n",
+                    include_str!("../kernels/cells.cuh"),
+                    include_str!("../kernels/recurrent_steps.cu")
+                ),
+            }
+        };
+    }
+    match g {
+        1 => of!("elman_steps", "1"),
+        3 => of!("gru_steps", "3"),
+        _ => of!("lstm_steps", "4"),
+    }
+}
+
+/// All sources, for a test that they compile.
+#[cfg(test)]
+pub(super) fn sources() -> [Source; 3] {
+    [1, 3, 4].map(source)
+}
+
+/// The `s`-th step of the walk.
+fn step(x: &Network, s: usize) -> usize {
+    if x.reverse == 0 { s } else { x.t as usize - 1 - s }
+}
+
+pub(super) fn forward(cuda: &Cuda, x: Network, Sizes { n, t, u, g }: Sizes) -> Result<()> {
+    let (source, grid) = (source(g), Grid::over(n * u));
+    cuda.launch(source, "begin", grid, &[Arg::Network(x)])?;
+    // A GRU needs the candidate's product apart from the rest.
+    let product = (g == 3).then(|| cuda.fresh("recurrent", Shape::new(&[n, g * u])?)).transpose()?;
+    let apart = product.as_ref().map(|product| cuda.address(product)).transpose()?;
+    for s in 0..t {
+        let at = step(&x, s);
+        // Nothing comes out of a product with zeros.
+        let any = s > 0 || x.first_h != 0;
+        if any {
+            let taken = Matrix::new(x.taken, t * u).from(at * u);
+            let (to, keep) = match apart {
+                Some(product) => (Matrix::new(product, g * u), 0.0),
+                None => (Matrix::new(x.gates, t * g * u).from(at * g * u), 1.0),
+            };
+            cuda.gemm([n, u, g * u], 1, taken, Matrix::new(x.weights, g * u), to, keep)?;
+        }
+        let x = Network { product: apart.filter(|_| any).unwrap_or(0), ..x };
+        cuda.launch(source, "forward", grid, &[Arg::Network(x), Arg::Int(s as i32)])?;
+    }
+    Ok(())
+}
+
+pub(super) fn backward(cuda: &Cuda, x: Network, Sizes { n, t, u, g }: Sizes) -> Result<()> {
+    let (source, grid) = (source(g), Grid::over(n * u));
+    let product = cuda.fresh("recurrent_grad", Shape::new(&[n, u])?)?;
+    let product = cuda.address(&product)?;
+    let from = if x.dv == 0 { x.dz } else { x.dv };
+    for s in (0..t).rev() {
+        let x = Network { product: if s + 1 < t { product } else { 0 }, ..x };
+        cuda.launch(source, "backward", grid, &[Arg::Network(x), Arg::Int(s as i32)])?;
+        if s > 0 || x.first_h != 0 {
+            let da = Matrix::new(from, t * g * u).from(step(&x, s) * g * u);
+            let weights = Matrix::new(x.weights, g * u).transposed();
+            cuda.gemm([n, g * u, u], 1, da, weights, Matrix::new(product, u), 0.0)?;
+        }
+    }
+    if x.first_h != 0 {
+        cuda.launch(source, "end_back", grid, &[Arg::Network(Network { product, ..x })])?;
+    }
+    Ok(())
+}
