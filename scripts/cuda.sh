@@ -4,7 +4,8 @@
 # driver for CUDA 13 (580 or newer) and its libraries, without Rust.
 #   scripts/cuda.sh [--toolkit DIR] [--capability 90] [--output DIR]
 # `--capability` is that of the GPU that kernels are compiled for (`nvidia-smi --query-gpu=compute_cap --format=csv`), without
-# the point. All programs are copied to DIR (target/cuda/programs), without symbols.
+# the point. All programs are copied to DIR (target/cuda/programs), without symbols, and packed into DIR.tar.xz beside it, for
+# scripts/cuda_check.sh on a machine with a GPU.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 toolkit=${XDG_CACHE_HOME:-$HOME/.cache}/elman-cuda
@@ -60,15 +61,28 @@ build() { cargo "$@" --release --locked --features cuda --target-dir target/cuda
 mkdir -p target/cuda "$output"
 build build --examples --benches >target/cuda/built.json
 build test --no-run --tests >>target/cuda/built.json
+commit=$(git describe --always --dirty --abbrev=10 2>/dev/null || echo "no repository")
+echo "$commit, $(date --utc +%FT%H:%MZ)" >"$output/built-from.txt"
 python3 - target/cuda/built.json "$output" <<'PYTHON'
-import json, pathlib, subprocess, sys
+import json, lzma, pathlib, subprocess, sys, tarfile
 
 messages, output = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+programs = [pathlib.Path("built-from.txt")]
 for message in map(json.loads, messages.read_text().splitlines()):
     if program := message.get("executable"):
         kind, name = message["target"]["kind"][0], message["target"]["name"]
-        copy = output / {"example": "examples", "bench": "benches"}.get(kind, "tests") / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["strip", "-o", copy, program], check=True)
-        print(f"{copy.stat().st_size / 1e6:6.1f} MB  {copy}")
+        path = pathlib.Path({"example": "examples", "bench": "benches"}.get(kind, "tests")) / name
+        (output / path).parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["strip", "-o", output / path, program], check=True)
+        programs.append(path)
+        print(f"{(output / path).stat().st_size / 1e6:6.1f} MB  {output / path}")
+
+# Most of a program is in the others too: a dictionary of 256 MiB, which holds the last few, makes all as small as two. Packing
+# wants 1.7 GB of memory, unpacking that dictionary.
+archive = output.with_name(output.name + ".tar.xz")
+filters = [{"id": lzma.FILTER_LZMA2, "preset": 1, "dict_size": 256 << 20}]
+with lzma.open(archive, "wb", filters=filters) as packed, tarfile.open(fileobj=packed, mode="w") as file:
+    for path in sorted(set(programs)):
+        file.add(output / path, path)
+print(f"{archive.stat().st_size / 1e6:6.1f} MB  {archive}")
 PYTHON

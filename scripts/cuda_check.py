@@ -42,10 +42,11 @@ def site():
 
 
 def library_folders(named):
-    """Folders with CUDA's libraries: the one that was named, PyTorch's, the system's."""
+    """Folders with CUDA's libraries: the one that was named, PyTorch's, the system's, the environment's."""
     found = [named] if named else []
     found += [site() / "nvidia" / "cu13" / "lib", *sorted(site().glob("nvidia/*/lib"))] if site() else []
     found += sorted(SYSTEM.glob("cuda*/lib64"), reverse=True)
+    found += map(pathlib.Path, filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":")))
     return [folder for folder in dict.fromkeys(found) if folder.is_dir()]
 
 
@@ -100,9 +101,6 @@ class Report:
         self.write()
         print(f"{outcome:8} {name}: {result} ({seconds} s)", flush=True)
 
-    def failed(self):
-        return any(check["outcome"] == "FAIL" for check in self.found["checks"])
-
     def write(self):
         for name, text in [("check.json", json.dumps(self.found, indent=1)), ("check.md", self.tables())]:
             partial = self.folder / f"{name}.partial"
@@ -127,41 +125,46 @@ class Checks:
     def __init__(self, options, programs, folders, report):
         self.options, self.programs, self.report = options, programs, report
         # The tests find their files where cargo says that the package is.
-        self.env = os.environ | {"CARGO_MANIFEST_DIR": str(ROOT)}
-        self.env["LD_LIBRARY_PATH"] = ":".join(filter(None, [*map(str, folders), os.environ.get("LD_LIBRARY_PATH")]))
+        env = {"CARGO_MANIFEST_DIR": str(ROOT), "LD_LIBRARY_PATH": ":".join(map(str, folders))}
+        self.env = os.environ | env
 
     def program(self, name):
         return str(self.programs / name)
 
     def run(self, log, *command):
-        """Runs a command, its output in a log. Whether it came to a good end, and what it printed."""
+        """Runs a command, its output in a log. How it failed, if it did, and what it printed."""
         path = self.report.folder / f"{log}.log"
         begin = path.stat().st_size if path.exists() else 0
         with path.open("ab") as file:
             try:
                 streams = {"stdout": file, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
                 done = subprocess.run(command, cwd=ROOT, env=self.env, timeout=self.options.timeout, **streams)
-                ok, ended = done.returncode == 0, f"ended with status {done.returncode}"
+                failure = f"status {done.returncode}" if done.returncode else ""
             except subprocess.TimeoutExpired:
-                ok, ended = False, f"took over {self.options.timeout} s"
+                failure = f"it took over {self.options.timeout} s"
             except OSError as error:
-                ok, ended = False, str(error)
-            file.write(f"\n{' '.join(command)}: {ended}\n".encode())
+                failure = error.strerror
+            file.write(f"\n{' '.join(command)}: {failure or 'done'}\n".encode())
         printed = path.read_bytes()[begin:].decode(errors="replace").strip()
-        if not ok:
+        if failure:
             print("\n".join(printed.splitlines()[-30:]), flush=True)
-        return ok, printed
+        return failure, printed
 
     def tests(self, check, log, *command):
         """Runs a program of tests. That none ran is a failure too: a program built without CUDA has none of these."""
         start = time.perf_counter()
-        ok, printed = self.run(log, *command)
+        failure, printed = self.run(log, *command)
         counts = re.search(r"test result: \w+\. (\d+) passed; (\d+) failed", printed)
-        said = f"{counts[1]} passed, {counts[2]} failed" if counts else printed.splitlines()[-1]
         errors = re.search(r"ERROR SUMMARY: (\d+) errors?", printed)
-        said += f", {errors[1]} errors" if errors else ""
-        ok = ok and counts is not None and counts[1] != "0" and (errors is None or errors[1] == "0")
-        self.report.check(check, said, ok, start)
+        said = [f"{counts[1]} passed, {counts[2]} failed"] if counts else []
+        said += [f"{errors[1]} errors"] if errors else []
+        said += re.findall(r"cuda in \w+: \S+ apart in the mean, \S+ at step \d+", printed)
+        if failure and not counts:
+            # The log's last line is the one about the command itself.
+            last = [line for line in printed.splitlines() if line][-2:][0]
+            said += [failure, last.replace("|", "/")[:200]]
+        ok = not failure and counts is not None and counts[1] != "0" and (errors is None or errors[1] == "0")
+        self.report.check(check, "; ".join(said) or "it ran no tests", ok, start)
 
     def contract(self):
         self.tests("contract", "contract", self.program("tests/contract"), self.options.filter)
@@ -171,8 +174,8 @@ class Checks:
             self.tests(f"golden numbers, {name}", "golden", self.program(f"tests/{name}"), "on_cuda")
 
     def devices(self):
-        # One after the other: each says how far apart the losses were.
-        self.tests("200 steps beside the CPU's", "devices", self.program("tests/devices"), "on_cuda", "--nocapture")
+        devices = [self.program("tests/devices"), "on_cuda", "--nocapture", "--test-threads", "1"]
+        self.tests("200 steps beside the CPU's", "devices", *devices)
 
     def train(self):
         start, data, found = time.perf_counter(), self.options.data, {}
@@ -183,7 +186,7 @@ class Checks:
             results = self.report.folder / "train.json"
             command = [self.program("examples/05_imdb_lstm"), "--device", device, "--json", str(results)]
             command += ["--data", str(data)] if real else []
-            if self.run("train", *command, "--epochs", str(self.options.epochs))[0]:
+            if not self.run("train", *command, "--epochs", str(self.options.epochs))[0]:
                 found[device] = json.loads(results.read_text())
                 results.unlink()
         best = {device: each["best_metrics"]["accuracy"] for device, each in found.items()}
@@ -289,7 +292,7 @@ def main():
             except Exception as error:  # whatever it is, the other parts go on
                 report.check(part, f"{type(error).__name__}: {error}", False, start)
     print(f"\n{report.tables()}\n\nwritten to {options.out}")
-    sys.exit(1 if report.failed() else 0)
+    sys.exit(1 if any(check["outcome"] == "FAIL" for check in report.found["checks"]) else 0)
 
 
 if __name__ == "__main__":

@@ -65,13 +65,13 @@ fn train<B: Backend>(backend: &B) -> Vec<f64> {
 /// Fails where the losses of a step are further than that from each other or a tenth of it in the mean, and unless there was
 /// something to learn.
 #[track_caller]
-fn assert_together(found: &[f64], expected: &[f64], within: f64) {
+fn assert_together(what: &str, found: &[f64], expected: &[f64], within: f64) {
     assert_eq!((found.len(), expected.len()), (200, 200));
     let mean = |numbers: &[f64]| numbers.iter().sum::<f64>() / numbers.len() as f64;
     assert!(mean(&expected[180..]) < 0.5 * mean(&expected[..20]), "it learns: {expected:?}");
     let apart: Vec<f64> = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).collect();
     let worst = (0..200).max_by(|&a, &b| apart[a].total_cmp(&apart[b])).unwrap();
-    let said = format!("{:.1e} apart in the mean, {:.1e} at step {worst}", mean(&apart), apart[worst]);
+    let said = format!("{what}: {:.1e} apart in the mean, {:.1e} at step {worst}", mean(&apart), apart[worst]);
     println!("{said}");
     // A NaN is not within anything.
     assert!(
@@ -84,12 +84,13 @@ fn assert_together(found: &[f64], expected: &[f64], within: f64) {
 /// losses. With other draws, or where padding takes part in a step, they are 3e-1 apart at the worst step, 5e-2 in the mean.
 #[test]
 fn on_reference() {
-    assert_together(&train(&Candle::cpu()), &train(&Reference::<f32>::new()), 1e-3);
+    assert_together("reference", &train(&Reference::<f32>::new()), &train(&Candle::cpu()), 1e-3);
 }
 
 #[cfg(feature = "cuda")]
 fn on_cuda(precision: Precision, within: f64) {
-    assert_together(&train(&Candle::cuda(0).unwrap().with_precision(precision)), &train(&Candle::cpu()), within);
+    let gpu = Candle::cuda(0).unwrap().with_precision(precision);
+    assert_together(&format!("cuda in {precision}"), &train(&gpu), &train(&Candle::cpu()), within);
 }
 
 #[cfg(feature = "cuda")]
