@@ -131,7 +131,7 @@ impl Array {
 
     /// Whether no other array, and no tensor of a user's, shares the storage. Exclusive access to the token is what
     /// makes the answer last: nobody can clone an array that is borrowed mutably.
-    fn is_alone(&mut self) -> bool {
+    pub(crate) fn is_alone(&mut self) -> bool {
         Arc::get_mut(&mut self.owner).is_some_and(|owner| !*owner.exported.get_mut())
     }
 }
@@ -222,17 +222,25 @@ pub struct Indices {
     shape: Shape,
     /// Every index is below it: known from the host at upload, so that no check has to wait for the device.
     bound: usize,
+    /// The indices on the host too, if they came from there to another device: nobody waits to know them.
+    kept: Option<Arc<[u32]>>,
 }
 
 impl Indices {
     pub(crate) fn new(tensor: Tensor, shape: Shape, bound: usize) -> Self {
-        Indices { tensor, shape, bound }
+        Indices { tensor, shape, bound, kept: None }
+    }
+
+    /// The same, which the host keeps; for indices on another device.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn kept_on_host(self, indices: Arc<[u32]>) -> Self {
+        Indices { kept: Some(indices), ..self }
     }
 
     /// Indices below `bound` in host memory.
     pub(crate) fn on_cpu(data: Vec<u32>, shape: Shape, bound: usize) -> Result<Self> {
         let tensor = Tensor::from_vec(data, &shape[..], &Device::Cpu).map_err(error("upload_indices"))?;
-        Ok(Indices { tensor, shape, bound })
+        Ok(Indices::new(tensor, shape, bound))
     }
 
     pub(crate) fn tensor(&self) -> &Tensor {
@@ -256,9 +264,18 @@ impl Indices {
         if self.bound <= n { Ok(()) } else { elman::backend::check::indices(op, &self.to_vec()?, n) }
     }
 
-    /// The indices on the host.
+    /// The indices on the host. Waits for the device if the host has not kept them.
     pub(crate) fn to_vec(&self) -> Result<Vec<u32>> {
-        self.tensor.flatten_all().and_then(|flat| flat.to_vec1()).map_err(error("download_indices"))
+        match &self.kept {
+            Some(kept) => Ok(kept.to_vec()),
+            None => self.tensor.flatten_all().and_then(|flat| flat.to_vec1()).map_err(error("download_indices")),
+        }
+    }
+
+    /// Likewise without a copy, if the host has kept them.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn on_host(&self) -> Result<Arc<[u32]>> {
+        self.kept.clone().map_or_else(|| self.to_vec().map(Arc::from), Ok)
     }
 }
 

@@ -1,13 +1,24 @@
-//! [`Backend`] for [`Candle`]: checks, and the choice between the kernels of [`crate::cpu`] and [`crate::portable`].
+//! [`Backend`] for [`Candle`]: checks, and the choice between elman's kernels for a device and [`crate::portable`].
 
-use crate::Candle;
 use crate::array::{Array, Indices, error};
-use crate::portable;
+use crate::{Candle, Kernels, portable};
 use candle_core::{DType, Device, Tensor};
 use elman::backend::recurrent::{self, Cell, Outcome, Projected, Sequence, Sizes, Upstream};
 use elman::backend::{Backend, Map, Reach, Update, Zip, bags, check, linear, loss, norm, rows, update};
 use elman::data::Bags;
 use elman::{Activation, Key, Result, Shape, activation};
+
+/// What elman's kernels for the device give, whichever these are; without any, the last expression.
+macro_rules! on {
+    ($self:ident, $kernels:ident => $ours:expr, $otherwise:expr) => {
+        match &$self.kernels {
+            Kernels::Cpu($kernels) => $ours,
+            #[cfg(feature = "cuda")]
+            Kernels::Cuda($kernels) => $ours,
+            Kernels::Candle => $otherwise,
+        }
+    };
+}
 
 impl Candle {
     /// An array of `shape` computed by candle; one without elements needs no computing.
@@ -45,24 +56,31 @@ impl Backend for Candle {
     type Indices = Indices;
 
     fn name(&self) -> String {
-        match (&self.device, &self.cpu) {
-            (Device::Cpu, Some(cpu)) => format!("candle cpu, {} threads", cpu.threads.count()),
-            (Device::Cpu, None) => "candle cpu, candle's kernels".to_string(),
-            (Device::Cuda(_), _) => "candle cuda".to_string(),
-            (Device::Metal(_), _) => "candle metal".to_string(),
+        let kind = match &self.device {
+            Device::Cpu => "cpu",
+            Device::Cuda(_) => "cuda",
+            Device::Metal(_) => "metal",
+        };
+        match &self.kernels {
+            Kernels::Cpu(cpu) => format!("candle {kind}, {} threads", cpu.threads.count()),
+            #[cfg(feature = "cuda")]
+            Kernels::Cuda(gpu) => format!("candle {kind}, {}", gpu.precision()),
+            Kernels::Candle => format!("candle {kind}, candle's kernels"),
         }
     }
 
     fn upload(&self, data: Vec<f32>, shape: Shape) -> Result<Array> {
         check::upload(data.len(), shape)?;
-        match &self.cpu {
-            Some(cpu) => cpu.array(cpu.memory.aligned(data), shape),
-            None => self.compute("upload", shape, || Tensor::from_vec(data, &shape[..], &self.device)),
+        match &self.kernels {
+            Kernels::Cpu(cpu) => cpu.array(cpu.memory.aligned(data), shape),
+            #[cfg(feature = "cuda")]
+            Kernels::Cuda(cuda) => cuda.upload(&data, shape),
+            Kernels::Candle => self.compute("upload", shape, || Tensor::from_vec(data, &shape[..], &self.device)),
         }
     }
 
     fn download(&self, a: &Array) -> Result<Vec<f32>> {
-        match &self.cpu {
+        match self.cpu_kernels() {
             Some(_) => Ok(a.numbers()?.to_vec()),
             None => a.tensor().flatten_all().and_then(|flat| flat.to_vec1()).map_err(error("download")),
         }
@@ -71,7 +89,14 @@ impl Backend for Candle {
     fn upload_indices(&self, data: Vec<u32>, shape: Shape) -> Result<Indices> {
         check::upload(data.len(), shape)?;
         let bound = data.iter().max().map_or(0, |&greatest| greatest as usize + 1);
-        self.compute_indices("upload_indices", (shape, bound), || Tensor::from_vec(data, &shape[..], &self.device))
+        match &self.kernels {
+            #[cfg(feature = "cuda")]
+            Kernels::Cuda(cuda) => cuda.upload_indices(data.into(), shape, bound),
+            _ => {
+                let upload = || Tensor::from_vec(data, &shape[..], &self.device);
+                self.compute_indices("upload_indices", (shape, bound), upload)
+            }
+        }
     }
 
     fn download_indices(&self, a: &Indices) -> Result<Vec<u32>> {
@@ -87,34 +112,25 @@ impl Backend for Candle {
     }
 
     fn fill(&self, shape: Shape, value: f64) -> Result<Array> {
-        match &self.cpu {
-            Some(cpu) => cpu.fill(shape, value as f32),
-            None => self.compute("fill", shape, || Tensor::full(value as f32, &shape[..], &self.device)),
-        }
+        on!(self, kernels => kernels.fill(shape, value as f32),
+            self.compute("fill", shape, || Tensor::full(value as f32, &shape[..], &self.device)))
     }
 
     fn map(&self, op: Map, a: &Array) -> Result<Array> {
-        match &self.cpu {
-            Some(cpu) => cpu.map(op, a),
-            None => self.compute("map", a.shape(), || portable::map(op, a.tensor())),
-        }
+        on!(self, kernels => kernels.map(op, a), self.compute("map", a.shape(), || portable::map(op, a.tensor())))
     }
 
     fn zip(&self, op: Zip, a: &Array, b: &Array) -> Result<Array> {
         let shape = a.shape().broadcast("zip", b.shape())?;
-        match &self.cpu {
-            Some(cpu) => cpu.zip(op, a, b),
-            None => self.compute("zip", shape, || portable::zip(op, a.tensor(), b.tensor())),
-        }
+        on!(self, kernels => kernels.zip(op, a, b),
+            self.compute("zip", shape, || portable::zip(op, a.tensor(), b.tensor())))
     }
 
     fn select(&self, mask: &Array, a: &Array, b: &Array) -> Result<Array> {
         let shape = mask.shape().broadcast("select", a.shape())?.broadcast("select", b.shape())?;
         let spread = |x: &Array| x.tensor().broadcast_as(&shape[..]);
-        match &self.cpu {
-            Some(cpu) => cpu.select(mask, a, b, shape),
-            None => self.compute("select", shape, || portable::select(&spread(mask)?, &spread(a)?, &spread(b)?)),
-        }
+        on!(self, kernels => kernels.select(mask, a, b, shape),
+            self.compute("select", shape, || portable::select(&spread(mask)?, &spread(a)?, &spread(b)?)))
     }
 
     fn sum_to(&self, a: &Array, shape: Shape) -> Result<Array> {
@@ -125,10 +141,8 @@ impl Backend for Candle {
         if a.shape().elements() == 0 {
             return self.fill(shape, 0.0);
         }
-        match &self.cpu {
-            Some(cpu) => cpu.sum_to(a, shape),
-            None => self.compute("sum_to", shape, || portable::sum_to(a.tensor(), shape)),
-        }
+        on!(self, kernels => kernels.sum_to(a, shape),
+            self.compute("sum_to", shape, || portable::sum_to(a.tensor(), shape)))
     }
 
     fn max(&self, a: &Array, axis: usize) -> Result<Array> {
@@ -136,10 +150,8 @@ impl Backend for Candle {
         let mut sizes = a.shape().to_vec();
         sizes[axis] = 1;
         let shape = Shape::new(&sizes)?;
-        match &self.cpu {
-            Some(cpu) => cpu.max(a, axis, shape),
-            None => self.compute("max", shape, || portable::max(a.tensor(), axis)),
-        }
+        on!(self, kernels => kernels.max(a, axis, shape),
+            self.compute("max", shape, || portable::max(a.tensor(), axis)))
     }
 
     fn argmax(&self, a: &Array, axis: usize) -> Result<Indices> {
@@ -147,23 +159,17 @@ impl Backend for Candle {
         let mut sizes = a.shape().to_vec();
         let bound = sizes.remove(axis);
         let shape = Shape::new(&sizes)?;
-        match &self.cpu {
-            Some(cpu) => cpu.argmax(a, axis, shape),
-            None => self.compute_indices("argmax", (shape, bound), || portable::argmax(a.tensor(), axis)),
-        }
+        on!(self, kernels => kernels.argmax(a, axis, shape),
+            self.compute_indices("argmax", (shape, bound), || portable::argmax(a.tensor(), axis)))
     }
 
     fn matmul(&self, a: &Array, at: bool, b: &Array, bt: bool) -> Result<Array> {
         let product = check::matmul(a.shape(), at, b.shape(), bt)?;
-        if product.k == 0 {
+        if product.k == 0 || product.shape.elements() == 0 {
             return self.fill(product.shape, 0.0);
         }
-        match &self.cpu {
-            Some(cpu) => cpu.matmul(a, at, b, bt, &product),
-            None => {
-                self.compute("matmul", product.shape, || portable::matmul(a.tensor(), at, b.tensor(), bt, &product))
-            }
-        }
+        on!(self, kernels => kernels.matmul(a, at, b, bt, &product),
+            self.compute("matmul", product.shape, || portable::matmul(a.tensor(), at, b.tensor(), bt, &product)))
     }
 
     fn reshape(&self, a: &Array, shape: Shape) -> Result<Array> {
@@ -188,9 +194,7 @@ impl Backend for Candle {
     fn concat(&self, parts: &[&Array], axis: usize) -> Result<Array> {
         let shapes: Vec<Shape> = parts.iter().map(|part| part.shape()).collect();
         let shape = check::concat(&shapes, axis)?;
-        if let Some(cpu) = &self.cpu {
-            return cpu.concat(parts, axis, shape);
-        }
+        on!(self, kernels => return kernels.concat(parts, axis, shape), {});
         let parts: Vec<&&Array> = parts.iter().filter(|part| part.shape().elements() > 0).collect();
         if let [only] = parts[..] {
             // Candle would give the part itself back.
@@ -203,10 +207,8 @@ impl Backend for Candle {
     fn gather(&self, table: &Array, rows: &Indices) -> Result<Array> {
         let shape = check::gather(table.shape(), rows.shape())?;
         rows.check("gather", table.shape()[0])?;
-        match &self.cpu {
-            Some(cpu) => cpu.gather(table, rows, shape),
-            None => self.compute("gather", shape, || portable::gather(table.tensor(), rows.tensor(), shape)),
-        }
+        on!(self, kernels => kernels.gather(table, rows, shape),
+            self.compute("gather", shape, || portable::gather(table.tensor(), rows.tensor(), shape)))
     }
 
     fn scatter_add(&self, values: &Array, rows: &Indices, n: usize) -> Result<Array> {
@@ -215,38 +217,26 @@ impl Backend for Candle {
         if values.shape().elements() == 0 {
             return self.fill(shape, 0.0);
         }
-        match &self.cpu {
-            Some(cpu) => cpu.scatter_add(values, rows, shape),
-            None => self.compute("scatter_add", shape, || portable::scatter_add(values.tensor(), rows.tensor(), shape)),
-        }
+        on!(self, kernels => kernels.scatter_add(values, rows, shape),
+            self.compute("scatter_add", shape, || portable::scatter_add(values.tensor(), rows.tensor(), shape)))
     }
 
     fn one_hot(&self, a: &Indices, classes: usize) -> Result<Array> {
         let shape = a.shape().and(classes)?;
         a.check("one_hot", classes)?;
-        match &self.cpu {
-            Some(cpu) => cpu.one_hot(a, shape),
-            None => self.compute("one_hot", shape, || portable::one_hot(a.tensor(), shape)),
-        }
+        on!(self, kernels => kernels.one_hot(a, shape),
+            self.compute("one_hot", shape, || portable::one_hot(a.tensor(), shape)))
     }
 
     fn add_assign(&self, a: &mut Array, b: &Array) -> Result<()> {
         check::same_shape("add_assign", a.shape(), b.shape())?;
-        match &self.cpu {
-            Some(cpu) => cpu.add_assign(a, b)?,
-            None => *a = self.zip(Zip::Add, a, b)?,
-        }
+        on!(self, kernels => kernels.add_assign(a, b)?, *a = self.zip(Zip::Add, a, b)?);
         Ok(())
     }
 
     fn update(&self, rule: &Update, w: &mut Array, g: &Array, state: &mut [Array]) -> Result<()> {
-        match &self.cpu {
-            Some(cpu) => {
-                update::check_shapes(self, rule, w, g, state)?;
-                cpu.update(rule, w, g, state)
-            }
-            None => update::update(self, rule, w, g, state),
-        }
+        update::check_shapes(self, rule, w, g, state)?;
+        on!(self, kernels => kernels.update(rule, w, g, state), update::update(self, rule, w, g, state))
     }
 
     fn update_rows(
@@ -257,31 +247,22 @@ impl Backend for Candle {
         (rows, g): (&Indices, &Array),
         state: &mut [Array],
     ) -> Result<()> {
-        let Some(cpu) = &self.cpu else { return rows::update_rows(self, rule, reach, w, (rows, g), state) };
         rows.check("update_rows", rows::check_shapes(self, w, rows, g)?)?;
         update::check_shapes(self, rule, w, w, state)?;
-        cpu.update_rows(rule, reach, w, (rows, g), state)
+        on!(self, kernels => kernels.update_rows(rule, reach, w, (rows, g), state),
+            rows::update_rows(self, rule, reach, w, (rows, g), state))
     }
 
     fn linear(&self, x: &Array, w: &Array, bias: Option<&Array>) -> Result<Array> {
-        match &self.cpu {
-            Some(cpu) => cpu.linear(x, w, bias),
-            None => linear::linear(self, x, w, bias),
-        }
+        on!(self, kernels => kernels.linear(x, w, bias), linear::linear(self, x, w, bias))
     }
 
     fn linear_grad(&self, x: &Array, w: &Array, dy: &Array, wanted: [bool; 3]) -> Result<[Option<Array>; 3]> {
-        match &self.cpu {
-            Some(cpu) => cpu.linear_grad(x, w, dy, wanted),
-            None => linear::linear_grad(self, x, w, dy, wanted),
-        }
+        on!(self, kernels => kernels.linear_grad(x, w, dy, wanted), linear::linear_grad(self, x, w, dy, wanted))
     }
 
     fn linear_steps(&self, x: &Array, w: &Array, bias: Option<&Array>, mask: &Array) -> Result<Array> {
-        match &self.cpu {
-            Some(cpu) => cpu.linear_steps(x, w, bias, mask),
-            None => linear::linear_steps(self, x, w, bias, mask),
-        }
+        on!(self, kernels => kernels.linear_steps(x, w, bias, mask), linear::linear_steps(self, x, w, bias, mask))
     }
 
     fn linear_steps_grad(
@@ -292,69 +273,49 @@ impl Backend for Candle {
         mask: &Array,
         wanted: [bool; 3],
     ) -> Result<[Option<Array>; 3]> {
-        match &self.cpu {
-            Some(cpu) => cpu.linear_steps_grad(x, w, dy, mask, wanted),
-            None => linear::linear_steps_grad(self, x, w, dy, mask, wanted),
-        }
+        on!(self, kernels => kernels.linear_steps_grad(x, w, dy, mask, wanted),
+            linear::linear_steps_grad(self, x, w, dy, mask, wanted))
     }
 
     fn bag_linear(&self, x: &Bags, w: &Array, bias: Option<&Array>) -> Result<Array> {
-        match &self.cpu {
-            Some(cpu) => cpu.bag_linear(x, w, bias),
-            None => bags::bag_linear(self, x, w, bias),
-        }
+        self.cpu_kernels().map_or_else(|| bags::bag_linear(self, x, w, bias), |cpu| cpu.bag_linear(x, w, bias))
     }
 
     fn bag_linear_grad(&self, x: &Bags, dy: &Array) -> Result<Array> {
-        match &self.cpu {
-            Some(cpu) => cpu.bag_linear_grad(x, dy),
-            None => bags::bag_linear_grad(self, x, dy),
-        }
+        self.cpu_kernels().map_or_else(|| bags::bag_linear_grad(self, x, dy), |cpu| cpu.bag_linear_grad(x, dy))
     }
 
     fn activate(&self, f: Activation, x: &Array) -> Result<Array> {
-        let fused = self.cpu.as_ref().map_or(Ok(None), |cpu| cpu.activate(f, x))?;
+        let fused = on!(self, kernels => kernels.activate(f, x)?, None);
         fused.map_or_else(|| activation::activate(self, f, x), Ok)
     }
 
     fn activate_grad(&self, f: Activation, x: &Array, y: &Array, dy: &Array) -> Result<Array> {
-        let fused = self.cpu.as_ref().map_or(Ok(None), |cpu| cpu.activate_grad(f, x, y, dy))?;
+        let fused = on!(self, kernels => kernels.activate_grad(f, x, y, dy)?, None);
         fused.map_or_else(|| activation::activate_grad(self, f, x, y, dy), Ok)
     }
 
     fn softmax(&self, x: &Array) -> Result<Array> {
-        match &self.cpu {
-            Some(cpu) => cpu.softmax(x),
-            None => norm::softmax(self, x),
-        }
+        on!(self, kernels => kernels.softmax(x), norm::softmax(self, x))
     }
 
     fn softmax_grad(&self, y: &Array, dy: &Array) -> Result<Array> {
-        match &self.cpu {
-            Some(cpu) => cpu.softmax_grad(y, dy),
-            None => norm::softmax_grad(self, y, dy),
-        }
+        on!(self, kernels => kernels.softmax_grad(y, dy), norm::softmax_grad(self, y, dy))
     }
 
     fn log_softmax(&self, x: &Array) -> Result<Array> {
-        match &self.cpu {
-            Some(cpu) => cpu.log_softmax(x),
-            None => norm::log_softmax(self, x),
-        }
+        on!(self, kernels => kernels.log_softmax(x), norm::log_softmax(self, x))
     }
 
     fn log_softmax_grad(&self, y: &Array, dy: &Array) -> Result<Array> {
-        match &self.cpu {
-            Some(cpu) => cpu.log_softmax_grad(y, dy),
-            None => norm::log_softmax_grad(self, y, dy),
-        }
+        on!(self, kernels => kernels.log_softmax_grad(y, dy), norm::log_softmax_grad(self, y, dy))
     }
 
     fn layer_norm(&self, x: &Array, gamma: &Array, beta: &Array, epsilon: f64) -> Result<Array> {
-        match &self.cpu {
-            Some(cpu) if x.shape().elements() > 0 => cpu.layer_norm(x, gamma, beta, epsilon as f32),
-            _ => norm::layer_norm(self, x, gamma, beta, epsilon),
+        if x.shape().elements() > 0 {
+            on!(self, kernels => return kernels.layer_norm(x, gamma, beta, epsilon as f32), {});
         }
+        norm::layer_norm(self, x, gamma, beta, epsilon)
     }
 
     fn layer_norm_grad(
@@ -365,64 +326,56 @@ impl Backend for Candle {
         dy: &Array,
         wanted: [bool; 3],
     ) -> Result<[Option<Array>; 3]> {
-        match &self.cpu {
-            Some(cpu) if x.shape().elements() > 0 => cpu.layer_norm_grad(x, gamma, epsilon as f32, dy, wanted),
-            _ => norm::layer_norm_grad(self, x, gamma, epsilon, dy, wanted),
+        if x.shape().elements() > 0 {
+            on!(self, kernels => return kernels.layer_norm_grad(x, gamma, epsilon as f32, dy, wanted), {});
         }
+        norm::layer_norm_grad(self, x, gamma, epsilon, dy, wanted)
     }
 
     fn dropout(&self, x: &Array, rate: f64, key: Key) -> Result<Array> {
-        match &self.cpu {
-            Some(cpu) => cpu.dropout(x, rate, key),
-            None => norm::dropout(self, x, rate, key),
+        on!(self, kernels => kernels.dropout(x, rate, key), norm::dropout(self, x, rate, key))
+    }
+
+    fn row_keep_mask(&self, rows: &Indices, rate: f64, key: Key) -> Result<Array> {
+        match &self.kernels {
+            #[cfg(feature = "cuda")]
+            Kernels::Cuda(cuda) => cuda.row_keep_mask(rows, rate, key),
+            _ => norm::row_keep_mask(self, rows, rate, key),
         }
     }
 
     fn sparse_cross_entropy(&self, logits: &Array, labels: &Indices, smoothing: f64) -> Result<Array> {
-        match &self.cpu {
-            Some(cpu) => cpu.sparse_cross_entropy(logits, labels, smoothing),
-            None => loss::sparse_cross_entropy(self, logits, labels, smoothing),
-        }
+        on!(self, kernels => kernels.sparse_cross_entropy(logits, labels, smoothing),
+            loss::sparse_cross_entropy(self, logits, labels, smoothing))
     }
 
     fn sparse_cross_entropy_grad(&self, logits: &Array, labels: &Indices, smoothing: f64, d: &Array) -> Result<Array> {
-        match &self.cpu {
-            Some(cpu) => cpu.sparse_cross_entropy_grad(logits, labels, smoothing, d),
-            None => loss::sparse_cross_entropy_grad(self, logits, labels, smoothing, d),
-        }
+        on!(self, kernels => kernels.sparse_cross_entropy_grad(logits, labels, smoothing, d),
+            loss::sparse_cross_entropy_grad(self, logits, labels, smoothing, d))
     }
 
     fn cross_entropy(&self, logits: &Array, targets: &Array) -> Result<Array> {
-        match &self.cpu {
-            Some(cpu) => cpu.cross_entropy(logits, targets),
-            None => loss::cross_entropy(self, logits, targets),
-        }
+        on!(self, kernels => kernels.cross_entropy(logits, targets), loss::cross_entropy(self, logits, targets))
     }
 
     fn cross_entropy_grad(&self, logits: &Array, targets: &Array, d: &Array) -> Result<Array> {
-        match &self.cpu {
-            Some(cpu) => cpu.cross_entropy_grad(logits, targets, d),
-            None => loss::cross_entropy_grad(self, logits, targets, d),
-        }
+        on!(self, kernels => kernels.cross_entropy_grad(logits, targets, d),
+            loss::cross_entropy_grad(self, logits, targets, d))
     }
 
     fn binary_cross_entropy(&self, logits: &Array, targets: &Array) -> Result<Array> {
-        match &self.cpu {
-            Some(cpu) => cpu.binary_cross_entropy(logits, targets),
-            None => loss::binary_cross_entropy(self, logits, targets),
-        }
+        on!(self, kernels => kernels.binary_cross_entropy(logits, targets),
+            loss::binary_cross_entropy(self, logits, targets))
     }
 
     fn binary_cross_entropy_grad(&self, logits: &Array, targets: &Array, d: &Array) -> Result<Array> {
-        match &self.cpu {
-            Some(cpu) => cpu.binary_cross_entropy_grad(logits, targets, d),
-            None => loss::binary_cross_entropy_grad(self, logits, targets, d),
-        }
+        on!(self, kernels => kernels.binary_cross_entropy_grad(logits, targets, d),
+            loss::binary_cross_entropy_grad(self, logits, targets, d))
     }
 
     fn recurrent(&self, cell: Cell, x: &Sequence<'_, Self>) -> Result<Outcome<Self>> {
         let sizes = Sizes::of(self, cell, x)?;
-        let fused = self.cpu.as_ref().map_or(Ok(None), |cpu| cpu.recurrent(cell, x, None, sizes))?;
+        let fused = on!(self, kernels => kernels.recurrent(cell, x, None, sizes), Ok(None))?;
         fused.map_or_else(|| recurrent::recurrent(self, cell, x), Ok)
     }
 
@@ -437,7 +390,7 @@ impl Backend for Candle {
         let sizes = Sizes::of_grad(self, cell, x, d)?;
         let [z, u, bias, h, c] = wanted;
         let all = [z, false, false, u, bias, h, c];
-        let fused = self.cpu.as_ref().map_or(Ok(None), |cpu| cpu.recurrent_grad(cell, x, None, sizes, (y, d), all))?;
+        let fused = on!(self, kernels => kernels.recurrent_grad(cell, x, None, sizes, (y, d), all), Ok(None))?;
         match fused {
             Some([z, _, _, u, bias, h, c]) => Ok([z, u, bias, h, c]),
             None => recurrent::recurrent_grad(self, cell, x, y, d, wanted),
@@ -446,7 +399,7 @@ impl Backend for Candle {
 
     fn projected_recurrent(&self, cell: Cell, x: &Projected<'_, Self>) -> Result<Outcome<Self>> {
         let sizes = x.sizes(self, cell)?;
-        let fused = self.cpu.as_ref().map_or(Ok(None), |cpu| cpu.recurrent(cell, &x.rest, Some(x), sizes))?;
+        let fused = on!(self, kernels => kernels.recurrent(cell, &x.rest, Some(x), sizes), Ok(None))?;
         fused.map_or_else(|| recurrent::projected_recurrent(self, cell, x), Ok)
     }
 
@@ -459,8 +412,8 @@ impl Backend for Candle {
         wanted: [bool; 7],
     ) -> Result<[Option<Array>; 7]> {
         let sizes = x.sizes(self, cell)?.with_upstream(self, d)?;
-        let grad = |cpu: &crate::cpu::Cpu| cpu.recurrent_grad(cell, &x.rest, Some(x), sizes, (y, d), wanted);
-        let fused = self.cpu.as_ref().map_or(Ok(None), grad)?;
+        let fused =
+            on!(self, kernels => kernels.recurrent_grad(cell, &x.rest, Some(x), sizes, (y, d), wanted), Ok(None))?;
         fused.map_or_else(|| recurrent::projected_recurrent_grad(self, cell, x, y, d, wanted), Ok)
     }
 }

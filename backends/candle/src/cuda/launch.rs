@@ -4,6 +4,7 @@
 
 use super::Cuda;
 use super::program::Source;
+use super::recurrent::{Cut, Network};
 use crate::array::{Array, Indices, error};
 use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::driver::{DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg};
@@ -27,6 +28,10 @@ pub(crate) enum Arg {
     Float(f32),
     /// `Layout`
     Layout(Layout),
+    /// `Network`
+    Network(Network),
+    /// `Cut`
+    Cut(Cut),
 }
 
 /// Axes of an elementwise operation and the strides of its operands, as `common.cuh` has them.
@@ -41,6 +46,19 @@ pub(crate) struct Layout {
 // SAFETY: numbers of 32 bits alone, laid out as in C.
 unsafe impl DeviceRepr for Layout {}
 
+/// A count.
+impl From<usize> for Arg {
+    fn from(count: usize) -> Self {
+        Arg::Unsigned(count as u32)
+    }
+}
+
+impl From<f32> for Arg {
+    fn from(number: f32) -> Self {
+        Arg::Float(number)
+    }
+}
+
 impl Arg {
     fn goes_as(&self, parameter: &str) -> bool {
         let parameter = parameter.trim_start_matches("const ");
@@ -52,6 +70,8 @@ impl Arg {
             Arg::Long(_) => parameter == "unsigned long long",
             Arg::Float(_) => parameter == "float",
             Arg::Layout(_) => parameter == "Layout",
+            Arg::Network(_) => parameter == "Network",
+            Arg::Cut(_) => parameter == "Cut",
         }
     }
 }
@@ -102,6 +122,8 @@ impl Cuda {
                 Arg::Unsigned(x) => launch.arg(x),
                 Arg::Float(x) => launch.arg(x),
                 Arg::Layout(x) => launch.arg(x),
+                Arg::Network(x) => launch.arg(x),
+                Arg::Cut(x) => launch.arg(x),
             };
         }
         let [x, y] = grid.blocks;
@@ -126,21 +148,38 @@ impl Cuda {
 
     /// The address behind [`Cuda::floats`].
     pub(crate) fn address(&self, a: &Array) -> Result<u64> {
+        if !a.tensor().is_contiguous() {
+            return Err(Error::invalid("candle cuda", "an array in row-major order", format!("{a:?}")));
+        }
         self.begin::<f32>(a.tensor())
+    }
+
+    /// Where the first number of an array is, and the others by its strides.
+    pub(crate) fn view(&self, a: &Array) -> Result<Arg> {
+        Ok(Arg::Floats(self.begin::<f32>(a.tensor())?))
     }
 
     /// Where indices begin.
     pub(crate) fn whole(&self, a: &Indices) -> Result<Arg> {
-        Ok(Arg::Whole(self.begin::<u32>(a.tensor())?))
+        self.whole_from(a, 0)
+    }
+
+    /// Where index `first` is.
+    pub(crate) fn whole_from(&self, a: &Indices, first: usize) -> Result<Arg> {
+        Ok(Arg::Whole(self.whole_address(a)? + 4 * first as u64))
+    }
+
+    /// The address behind [`Cuda::whole`].
+    pub(crate) fn whole_address(&self, a: &Indices) -> Result<u64> {
+        // Indices are never viewed, so they are in order.
+        self.begin::<u32>(a.tensor())
     }
 
     fn begin<T: candle_core::cuda_backend::CudaDType>(&self, tensor: &Tensor) -> Result<u64> {
-        let other = |found: &str| Error::invalid("candle cuda", "an array of this device in row-major order", found);
         let (storage, layout) = tensor.storage_and_layout();
-        let Storage::Cuda(storage) = &*storage else { return Err(other("an array of another device")) };
-        if !layout.is_contiguous() || !self.has(tensor) {
-            return Err(other("another"));
-        }
+        let (Storage::Cuda(storage), true) = (&*storage, self.has(tensor)) else {
+            return Err(Error::invalid("candle cuda", "an array of this device", "one of another"));
+        };
         let slice = CudaStorage::as_cuda_slice::<T>(storage).map_err(error("read"))?;
         let (begin, _) = slice.device_ptr(&self.stream);
         Ok(begin + (layout.start_offset() * size_of::<T>()) as u64)

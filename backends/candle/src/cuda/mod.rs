@@ -5,24 +5,50 @@
 //! waits: memory that is given back is reused after the work that reads it. Work is cut by outputs, never by what is summed
 //! over, or summed in a fixed order, so that the same call gives the same bits.
 
+mod dropout;
+mod elementwise;
 mod gemm;
 mod launch;
+mod layer_norm;
+mod linear;
+mod loss;
 mod program;
+mod recurrent;
+mod reduce;
+mod rows;
+mod softmax;
+mod update;
+mod upload;
 
-use crate::array::{Array, error};
+use crate::array::{Array, Indices, error};
 use crate::{Precision, portable};
 use candle_core::backend::BackendDevice;
-use candle_core::cuda_backend::cudarc::driver::{CudaStream, DriverError, result, sys};
-use candle_core::cuda_backend::{CudaDevice, WrapErr};
+use candle_core::cuda_backend::cudarc::driver::{CudaStream, DeviceRepr, DriverError, result, sys};
+use candle_core::cuda_backend::{CudaDType, CudaDevice, WrapErr};
 use candle_core::op::BackpropOp;
-use candle_core::{CudaStorage, DType, Device, Storage, Tensor};
+use candle_core::{CudaStorage, Device, Storage, Tensor, WithDType};
 use elman::{Error, Result, Shape};
 pub(crate) use gemm::Matrix;
 pub(crate) use launch::{Arg, Grid, Layout};
-use program::Programs;
 pub(crate) use program::source;
+use program::{Programs, Source};
+use recurrent::{Limits, Way};
 use std::fmt;
 use std::sync::Arc;
+use upload::Staging;
+
+/// All sources, which tests compile.
+#[cfg(test)]
+const SOURCES: &[Source] = &[
+    dropout::SOURCE,
+    elementwise::SOURCE,
+    layer_norm::SOURCE,
+    loss::SOURCE,
+    reduce::SOURCE,
+    rows::SOURCE,
+    softmax::SOURCE,
+    update::SOURCE,
+];
 
 /// What kernels need besides their operands. A clone is the same device.
 #[derive(Clone)]
@@ -30,9 +56,10 @@ pub(crate) struct Cuda {
     device: CudaDevice,
     stream: Arc<CudaStream>,
     programs: Arc<Programs>,
+    staging: Arc<Staging>,
     precision: Precision,
-    /// Streaming multiprocessors.
-    processors: u32,
+    limits: Limits,
+    way: Way,
 }
 
 impl Cuda {
@@ -53,15 +80,21 @@ impl Cuda {
         let stream = device.cuda_stream();
         let context = stream.context().clone();
         keep_memory(context.cu_device()).w().map_err(error("cuda"))?;
-        let attribute = |which| context.attribute(which).w().map_err(error("cuda"));
+        let attribute = |which| {
+            let value = context.attribute(which).w().map_err(error("cuda"))?;
+            Ok::<_, Error>(value.unsigned_abs() as usize)
+        };
         let processors = attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+        let shared = attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?;
         let capability = context.compute_capability().w().map_err(error("cuda"))?;
         Ok(Cuda {
             device: device.clone(),
             programs: Arc::new(Programs::new(context, capability)),
+            staging: Arc::default(),
             stream,
             precision: Precision::F32,
-            processors: processors.unsigned_abs(),
+            limits: Limits { processors, shared },
+            way: Way::from_environment(),
         })
     }
 
@@ -74,34 +107,53 @@ impl Cuda {
     }
 
     /// An array whose numbers are to be written: they are whatever the memory held.
-    #[allow(unsafe_code)]
     pub(crate) fn fresh(&self, op: &'static str, shape: Shape) -> Result<Array> {
+        Ok(Array::new(self.memory::<f32>(op, shape)?, shape))
+    }
+
+    /// Likewise indices, all of which are to be below `bound`.
+    pub(crate) fn fresh_indices(&self, op: &'static str, shape: Shape, bound: usize) -> Result<Indices> {
+        Ok(Indices::new(self.memory::<u32>(op, shape)?, shape, bound))
+    }
+
+    #[allow(unsafe_code)]
+    fn memory<T: CudaDType + DeviceRepr + WithDType>(&self, op: &'static str, shape: Shape) -> Result<Tensor> {
         // Kernels count elements in 32 bits.
         if shape.elements() > i32::MAX as usize {
             return Err(Error::invalid(op, "less than 2^31 numbers in an array on a GPU", shape));
         }
         if shape.elements() == 0 {
-            let empty = portable::empty(shape, DType::F32, &Device::Cuda(self.device.clone()));
-            return Ok(Array::new(empty.map_err(error(op))?, shape));
+            return portable::empty(shape, T::DTYPE, &Device::Cuda(self.device.clone())).map_err(error(op));
         }
         // SAFETY: the kernel that the caller launches next writes every number before any work reads one.
-        let memory = unsafe { self.device.alloc::<f32>(shape.elements()) }.map_err(error(op))?;
+        let memory = unsafe { self.stream.alloc::<T>(shape.elements()) };
+        let memory = memory.map_err(|e| self.refused(op, size_of::<T>() * shape.elements(), e))?;
         let storage = Storage::Cuda(CudaStorage::wrap_cuda_slice(memory, self.device.clone()));
-        Ok(Array::new(Tensor::from_storage(storage, &shape[..], BackpropOp::none(), false), shape))
+        Ok(Tensor::from_storage(storage, &shape[..], BackpropOp::none(), false))
+    }
+
+    /// What to say when memory is refused.
+    fn refused(&self, op: &'static str, bytes: usize, e: DriverError) -> Error {
+        let megabytes = |bytes: usize| bytes.div_ceil(1 << 20);
+        match (e.0, self.stream.context().mem_get_info()) {
+            (sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY, Ok((free, total))) => Error::invalid(
+                op,
+                format!("{} MiB of free memory on the GPU; smaller batches need less", megabytes(bytes)),
+                format!("{} MiB of {} free", megabytes(free), megabytes(total)),
+            ),
+            _ => error(op)(candle_core::Error::wrap(e)),
+        }
     }
 
     /// The array with its numbers in row-major order.
     pub(crate) fn packed(&self, a: &Array) -> Result<Array> {
-        if a.tensor().is_contiguous() {
-            return Ok(a.clone());
-        }
-        Ok(Array::new(a.tensor().contiguous().map_err(error("copy"))?, a.shape()))
+        if a.tensor().is_contiguous() { Ok(a.clone()) } else { self.spread(a, a.shape()) }
     }
 
     /// Makes an array one that may be changed in place: packed, and seen by nobody else. Copies it if it is not.
     pub(crate) fn own(&self, a: &mut Array) -> Result<()> {
         if !(a.is_alone() && a.tensor().is_contiguous()) && a.shape().elements() > 0 {
-            *a = Array::new(a.tensor().force_contiguous().map_err(error("copy"))?, a.shape());
+            *a = self.spread(a, a.shape())?;
         }
         Ok(())
     }

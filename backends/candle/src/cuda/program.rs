@@ -3,7 +3,7 @@
 use crate::array::error;
 use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::driver::{CudaContext, CudaFunction, sys};
-use candle_core::cuda_backend::cudarc::nvrtc::{CompileError, CompileOptions, compile_ptx_with_opts};
+use candle_core::cuda_backend::cudarc::nvrtc::{CompileError, CompileOptions, Ptx, compile_ptx_with_opts};
 use elman::{Error, Result};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -18,12 +18,15 @@ pub(crate) struct Source {
     pub(super) text: &'static str,
 }
 
-/// Names a source under `kernels`.
+/// Names a source under `kernels`, and the header that it needs.
 macro_rules! source {
-    ($name:ident) => {
+    ($name:ident $(, $header:ident)?) => {
         $crate::cuda::program::Source {
             name: stringify!($name),
-            text: include_str!(concat!("kernels/", stringify!($name), ".cu")),
+            text: concat!(
+                $(include_str!(concat!("kernels/", stringify!($header), ".cuh")),)?
+                include_str!(concat!("kernels/", stringify!($name), ".cu"))
+            ),
         }
     };
 }
@@ -59,11 +62,7 @@ impl Programs {
         }
         let mut kernels = self.kernels.write().unwrap_or_else(PoisonError::into_inner);
         if !kernels.keys().any(|&(of, _)| of == source.name) {
-            let text = [COMMON, source.text].concat();
-            let name = Some(format!("{}.cu", source.name));
-            let options = vec!["--std=c++17".to_string()];
-            let options = CompileOptions { arch: Some(self.architecture), options, name, ..Default::default() };
-            let program = compile_ptx_with_opts(text, options).map_err(failed)?;
+            let program = compile(source, self.architecture)?;
             let module = self.context.load_module(program).w().map_err(error(source.name))?;
             for (name, parameters) in signatures(source.text) {
                 let function = module.load_function(name).w().map_err(error(name))?;
@@ -74,6 +73,14 @@ impl Programs {
         let kernel = kernels.get(&(source.name, name)).cloned();
         kernel.ok_or_else(|| Error::invalid(name, format!("a kernel of {}.cu", source.name), "none of this name"))
     }
+}
+
+/// The source for an architecture such as `compute_90`.
+fn compile(source: Source, architecture: &'static str) -> Result<Ptx> {
+    let name = Some(format!("{}.cu", source.name));
+    let options = vec!["--std=c++17".to_string()];
+    let options = CompileOptions { arch: Some(architecture), options, name, ..Default::default() };
+    compile_ptx_with_opts([COMMON, source.text].concat(), options).map_err(failed)
 }
 
 /// Lets a kernel ask for all the shared memory that a block can have.
@@ -131,5 +138,16 @@ mod tests {
         assert_eq!((*one, *two), ("one", "two"));
         assert_eq!(*of_one, ["const float *", "unsigned long long", "Layout"]);
         assert_eq!(*of_two, ["float *"]);
+    }
+
+    /// The compiler needs no GPU, but its library.
+    #[test]
+    fn every_source_compiles_and_has_the_kernels_that_are_read_from_it() {
+        for &source in crate::cuda::SOURCES {
+            let program = compile(source, "compute_90").unwrap_or_else(|e| panic!("{}: {e}", source.name));
+            for (kernel, _) in signatures(source.text) {
+                assert!(program.to_src().contains(&format!(".entry {kernel}(")), "{kernel} of {}", source.name);
+            }
+        }
     }
 }

@@ -7,8 +7,8 @@ __device__ __forceinline__ unsigned place() { return blockIdx.x * blockDim.x + t
 // Of so many threads.
 __device__ __forceinline__ unsigned threads() { return gridDim.x * blockDim.x; }
 
-const float INF = __int_as_float(0x7f800000);
-const float NOT_A_NUMBER = __int_as_float(0x7fffffff);
+#define INF __int_as_float(0x7f800000)
+#define NOT_A_NUMBER __int_as_float(0x7fffffff)
 
 // Axes of an elementwise operation and the strides of its operands, 0 where one is stretched.
 struct Layout {

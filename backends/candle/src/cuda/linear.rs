@@ -1,0 +1,77 @@
+//! The affine map with its gradients.
+
+use super::{Cuda, Matrix};
+use crate::array::Array;
+use elman::backend::{check, linear};
+use elman::{Result, Shape};
+
+impl Cuda {
+    /// The bias is written first and the product added to it, which costs no more than to add the bias afterwards.
+    pub(crate) fn linear(&self, x: &Array, w: &Array, bias: Option<&Array>) -> Result<Array> {
+        let shape = check::linear(x.shape(), w.shape(), bias.map(Array::shape))?;
+        let (inputs, outputs) = (w.shape()[0], w.shape()[1]);
+        let y = match bias {
+            Some(bias) => self.spread(bias, shape)?,
+            None if inputs == 0 => self.fill(shape, 0.0)?,
+            None => self.fresh("linear", shape)?,
+        };
+        if shape.elements() > 0 && inputs > 0 {
+            let (x, w) = (self.packed(x)?, self.packed(w)?);
+            let (a, b) = (self.matrix(&x, inputs)?, self.matrix(&w, outputs)?);
+            let keep = if bias.is_some() { 1.0 } else { 0.0 };
+            self.gemm([shape.rows(), inputs, outputs], 1, a, b, self.matrix(&y, outputs)?, keep)?;
+        }
+        Ok(y)
+    }
+
+    pub(crate) fn linear_grad(
+        &self,
+        x: &Array,
+        w: &Array,
+        dy: &Array,
+        wanted: [bool; 3],
+    ) -> Result<[Option<Array>; 3]> {
+        check::same_shape("linear_grad", check::linear(x.shape(), w.shape(), None)?, dy.shape())?;
+        let (inputs, outputs) = (w.shape()[0], w.shape()[1]);
+        let rows: usize = x.shape()[..x.shape().rank() - 1].iter().product();
+        let (x, w, dy) = (self.packed(x)?, self.packed(w)?, self.packed(dy)?);
+        let slopes = self.matrix(&dy, outputs)?;
+        let dx = || self.product(x.shape(), [rows, outputs, inputs], slopes, self.matrix(&w, outputs)?.transposed());
+        let dw = || self.product(w.shape(), [inputs, rows, outputs], self.matrix(&x, inputs)?.transposed(), slopes);
+        let dbias = || self.sum_to(&dy, [outputs].into());
+        let [of_x, of_w, of_bias] = wanted;
+        Ok([of_x.then(dx).transpose()?, of_w.then(dw).transpose()?, of_bias.then(dbias).transpose()?])
+    }
+
+    /// All steps, for a product over some of them is no faster on a GPU than one over all.
+    pub(crate) fn linear_steps(&self, x: &Array, w: &Array, bias: Option<&Array>, mask: &Array) -> Result<Array> {
+        linear::check_steps(x.shape(), mask.shape())?;
+        self.linear(x, w, bias)
+    }
+
+    pub(crate) fn linear_steps_grad(
+        &self,
+        x: &Array,
+        w: &Array,
+        dy: &Array,
+        mask: &Array,
+        wanted: [bool; 3],
+    ) -> Result<[Option<Array>; 3]> {
+        linear::check_steps(x.shape(), mask.shape())?;
+        self.linear_grad(x, w, dy, wanted)
+    }
+
+    fn matrix(&self, a: &Array, stride: usize) -> Result<Matrix> {
+        Ok(Matrix::new(self.address(a)?, stride))
+    }
+
+    /// `a b` as a new array.
+    fn product(&self, shape: Shape, [m, k, n]: [usize; 3], a: Matrix, b: Matrix) -> Result<Array> {
+        if m * k * n == 0 {
+            return self.fill(shape, 0.0);
+        }
+        let y = self.fresh("linear_grad", shape)?;
+        self.gemm([m, k, n], 1, a, b, self.matrix(&y, n)?, 0.0)?;
+        Ok(y)
+    }
+}
