@@ -3,7 +3,6 @@
 use crate::backend::{Backend, check};
 use crate::error::Result;
 use crate::shape::Shape;
-use std::collections::BTreeMap;
 
 /// The gradient for a variable.
 #[derive(Clone, Debug)]
@@ -69,18 +68,53 @@ impl<B: Backend> Rows<B> {
             numbers.extend(b.download_indices(rows)?);
             values.push(b.reshape(part, Shape::new(&[b.indices_shape(rows).elements(), self.table[1]])?)?);
         }
-        let mut places = BTreeMap::from_iter(numbers.iter().map(|&row| (row, 0)));
-        places.values_mut().zip(0..).for_each(|(place, next)| *place = next);
-        let to = numbers.iter().map(|row| places[row]).collect();
+        check::indices("row gradient", &numbers, self.table[0])?;
+        let occurring = Occurring::new(&numbers, self.table[0]);
+        let to = numbers.iter().map(|&row| occurring.rank(row)).collect();
         let to = b.upload_indices(to, [numbers.len()].into())?;
         let values = match &values[..] {
             [one] => one.clone(),
             several => b.concat(&several.iter().collect::<Vec<_>>(), 0)?,
         };
-        let values = b.scatter_add(&values, &to, places.len())?;
-        let rows: Vec<u32> = places.into_keys().collect();
+        let rows = occurring.rows();
+        let values = b.scatter_add(&values, &to, rows.len())?;
         let shape = [rows.len()].into();
         Ok(Coalesced { rows: b.upload_indices(rows, shape)?, values })
+    }
+}
+
+/// Which rows of a table occur: a bit for each, and how many of the rows before each word of bits occur. A batch of hundreds
+/// of thousands of words is sorted in time that grows with the batch and the table, not with comparisons.
+struct Occurring {
+    bits: Vec<u64>,
+    before: Vec<u32>,
+}
+
+impl Occurring {
+    /// `rows` are below `n`.
+    fn new(rows: &[u32], n: usize) -> Self {
+        let mut bits = vec![0u64; n.div_ceil(64)];
+        rows.iter().for_each(|&row| bits[row as usize / 64] |= 1 << (row % 64));
+        let counted = bits.iter().scan(0, |count, bits| {
+            *count += bits.count_ones();
+            Some(*count - bits.count_ones())
+        });
+        let before = counted.collect();
+        Occurring { bits, before }
+    }
+
+    /// The place of a row that occurs among all that do.
+    fn rank(&self, row: u32) -> u32 {
+        let (word, below) = (row as usize / 64, (1 << (row % 64)) - 1);
+        self.before[word] + (self.bits[word] & below).count_ones()
+    }
+
+    /// The rows, rising.
+    fn rows(&self) -> Vec<u32> {
+        let words = (0..).zip(&self.bits).filter(|(_, bits)| **bits != 0);
+        words
+            .flat_map(|(word, &bits)| (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| 64 * word + bit))
+            .collect()
     }
 }
 
@@ -114,5 +148,23 @@ impl<B: Backend> Gradient<B> {
                 Gradient::Dense(a)
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn rows_are_ranked_among_those_that_occur() {
+        for n in [1, 63, 64, 65, 1000] {
+            let numbers: Vec<u32> = (0..n).map(|i| i * i * 7 % n).chain([n - 1]).collect();
+            let expected: Vec<u32> = BTreeSet::from_iter(numbers.iter().copied()).into_iter().collect();
+            let occurring = Occurring::new(&numbers, n as usize);
+            assert_eq!(occurring.rows(), expected);
+            assert!((0..).zip(&expected).all(|(rank, &row)| occurring.rank(row) == rank));
+        }
+        assert!(Occurring::new(&[], 0).rows().is_empty());
     }
 }
