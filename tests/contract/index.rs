@@ -3,7 +3,9 @@
 use crate::common::host::{Host, close, exact};
 use elman::{Backend, Key, Result, Shape};
 
-const CASES: [(usize, usize, &[usize]); 8] = [
+/// Rows and columns of a table, and the shape of the indices; the last have rows with hundreds of values each, which a kernel
+/// may divide among threads.
+const CASES: [(usize, usize, &[usize]); 11] = [
     (5, 3, &[4]),
     (5, 3, &[]),
     (5, 1, &[2, 3]),
@@ -12,6 +14,9 @@ const CASES: [(usize, usize, &[usize]); 8] = [
     (5, 3, &[0]),
     (5, 0, &[4]),
     (33, 257, &[300]),
+    (3, 5, &[700]),
+    (2, 132, &[300]),
+    (1, 3, &[5000]),
 ];
 
 fn rows(n: usize, shape: &[usize]) -> Vec<u32> {
@@ -34,7 +39,7 @@ pub(crate) fn gather_takes_rows<B: Backend>(b: &B) -> Result<()> {
     Ok(())
 }
 
-/// A row is the sum of at most some hundred numbers of order 1 here.
+/// A row is the sum of some hundred numbers of order 1 here, or of some thousand in the end.
 pub(crate) fn scatter_add_adds_rows<B: Backend>(b: &B) -> Result<()> {
     for (n, d, shape) in CASES {
         let (values, rows) = (Host::random("values", &[shape, &[d]].concat()), rows(n, shape));

@@ -8,7 +8,7 @@ use elman::{Backend, Result, Shape};
 /// Rounding in a sum of n numbers of order 1 is at most n² epsilons when they are added one by one, and some n √n in
 /// practice; relative to a sum of order √n that is n. One element left out or counted twice shows as some 1.
 pub(crate) fn sum_to_adds_what_was_stretched<B: Backend>(b: &B) -> Result<()> {
-    let cases: [(&[usize], &[usize]); 19] = [
+    let cases: [(&[usize], &[usize]); 23] = [
         (&[], &[]),
         (&[1], &[]),
         (&[257], &[]),
@@ -28,6 +28,11 @@ pub(crate) fn sum_to_adds_what_was_stretched<B: Backend>(b: &B) -> Result<()> {
         (&[2, 3, 4, 5], &[3, 1, 5]),
         (&[3, 1, 4, 1], &[1, 4, 1]),
         (&[70, 70, 3], &[3]),
+        // Long ones, which a kernel may divide.
+        (&[20_000], &[]),
+        (&[2, 9_000], &[2, 1]),
+        (&[3_000, 40], &[40]),
+        (&[2, 3_000, 3], &[2, 1, 3]),
     ];
     for (from, to) in cases {
         let x = Host::random("sum", from);
@@ -63,8 +68,8 @@ pub(crate) fn sums_let_nan_through<B: Backend>(b: &B) -> Result<()> {
 }
 
 pub(crate) fn max_and_argmax_find_the_greatest<B: Backend>(b: &B) -> Result<()> {
-    let shapes: [&[usize]; 9] =
-        [&[1], &[257], &[5, 33], &[33, 5], &[2, 7, 3], &[3, 1, 4], &[0, 3], &[3, 0, 2], &[257, 2]];
+    let shapes: [&[usize]; 10] =
+        [&[1], &[257], &[5, 33], &[33, 5], &[2, 7, 3], &[3, 1, 4], &[0, 3], &[3, 0, 2], &[257, 2], &[2, 1500]];
     for shape in shapes {
         // All negative, so that a start from 0 would show; and still exact in `f32`.
         let host = Host::random("max", shape).map(|x| f64::from((x - 3.0) as f32));

@@ -48,6 +48,15 @@ impl Candle {
         };
         Ok(Indices::new(tensor.map_err(error(op))?, shape, bound))
     }
+
+    /// The array as candle may take it for a copy: in row-major order where elman's kernels make one from a view.
+    fn in_order(&self, a: &Array) -> Result<Array> {
+        match &self.kernels {
+            #[cfg(feature = "cuda")]
+            Kernels::Cuda(cuda) => cuda.packed(a),
+            _ => Ok(a.clone()),
+        }
+    }
 }
 
 impl Backend for Candle {
@@ -82,7 +91,7 @@ impl Backend for Candle {
     fn download(&self, a: &Array) -> Result<Vec<f32>> {
         match self.cpu_kernels() {
             Some(_) => Ok(a.numbers()?.to_vec()),
-            None => a.tensor().flatten_all().and_then(|flat| flat.to_vec1()).map_err(error("download")),
+            None => self.in_order(a)?.tensor().flatten_all().and_then(|flat| flat.to_vec1()).map_err(error("download")),
         }
     }
 
@@ -174,6 +183,7 @@ impl Backend for Candle {
 
     fn reshape(&self, a: &Array, shape: Shape) -> Result<Array> {
         check::reshape(a.shape(), shape)?;
+        let a = self.in_order(a)?;
         Ok(a.view(a.tensor().reshape(&shape[..]).map_err(error("reshape"))?, shape))
     }
 

@@ -143,7 +143,7 @@ mod tests {
     /// The compiler needs no GPU, but its library.
     #[test]
     fn every_source_compiles_and_has_the_kernels_that_are_read_from_it() {
-        for &source in crate::cuda::SOURCES {
+        for source in crate::cuda::SOURCES.iter().copied().chain(crate::cuda::recurrent::sources()) {
             let program = compile(source, "compute_90").unwrap_or_else(|e| panic!("{}: {e}", source.name));
             for (kernel, _) in signatures(source.text) {
                 assert!(program.to_src().contains(&format!(".entry {kernel}(")), "{kernel} of {}", source.name);

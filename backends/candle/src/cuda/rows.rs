@@ -37,7 +37,8 @@ impl Cuda {
         let place = |at: usize| self.whole_from(&words, at);
         let mut from = values;
         for (i, pass) in plan.passes.iter().enumerate() {
-            let parts = self.fresh("scatter_add", Shape::new(&[pass.parts, width])?)?;
+            let shape = Shape::new(&[pass.parts, width])?;
+            let parts = if pass.parts == 0 { out.clone() } else { self.fresh("scatter_add", shape)? };
             // The parts of sums come one after another.
             let positions = if i == 0 { place(0)? } else { Arg::Whole(0) };
             let (starts, targets) = (place(pass.first)?, place(pass.first + pass.segments + 1)?);
