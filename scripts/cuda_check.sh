@@ -5,4 +5,5 @@
 #                         [--only contract,golden,devices,train,sanitizer,bench] [--points 512x80x32,...] [--help]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-exec "${PYTHON:-python3}" scripts/cuda_check.py "$@"
+# -B: no folder of compiled modules among the sources.
+exec "${PYTHON:-python3}" -B scripts/cuda_check.py "$@"
