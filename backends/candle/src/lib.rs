@@ -20,6 +20,12 @@ mod backend;
 mod cpu;
 #[cfg(feature = "cuda")]
 mod cuda;
+/// What of it needs no CUDA, for its tests.
+#[cfg(all(test, not(feature = "cuda")))]
+mod cuda {
+    mod cache;
+    mod sources;
+}
 mod interop;
 mod memory;
 mod portable;

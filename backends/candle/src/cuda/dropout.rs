@@ -1,22 +1,21 @@
 //! Dropout without a mask: the draws are made where they are used.
 
-use super::{Arg, Cuda, Grid, Source, source};
+use super::sources::DROPOUT;
+use super::{Arg, Cuda, Grid};
 use crate::array::{Array, Indices};
 use elman::{Key, Result};
-
-pub(super) const SOURCE: Source = source!(dropout, pointwise);
 
 impl Cuda {
     pub(crate) fn dropout(&self, x: &Array, rate: f64, key: Key) -> Result<Array> {
         let out = self.fresh("dropout", x.shape())?;
-        self.pointwise_into(SOURCE, "dropout", x.shape(), &[x], &out, &law(rate, key))?;
+        self.pointwise_into(DROPOUT, "dropout", x.shape(), &[x], &out, &law(rate, key))?;
         Ok(out)
     }
 
     pub(crate) fn row_keep_mask(&self, rows: &Indices, rate: f64, key: Key) -> Result<Array> {
         let (out, n) = (self.fresh("row_keep_mask", rows.shape())?, rows.shape().elements());
         let arguments = [&[n.into(), self.whole(rows)?, self.floats(&out)?], &law(rate, key)[..]].concat();
-        self.launch(SOURCE, "row_keep_mask", Grid::over(n), &arguments)?;
+        self.launch(DROPOUT, "row_keep_mask", Grid::over(n), &arguments)?;
         Ok(out)
     }
 }

@@ -1,11 +1,10 @@
 //! Operations on single elements, pairs and triples, with broadcasting.
 
-use super::{Arg, Cuda, Grid, Layout, Source, source};
+use super::sources::{ELEMENTWISE, Source};
+use super::{Arg, Cuda, Grid, Layout};
 use crate::array::Array;
 use elman::backend::{Map, Zip, check};
 use elman::{Activation, Result, Shape};
-
-pub(super) const SOURCE: Source = source!(elementwise, pointwise);
 
 /// The operation of `map` that changes nothing.
 const SAME: u32 = 17;
@@ -13,7 +12,7 @@ const SAME: u32 = 17;
 impl Cuda {
     pub(crate) fn fill(&self, shape: Shape, value: f32) -> Result<Array> {
         let (out, n) = (self.fresh("fill", shape)?, shape.elements());
-        self.launch(SOURCE, "fill", Grid::over(n.div_ceil(4)), &[n.into(), self.floats(&out)?, value.into()])?;
+        self.launch(ELEMENTWISE, "fill", Grid::over(n.div_ceil(4)), &[n.into(), self.floats(&out)?, value.into()])?;
         Ok(out)
     }
 
@@ -68,7 +67,7 @@ impl Cuda {
     pub(crate) fn add_assign(&self, a: &mut Array, b: &Array) -> Result<()> {
         check::same_shape("add_assign", a.shape(), b.shape())?;
         self.own(a)?;
-        self.pointwise_into(SOURCE, "add_assign", a.shape(), &[b], a, &[])
+        self.pointwise_into(ELEMENTWISE, "add_assign", a.shape(), &[b], a, &[])
     }
 
     pub(crate) fn concat(&self, parts: &[&Array], axis: usize, shape: Shape) -> Result<Array> {
@@ -82,7 +81,7 @@ impl Cuda {
         for part in parts {
             let (length, whole) = (block(part.shape()), block(shape));
             let place = [length.into(), whole.into(), start.into()];
-            self.pointwise_into(SOURCE, "join", part.shape(), &[part], &out, &place)?;
+            self.pointwise_into(ELEMENTWISE, "join", part.shape(), &[part], &out, &place)?;
             start += length;
         }
         Ok(out)
@@ -118,7 +117,7 @@ impl Cuda {
     /// A new array by a kernel of this source, which takes `rest` after it.
     fn pointwise(&self, kernel: &'static str, shape: Shape, operands: &[&Array], rest: &[Arg]) -> Result<Array> {
         let out = self.fresh(kernel, shape)?;
-        self.pointwise_into(SOURCE, kernel, shape, operands, &out, rest)?;
+        self.pointwise_into(ELEMENTWISE, kernel, shape, operands, &out, rest)?;
         Ok(out)
     }
 

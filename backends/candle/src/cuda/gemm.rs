@@ -87,6 +87,7 @@ impl Cuda {
             (sys::cudaDataType_t::CUDA_R_32F, sys::cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT_TENSOR_OP);
         let one = 1f32;
         let blas = self.device.cublas_handle();
+        self.stream.context().bind_to_thread().w().map_err(error("matmul"))?;
         // cuBLAS counts columns first: what it takes for the transposes of `b` and `a` gives that of `c`.
         // SAFETY: the numbers by pointer live until the call is over; the sizes are those of the operands, by contract;
         // memory is freed in the order of the stream, which is the handle's.

@@ -3,8 +3,8 @@
 #![allow(unsafe_code)]
 
 use super::Cuda;
-use super::program::Source;
 use super::recurrent::{Cut, Network};
+use super::sources::Source;
 use crate::array::{Array, Indices, error};
 use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::driver::{DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg};

@@ -1,12 +1,11 @@
 //! Layer normalisation, a row at a time.
 
 use super::reduce::{team, teams};
-use super::{Cuda, Grid, Source, source};
+use super::sources::LAYER_NORM;
+use super::{Cuda, Grid};
 use crate::array::{Array, error};
 use elman::backend::check;
 use elman::{Result, Shape};
-
-pub(super) const SOURCE: Source = source!(layer_norm, team);
 
 /// Rows that a block sums over for the gradients of the weights, and the most parts that there are of them.
 const CHUNK: usize = 128;
@@ -16,7 +15,7 @@ impl Cuda {
     /// Of an array with elements.
     pub(crate) fn layer_norm(&self, x: &Array, gamma: &Array, beta: &Array, epsilon: f32) -> Result<Array> {
         check::layer_norm(x.shape(), gamma.shape(), beta.shape())?;
-        self.by_row(SOURCE, "layer_norm", &[x, gamma, beta], &[epsilon.into()])
+        self.by_row(LAYER_NORM, "layer_norm", &[x, gamma, beta], &[epsilon.into()])
     }
 
     /// Of an array with elements.
@@ -40,7 +39,7 @@ impl Cuda {
         let arrays = [from, self.floats(&gamma)?, slopes, self.floats(&dx)?, moments];
         let sizes = [rows.into(), width.into(), size.into(), epsilon.into(), usize::from(of_x).into()];
         let arguments = [arrays, sizes].concat();
-        self.launch(SOURCE, "layer_norm_grad", teams(rows, size), &arguments)?;
+        self.launch(LAYER_NORM, "layer_norm_grad", teams(rows, size), &arguments)?;
         let mut gradients = [of_x.then_some(dx), None, None];
         if of_gamma || of_beta {
             let chunk = rows.div_ceil(PARTS).max(CHUNK);
@@ -48,7 +47,7 @@ impl Cuda {
             let sums = self.fresh("layer_norm_grad", Shape::new(&[2, parts, width])?)?;
             let arguments = [from, slopes, moments, self.floats(&sums)?, rows.into(), width.into(), chunk.into()];
             let grid = Grid { blocks: [tiles as u32, parts as u32], ..Grid::blocks(tiles, 256) };
-            self.launch(SOURCE, "layer_norm_weights", grid, &arguments)?;
+            self.launch(LAYER_NORM, "layer_norm_weights", grid, &arguments)?;
             let sums = if parts == 1 { sums } else { self.sum_along(&sums, 2, parts, width)? };
             let both = sums.tensor().reshape((2, width)).map_err(error("layer_norm_grad"))?;
             for (i, wanted) in [of_gamma, of_beta].into_iter().enumerate().filter(|&(_, wanted)| wanted) {

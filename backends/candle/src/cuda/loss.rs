@@ -1,12 +1,11 @@
 //! The cross-entropies from logits, a row at a time, and their gradients.
 
 use super::reduce::{team, teams};
-use super::{Arg, Cuda, Source, source};
+use super::sources::LOSS;
+use super::{Arg, Cuda};
 use crate::array::{Array, Indices};
 use elman::backend::check;
 use elman::{Error, Result, Shape};
-
-pub(super) const SOURCE: Source = source!(loss, team);
 
 impl Cuda {
     pub(crate) fn sparse_cross_entropy(&self, logits: &Array, labels: &Indices, smoothing: f64) -> Result<Array> {
@@ -58,7 +57,7 @@ impl Cuda {
             let size = team(width);
             let sizes = [self.floats(&out)?, rows.into(), width.into(), size.into()];
             let arguments = [&[self.floats(&logits)?], targets, &sizes, rest].concat();
-            self.launch(SOURCE, kernel, teams(rows, size), &arguments)?;
+            self.launch(LOSS, kernel, teams(rows, size), &arguments)?;
         }
         Ok(out)
     }

@@ -5,6 +5,7 @@
 //! waits: memory that is given back is reused after the work that reads it. Work is cut by outputs, never by what is summed
 //! over, or summed in a fixed order, so that the same call gives the same bits.
 
+mod cache;
 mod dropout;
 mod elementwise;
 mod gemm;
@@ -17,6 +18,7 @@ mod recurrent;
 mod reduce;
 mod rows;
 mod softmax;
+mod sources;
 mod update;
 mod upload;
 
@@ -30,25 +32,11 @@ use candle_core::{CudaStorage, Device, Storage, Tensor, WithDType};
 use elman::{Error, Result, Shape};
 pub(crate) use gemm::Matrix;
 pub(crate) use launch::{Arg, Grid, Layout};
-pub(crate) use program::source;
-use program::{Programs, Source};
+use program::Programs;
 use recurrent::{Limits, Way};
 use std::fmt;
 use std::sync::Arc;
 use upload::Staging;
-
-/// All sources, which tests compile.
-#[cfg(test)]
-const SOURCES: &[Source] = &[
-    dropout::SOURCE,
-    elementwise::SOURCE,
-    layer_norm::SOURCE,
-    loss::SOURCE,
-    reduce::SOURCE,
-    rows::SOURCE,
-    softmax::SOURCE,
-    update::SOURCE,
-];
 
 /// What kernels need besides their operands. A clone is the same device.
 #[derive(Clone)]

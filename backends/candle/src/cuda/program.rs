@@ -1,36 +1,17 @@
-//! The kernels' sources, and their compilation by NVRTC at the first use.
+//! Programs of kernels: sources compiled by NVRTC at their first use.
 
+use super::cache;
+use super::sources::{Source, signatures};
 use crate::array::error;
 use candle_core::cuda_backend::WrapErr;
-use candle_core::cuda_backend::cudarc::driver::{CudaContext, CudaFunction, sys};
-use candle_core::cuda_backend::cudarc::nvrtc::{CompileError, CompileOptions, Ptx, compile_ptx_with_opts};
+use candle_core::cuda_backend::cudarc::driver::{CudaContext, CudaFunction, DriverError, sys};
+use candle_core::cuda_backend::cudarc::nvrtc::{
+    CompileError, CompileOptions, Ptx, compile_ptx_with_opts, sys as nvrtc,
+};
 use elman::{Error, Result};
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
-
-/// What all sources begin with.
-const COMMON: &str = include_str!("kernels/common.cuh");
-
-/// A source of several kernels, which are compiled together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Source {
-    pub(super) name: &'static str,
-    pub(super) text: &'static str,
-}
-
-/// Names a source under `kernels`, and the header that it needs.
-macro_rules! source {
-    ($name:ident $(, $header:ident)?) => {
-        $crate::cuda::program::Source {
-            name: stringify!($name),
-            text: concat!(
-                $(include_str!(concat!("kernels/", stringify!($header), ".cuh")),)?
-                include_str!(concat!("kernels/", stringify!($name), ".cu"))
-            ),
-        }
-    };
-}
-pub(crate) use source;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// A kernel, and the types of its parameters as its source has them.
 #[derive(Debug)]
@@ -62,8 +43,8 @@ impl Programs {
         }
         let mut kernels = self.kernels.write().unwrap_or_else(PoisonError::into_inner);
         if !kernels.keys().any(|&(of, _)| of == source.name) {
-            let program = compile(source, self.architecture)?;
-            let module = self.context.load_module(program).w().map_err(error(source.name))?;
+            let program = compiled(source, self.architecture)?;
+            let module = self.context.load_module(program).map_err(|e| refused(source, e))?;
             for (name, parameters) in signatures(source.text) {
                 let function = module.load_function(name).w().map_err(error(name))?;
                 allow_shared_memory(&function, &self.context).map_err(error(name))?;
@@ -75,12 +56,68 @@ impl Programs {
     }
 }
 
-/// The source for an architecture such as `compute_90`.
+/// The source for an architecture such as `compute_90`, compiled once in a process at the most.
+fn compiled(source: Source, architecture: &'static str) -> Result<Ptx> {
+    type Known = HashMap<(&'static str, &'static str), Ptx>;
+    static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = known.get_or_insert_default();
+    if let Some(program) = known.get(&(source.name, architecture)) {
+        return Ok(program.clone());
+    }
+    let by = format!("elman {}, NVRTC {}, {architecture}", env!("CARGO_PKG_VERSION"), version()?);
+    let folder = cache_folder();
+    let program = match folder.as_ref().and_then(|folder| cache::read(folder, source, &by)) {
+        Some(program) => program,
+        None => {
+            let program = compile(source, architecture)?.to_src();
+            if let Some(folder) = &folder {
+                cache::write(folder, source, &by, &program);
+            }
+            program
+        }
+    };
+    let program = Ptx::from_src(program);
+    known.insert((source.name, architecture), program.clone());
+    Ok(program)
+}
+
+/// Where programs are kept: the environment's `ELMAN_CACHE`, else `elman` in the user's folder for such files. `None` if there is none, or
+/// if `ELMAN_CACHE` is empty.
+fn cache_folder() -> Option<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let usual = || {
+        let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+        cache.map(|cache| cache.join("elman"))
+    };
+    variable("ELMAN_CACHE").or_else(usual).filter(|folder| !folder.as_os_str().is_empty())
+}
+
 fn compile(source: Source, architecture: &'static str) -> Result<Ptx> {
     let name = Some(format!("{}.cu", source.name));
     let options = vec!["--std=c++17".to_string()];
     let options = CompileOptions { arch: Some(architecture), options, name, ..Default::default() };
-    compile_ptx_with_opts([COMMON, source.text].concat(), options).map_err(failed)
+    compile_ptx_with_opts(source.text, options).map_err(failed)
+}
+
+/// That of NVRTC.
+#[allow(unsafe_code)]
+fn version() -> Result<String> {
+    let (mut major, mut minor) = (0, 0);
+    // SAFETY: it writes two numbers to the places given.
+    let told = unsafe { nvrtc::nvrtcVersion(&mut major, &mut minor) };
+    told.result().map(|()| format!("{major}.{minor}")).map_err(|e| error("NVRTC")(candle_core::Error::wrap(e)))
+}
+
+/// The driver's refusal of a program, which mostly is one of a compiler that is newer than the driver.
+fn refused(source: Source, e: DriverError) -> Error {
+    match e.0 {
+        sys::CUresult::CUDA_ERROR_UNSUPPORTED_PTX_VERSION => {
+            let found = version().unwrap_or_else(|_| "another".to_string());
+            Error::invalid("NVRTC", "one that is no newer than the driver, by its CUDA version", found)
+        }
+        _ => error(source.name)(candle_core::Error::wrap(e)),
+    }
 }
 
 /// Lets a kernel ask for all the shared memory that a block can have.
@@ -98,56 +135,5 @@ fn failed(e: CompileError) -> Error {
             Error::invalid("NVRTC", "CUDA C that it compiles", log.to_string_lossy())
         }
         _ => error("NVRTC")(candle_core::Error::wrap(e)),
-    }
-}
-
-/// The kernels of a source with the types of their parameters: of
-/// `extern "C" __global__ void name(const float *x, int n)` the name and `["const float *", "int"]`. Launch bounds may stand
-/// before the name.
-pub(super) fn signatures(text: &'static str) -> Vec<(&'static str, Vec<String>)> {
-    let kernels = text.split("extern \"C\" __global__ void").skip(1);
-    let signature = |kernel: &'static str| {
-        let kernel = match kernel.trim_start().strip_prefix("__launch_bounds__") {
-            Some(bounded) => bounded.split_once(')')?.1,
-            None => kernel,
-        };
-        let (name, rest) = kernel.split_once('(')?;
-        let (parameters, _) = rest.split_once(')')?;
-        Some((name.trim(), parameters.split(',').map(type_of).collect()))
-    };
-    kernels.filter_map(signature).collect()
-}
-
-/// The type of a parameter, without its name and what does not concern a caller.
-fn type_of(parameter: &str) -> String {
-    let words = parameter.replace('*', " * ");
-    let words: Vec<&str> = words.split_whitespace().filter(|&word| word != "__restrict__").collect();
-    words[..words.len().saturating_sub(1)].join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn signatures_are_read_from_the_source() {
-        let text =
-            "extern \"C\" __global__ void one(const float *__restrict__ x, unsigned long long n,\n  Layout at) {}
-            extern \"C\" __global__ void __launch_bounds__(256) two(float* y) {}";
-        let [(one, of_one), (two, of_two)] = &signatures(text)[..] else { panic!("two kernels") };
-        assert_eq!((*one, *two), ("one", "two"));
-        assert_eq!(*of_one, ["const float *", "unsigned long long", "Layout"]);
-        assert_eq!(*of_two, ["float *"]);
-    }
-
-    /// The compiler needs no GPU, but its library.
-    #[test]
-    fn every_source_compiles_and_has_the_kernels_that_are_read_from_it() {
-        for source in crate::cuda::SOURCES.iter().copied().chain(crate::cuda::recurrent::sources()) {
-            let program = compile(source, "compute_90").unwrap_or_else(|e| panic!("{}: {e}", source.name));
-            for (kernel, _) in signatures(source.text) {
-                assert!(program.to_src().contains(&format!(".entry {kernel}(")), "{kernel} of {}", source.name);
-            }
-        }
     }
 }

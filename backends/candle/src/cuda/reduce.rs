@@ -1,10 +1,9 @@
 //! Sums and maxima along axes.
 
-use super::{Cuda, Grid, Source, source};
+use super::sources::REDUCE;
+use super::{Cuda, Grid};
 use crate::array::{Array, Indices, error};
 use elman::{Result, Shape};
-
-pub(super) const SOURCE: Source = source!(reduce, team);
 
 /// The longest part of a row that one team adds up; the parts' sums are added then.
 const ROW: usize = 8192;
@@ -58,7 +57,7 @@ impl Cuda {
             let n = outer * parts;
             let sizes = [n.into(), parts.into(), length.into(), ROW.into(), size.into()];
             let arguments = [&[self.floats(x)?, self.floats(&sums)?], &sizes[..]].concat();
-            self.launch(SOURCE, "sum_rows", teams(n, size), &arguments)?;
+            self.launch(REDUCE, "sum_rows", teams(n, size), &arguments)?;
             (sums, parts)
         } else {
             let columns = inner.min(32);
@@ -71,7 +70,7 @@ impl Cuda {
             let sizes = [length.into(), inner.into(), columns.into(), chunk.into()];
             let arguments = [&[self.floats(x)?, self.floats(&sums)?], &sizes[..]].concat();
             let grid = Grid { blocks: [tiles as u32, parts as u32], ..Grid::blocks(tiles, 256) };
-            self.launch(SOURCE, "sum_columns", grid, &arguments)?;
+            self.launch(REDUCE, "sum_columns", grid, &arguments)?;
             (sums, parts)
         };
         if parts == 1 { Ok(sums) } else { self.sum_along(&sums, outer, parts, inner) }
@@ -83,9 +82,9 @@ impl Cuda {
         let [from, to] = [self.floats(&a)?, self.floats(&out)?];
         if inner == 1 {
             let size = team(length);
-            self.launch(SOURCE, "most_rows", teams(n, size), &[from, to, n.into(), length.into(), size.into()])?;
+            self.launch(REDUCE, "most_rows", teams(n, size), &[from, to, n.into(), length.into(), size.into()])?;
         } else {
-            self.launch(SOURCE, "most_columns", Grid::over(n), &[from, to, n.into(), length.into(), inner.into()])?;
+            self.launch(REDUCE, "most_columns", Grid::over(n), &[from, to, n.into(), length.into(), inner.into()])?;
         }
         Ok(out)
     }
@@ -96,9 +95,9 @@ impl Cuda {
         let (a, out) = (self.packed(a)?, self.fresh_indices("argmax", shape, length)?);
         let [from, to] = [self.floats(&a)?, self.whole(&out)?];
         if inner == 1 {
-            self.launch(SOURCE, "place_rows", teams(n, 32), &[from, to, n.into(), length.into()])?;
+            self.launch(REDUCE, "place_rows", teams(n, 32), &[from, to, n.into(), length.into()])?;
         } else {
-            self.launch(SOURCE, "place_columns", Grid::over(n), &[from, to, n.into(), length.into(), inner.into()])?;
+            self.launch(REDUCE, "place_columns", Grid::over(n), &[from, to, n.into(), length.into(), inner.into()])?;
         }
         Ok(out)
     }

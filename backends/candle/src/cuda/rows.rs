@@ -1,10 +1,9 @@
 //! Rows by index, and one-hot rows.
 
-use super::{Arg, Cuda, Grid, Source, source};
+use super::sources::ROWS;
+use super::{Arg, Cuda, Grid};
 use crate::array::{Array, Indices};
 use elman::{Result, Shape};
-
-pub(super) const SOURCE: Source = source!(rows, pointwise);
 
 /// A warp adds up so many rows at most; what several warps have of one sum is added in a further pass.
 const SEGMENT: usize = 64;
@@ -15,14 +14,14 @@ impl Cuda {
     pub(crate) fn gather(&self, table: &Array, rows: &Indices, shape: Shape) -> Result<Array> {
         let (table, out, n) = (self.packed(table)?, self.fresh("gather", shape)?, shape.elements());
         let arguments = [n.into(), self.floats(&table)?, self.whole(rows)?, self.floats(&out)?, shape.last().into()];
-        self.launch(SOURCE, "gather", Grid::over(n.div_ceil(4)), &arguments)?;
+        self.launch(ROWS, "gather", Grid::over(n.div_ceil(4)), &arguments)?;
         Ok(out)
     }
 
     pub(crate) fn one_hot(&self, a: &Indices, shape: Shape) -> Result<Array> {
         let (out, n) = (self.fresh("one_hot", shape)?, shape.elements());
         let arguments = [n.into(), self.whole(a)?, self.floats(&out)?, shape.last().into()];
-        self.launch(SOURCE, "one_hot", Grid::over(n), &arguments)?;
+        self.launch(ROWS, "one_hot", Grid::over(n), &arguments)?;
         Ok(out)
     }
 
@@ -46,7 +45,7 @@ impl Cuda {
             let sizes = [pass.segments.into(), width.into()];
             let blocks = [pass.segments.div_ceil(8) as u32, width.div_ceil(128) as u32];
             let grid = Grid { blocks, ..Grid::blocks(0, 256) };
-            self.launch(SOURCE, "sum_segments", grid, &[&arrays[..], &sizes].concat())?;
+            self.launch(ROWS, "sum_segments", grid, &[&arrays[..], &sizes].concat())?;
             from = parts;
         }
         Ok(out)

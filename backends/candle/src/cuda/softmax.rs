@@ -1,30 +1,29 @@
 //! Softmax and its logarithm along the last axis, a row at a time.
 
 use super::reduce::{team, teams};
-use super::{Arg, Cuda, Source, source};
+use super::sources::{SOFTMAX, Source};
+use super::{Arg, Cuda};
 use crate::array::Array;
 use elman::backend::check;
 use elman::{Error, Result};
 
-pub(super) const SOURCE: Source = source!(softmax, team);
-
 impl Cuda {
     pub(crate) fn softmax(&self, x: &Array) -> Result<Array> {
-        self.by_row(SOURCE, "softmax", &[x], &[])
+        self.by_row(SOFTMAX, "softmax", &[x], &[])
     }
 
     pub(crate) fn log_softmax(&self, x: &Array) -> Result<Array> {
-        self.by_row(SOURCE, "log_softmax", &[x], &[])
+        self.by_row(SOFTMAX, "log_softmax", &[x], &[])
     }
 
     pub(crate) fn softmax_grad(&self, y: &Array, dy: &Array) -> Result<Array> {
         check::same_shape("softmax_grad", y.shape(), dy.shape())?;
-        self.by_row(SOURCE, "softmax_grad", &[y, dy], &[])
+        self.by_row(SOFTMAX, "softmax_grad", &[y, dy], &[])
     }
 
     pub(crate) fn log_softmax_grad(&self, y: &Array, dy: &Array) -> Result<Array> {
         check::same_shape("log_softmax_grad", y.shape(), dy.shape())?;
-        self.by_row(SOURCE, "log_softmax_grad", &[y, dy], &[])
+        self.by_row(SOFTMAX, "log_softmax_grad", &[y, dy], &[])
     }
 
     /// Calls a kernel with the operands, the first of which gives rows and the shape of the result, the result, the number of

@@ -1,12 +1,11 @@
 //! Optimiser steps: one pass over a weight and its state, in place.
 
-use super::{Arg, Cuda, Grid, Source, source};
+use super::sources::UPDATE;
+use super::{Arg, Cuda, Grid};
 use crate::array::{Array, Indices};
 use elman::Result;
 use elman::backend::update::Epsilon;
 use elman::backend::{Reach, Update, check};
-
-pub(super) const SOURCE: Source = source!(update, pointwise);
 
 impl Cuda {
     /// The caller has checked the shapes and the number of arrays in the state.
@@ -14,7 +13,7 @@ impl Cuda {
         let n = w.shape().elements();
         let g = self.packed(g)?;
         let arguments = [&rule_of(rule)[..], &[n.into()], &self.in_place(w, &g, state)?].concat();
-        self.launch(SOURCE, "update", Grid::over(n.div_ceil(4)), &arguments)
+        self.launch(UPDATE, "update", Grid::over(n.div_ceil(4)), &arguments)
     }
 
     /// The same for a table `[n, d]` from the gradients of some of its rows. Errors when these are not rising.
@@ -36,7 +35,7 @@ impl Cuda {
         let g = self.packed(g)?;
         let which = [self.whole(rows)?, k.into(), width.into(), usize::from(all).into()];
         let arguments = [&rule_of(rule)[..], &[count.into()], &self.in_place(w, &g, state)?, &which].concat();
-        self.launch(SOURCE, "update_rows", Grid::blocks(count.div_ceil(8), 256), &arguments)
+        self.launch(UPDATE, "update_rows", Grid::blocks(count.div_ceil(8), 256), &arguments)
     }
 
     /// Where the numbers of a weight, its gradient and its state are; weight and state may be changed there.

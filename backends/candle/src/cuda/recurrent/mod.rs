@@ -287,9 +287,3 @@ fn check_saved(saved: &[Array], [all, states]: [Shape; 2], g: usize) -> Result<(
         }
     }
 }
-
-/// All sources, for a test that they compile.
-#[cfg(test)]
-pub(super) fn sources() -> impl Iterator<Item = super::Source> {
-    steps::sources().into_iter().chain(resident::sources())
-}

@@ -2,7 +2,7 @@
 
 use super::{Network, Way};
 use crate::Precision;
-use crate::cuda::program::Source;
+use crate::cuda::sources::recurrent_resident;
 use crate::cuda::{Arg, Cuda, Grid};
 use candle_core::cuda_backend::cudarc::driver::DeviceRepr;
 use elman::Result;
@@ -114,7 +114,8 @@ impl Plan {
         let left = (limits.shared / 4).checked_sub(weights + sums)?;
         let chunk = (left / height / 8 * 8).min(terms.next_multiple_of(8));
         // Chunks of a few terms would only wait.
-        let fits = groups > 0 && rows * units <= PAIRS * THREADS && rows * columns <= SUMS * THREADS && chunk >= terms.min(64);
+        let fits =
+            groups > 0 && rows * units <= PAIRS * THREADS && rows * columns <= SUMS * THREADS && chunk >= terms.min(64);
         let whole = !tensor_cores || (columns % 16 == 0 && rows % 8 == 0);
         // Of the multiplications that a processor could do in a cycle, 128 or some 600, a part waits for what they take; it
         // reads some 32 bytes a cycle from the second cache; blocks wait for each other, and for memory, some 2000 cycles.
@@ -145,7 +146,7 @@ impl Plan {
             shared: 4 * self.shared,
             together: true,
         };
-        cuda.launch(source(sizes.g), kernel, grid, &[Arg::Network(x), Arg::Cut(cut)])
+        cuda.launch(recurrent_resident(sizes.g), kernel, grid, &[Arg::Network(x), Arg::Cut(cut)])
     }
 }
 
@@ -159,36 +160,6 @@ fn cycles_of_steps(limits: Limits, precision: Precision, Sizes { n, u, g, .. }: 
     };
     let waves = n.next_multiple_of(32);
     9000.0 + (waves * u * u * g) as f64 / (a_cycle * limits.processors as f64)
-}
-
-/// The kernels of a cell with so many gates.
-fn source(g: usize) -> Source {
-    macro_rules! of {
-        ($name:literal, $gates:literal) => {
-            Source {
-                name: $name,
-                text: concat!(
-                    "#define GATES ",
-                    $gates,
-                    "\n",
-                    include_str!("../kernels/cells.cuh"),
-                    include_str!("../kernels/fragments.cuh"),
-                    include_str!("../kernels/recurrent_resident.cu")
-                ),
-            }
-        };
-    }
-    match g {
-        1 => of!("elman_resident", "1"),
-        3 => of!("gru_resident", "3"),
-        _ => of!("lstm_resident", "4"),
-    }
-}
-
-/// All sources, for a test that they compile.
-#[cfg(test)]
-pub(super) fn sources() -> [Source; 3] {
-    [1, 3, 4].map(source)
 }
 
 #[cfg(test)]

@@ -1,39 +1,10 @@
 //! A product of cuBLAS and a kernel for each step.
 
 use super::Network;
-use crate::cuda::program::Source;
+use crate::cuda::sources::recurrent_steps;
 use crate::cuda::{Arg, Cuda, Grid, Matrix};
 use elman::backend::recurrent::Sizes;
 use elman::{Result, Shape};
-
-/// The kernels of a cell with so many gates.
-fn source(g: usize) -> Source {
-    macro_rules! of {
-        ($name:literal, $gates:literal) => {
-            Source {
-                name: $name,
-                text: concat!(
-                    "#define GATES ",
-                    $gates,
-                    "\n",
-                    include_str!("../kernels/cells.cuh"),
-                    include_str!("../kernels/recurrent_steps.cu")
-                ),
-            }
-        };
-    }
-    match g {
-        1 => of!("elman_steps", "1"),
-        3 => of!("gru_steps", "3"),
-        _ => of!("lstm_steps", "4"),
-    }
-}
-
-/// All sources, for a test that they compile.
-#[cfg(test)]
-pub(super) fn sources() -> [Source; 3] {
-    [1, 3, 4].map(source)
-}
 
 /// The `s`-th step of the walk.
 fn step(x: &Network, s: usize) -> usize {
@@ -41,7 +12,7 @@ fn step(x: &Network, s: usize) -> usize {
 }
 
 pub(super) fn forward(cuda: &Cuda, x: Network, Sizes { n, t, u, g }: Sizes) -> Result<()> {
-    let (source, grid) = (source(g), Grid::over(n * u));
+    let (source, grid) = (recurrent_steps(g), Grid::over(n * u));
     cuda.launch(source, "begin", grid, &[Arg::Network(x)])?;
     // A GRU needs the candidate's product apart from the rest.
     let product = (g == 3).then(|| cuda.fresh("recurrent", Shape::new(&[n, g * u])?)).transpose()?;
@@ -65,7 +36,7 @@ pub(super) fn forward(cuda: &Cuda, x: Network, Sizes { n, t, u, g }: Sizes) -> R
 }
 
 pub(super) fn backward(cuda: &Cuda, x: Network, Sizes { n, t, u, g }: Sizes) -> Result<()> {
-    let (source, grid) = (source(g), Grid::over(n * u));
+    let (source, grid) = (recurrent_steps(g), Grid::over(n * u));
     let product = cuda.fresh("recurrent_grad", Shape::new(&[n, u])?)?;
     let product = cuda.address(&product)?;
     let from = if x.dv == 0 { x.dz } else { x.dv };
