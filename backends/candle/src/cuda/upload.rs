@@ -62,8 +62,8 @@ impl Staging {
             return Ok(None);
         }
         let done = context.new_event(Some(sys::CUevent_flags::CU_EVENT_DISABLE_TIMING))?;
-        // SAFETY: it is written before it is read.
-        let memory = unsafe { context.alloc_pinned(size) }?;
+        // SAFETY: it is written before it is read. A system may pin less than this crate would like.
+        let Ok(memory) = (unsafe { context.alloc_pinned(size) }) else { return Ok(None) };
         pool.total += size;
         Ok(Some(Buffer { memory, done }))
     }
