@@ -59,7 +59,7 @@ fn tolerance<B: Backend>() -> f64 {
 }
 
 fn path(file: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{file}.safetensors"))
+    common::golden::file(file)
 }
 
 /// All names in one of the files, sorted.

@@ -22,10 +22,16 @@ pub(crate) struct Case {
     pub(crate) args: Value,
 }
 
+/// The path of a file. A program that was built elsewhere is told where the package is here.
+pub(crate) fn file(name: &str) -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    PathBuf::from(package).join("tests/golden").join(format!("{name}.safetensors"))
+}
+
 impl Golden {
     /// The file `<name>.safetensors`.
     pub(crate) fn open(name: &str) -> Golden {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.safetensors"));
+        let path = file(name);
         let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
         let cases =

@@ -6,6 +6,7 @@
 //! over, or summed in a fixed order, so that the same call gives the same bits.
 
 mod cache;
+mod compile;
 mod dropout;
 mod elementwise;
 mod gemm;

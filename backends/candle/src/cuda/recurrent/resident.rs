@@ -84,12 +84,13 @@ impl Plan {
     /// The cut that should take the least time, of a product of `terms` terms with `columns` columns for each unit.
     fn best(limits: Limits, precision: Precision, sizes: Sizes, terms: usize, columns: usize) -> Option<Self> {
         const UNITS: [usize; 9] = [4, 8, 12, 16, 20, 24, 32, 48, 64];
+        let by = |tensor_cores| {
+            let plans = UNITS.map(|units| Plan::of(limits, sizes, [terms, columns], units, tensor_cores));
+            plans.into_iter().flatten().min_by(|a, b| a.cycles.total_cmp(&b.cycles))
+        };
         // Tensor cores multiply TF32 where that or less is asked for.
-        let ways: &[bool] = if precision == Precision::F32 { &[false] } else { &[true, false] };
-        let cuts = ways.iter().flat_map(|&tensor_cores| UNITS.map(|units| (tensor_cores, units)));
-        let plans =
-            cuts.filter_map(|(tensor_cores, units)| Plan::of(limits, sizes, [terms, columns], units, tensor_cores));
-        plans.min_by(|a, b| a.cycles.total_cmp(&b.cycles))
+        let tensor_cores = (precision != Precision::F32).then(|| by(true)).flatten();
+        tensor_cores.or_else(|| by(false))
     }
 
     /// The cut with so many units to a block, if it fits.
