@@ -114,3 +114,10 @@ fn on_cuda_in_tf32() {
 fn on_cuda_in_bf16() {
     on_cuda(Precision::Bf16, 1e-1);
 }
+
+#[test]
+#[cfg(feature = "cuda")]
+fn on_cuda_a_number_without_a_device_is_an_error_that_tells_it() {
+    let message = Candle::cuda(1000).unwrap_err().to_string();
+    assert!(message.starts_with("cuda:1000: expected") && message.ends_with("found 1000"), "{message}");
+}

@@ -22,6 +22,7 @@ mod train;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use common::{Options, Program, Which};
+use elman_candle::Precision;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,8 +68,8 @@ struct Trained {
 impl Trained {
     /// Runs a program with this model.
     fn launch(&self, json: Option<PathBuf>, program: &impl Program) -> anyhow::Result<()> {
-        let (device, threads) = (self.device.clone(), self.threads);
-        common::launch(NAME, &Options { backend: self.backend, device, threads, seed: 0, json }, program)
+        let (device, precision, threads) = (self.device.clone(), Precision::default(), self.threads);
+        common::launch(NAME, &Options { backend: self.backend, device, precision, threads, seed: 0, json }, program)
     }
 }
 

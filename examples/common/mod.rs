@@ -14,7 +14,7 @@ use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 use elman::Backend;
 use elman::model::{Evaluation, History};
-use elman_candle::Candle;
+use elman_candle::{Candle, Precision};
 use elman_reference::Reference;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -28,6 +28,9 @@ pub struct Options {
     /// Where it runs: cpu, or, with candle and built with that feature, cuda:N or metal:N
     #[arg(long, default_value = "cpu")]
     pub device: String,
+    /// What matrix products of a CUDA device multiply: f32, or faster and with fewer bits tf32 and bf16
+    #[arg(long, default_value_t)]
+    pub precision: Precision,
     /// Threads on the CPU [default: all cores]
     #[arg(long)]
     pub threads: Option<usize>,
@@ -64,12 +67,15 @@ pub fn launch(name: &str, options: &Options, program: &impl Program) -> anyhow::
     if let Some(path) = &options.json {
         check_file("--json", path)?;
     }
-    let cpu = options.device == "cpu";
+    let (cpu, precision) = (options.device == "cpu", options.precision);
+    if precision != Precision::F32 && !options.device.starts_with("cuda") {
+        bail!("--precision {precision}: only CUDA devices have it, not {}", options.device);
+    }
     let (backend, results) = match options.backend {
         Which::Reference if !cpu => bail!("--device {}: the reference backend runs on the CPU only", options.device),
         Which::Reference => run(&Reference::<f32>::with_threads(threads), options, program)?,
         Which::Candle if cpu => run(&Candle::cpu_with_threads(threads)?, options, program)?,
-        Which::Candle => run(&device(&options.device)?, options, program)?,
+        Which::Candle => run(&device(&options.device)?.with_precision(precision), options, program)?,
     };
     let Some(path) = &options.json else { return Ok(()) };
     let mut object = Map::from_iter([
@@ -77,6 +83,7 @@ pub fn launch(name: &str, options: &Options, program: &impl Program) -> anyhow::
         ("backend".to_string(), json!(options.backend.to_possible_value().map(|value| value.get_name().to_string()))),
         ("backend_name".to_string(), json!(backend)),
         ("device".to_string(), json!(options.device)),
+        ("precision".to_string(), json!(precision.to_string())),
         ("threads".to_string(), json!(threads)),
         ("seed".to_string(), json!(options.seed)),
     ]);
@@ -107,7 +114,7 @@ fn device(name: &str) -> anyhow::Result<Candle> {
         "metal" => Candle::metal(ordinal),
         _ => bail!("--device {name}: expected cpu, cuda:N or metal:N"),
     };
-    device.with_context(|| format!("--device {name}: not to be had; build with `--features {kind}` where there is one"))
+    device.with_context(|| format!("--device {name}"))
 }
 
 /// Finds out before the work whether its results will have a place.

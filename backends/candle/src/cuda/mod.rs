@@ -173,7 +173,10 @@ fn check_driver(ordinal: usize) -> Result<()> {
             let expected = format!("a driver for CUDA {} or newer (580 or newer)", name(NEEDED));
             Err(missing(expected, format!("one for CUDA {}", name(version))))
         }
-        Err(e) => Err(missing("a GPU of NVIDIA's with its driver".to_string(), e.to_string())),
+        Err(e) => {
+            let told = e.error_string().map(|told| told.to_string_lossy().into_owned());
+            Err(missing("a GPU of NVIDIA's with its driver".to_string(), told.unwrap_or_else(|_| e.to_string())))
+        }
         Ok(count) if ordinal >= count.unsigned_abs() as usize => {
             let expected = match count {
                 0 => "a GPU of NVIDIA's".to_string(),
