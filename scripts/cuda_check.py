@@ -166,7 +166,12 @@ class Checks:
         self.report.check(check, "; ".join(said) or "it ran no tests", ok, start)
 
     def contract(self):
-        self.tests("contract", "contract", self.program("tests/contract"), self.options.filter)
+        program, tests = self.program("tests/contract"), self.options.filter
+        self.tests("contract", "contract", program, tests)
+        # By itself the library takes the way that should be faster.
+        for way in ["steps", "resident"]:
+            command = ["env", f"ELMAN_RECURRENT={way}", program, f"{tests}::recurrent", f"{tests}::projected"]
+            self.tests(f"contract, recurrent networks, {way}", "contract", *command)
 
     def golden(self):
         for name in GOLDEN:

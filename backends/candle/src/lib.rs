@@ -11,8 +11,8 @@
 //! # Ok::<(), elman::Error>(())
 //! ```
 //!
-//! Candle gives the devices, the memory and its kernels. On a CPU the kernels are elman's own: they fuse what belongs
-//! together, reuse memory and update in place. Candle's backpropagation is not used; the tape is elman's.
+//! Candle gives the devices, the memory and its kernels. On a CPU and on GPUs of NVIDIA's the kernels are elman's own: they
+//! fuse what belongs together, reuse memory and update in place. Candle's backpropagation is not used; the tape is elman's.
 #![deny(unsafe_code)]
 
 mod array;

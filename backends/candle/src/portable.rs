@@ -1,4 +1,5 @@
-//! The required operations by candle's own kernels, the same code for CPU, CUDA and Metal.
+//! The required operations by candle's own kernels, the same code for every device: what runs on Metal, and what elman's
+//! kernels for the CPU and for CUDA are compared with.
 //!
 //! Where candle departs from the contract of [`elman::Backend`] the difference is made up here:
 //! * its `maximum`, `minimum`, `sign` and maximum along an axis drop a NaN;
