@@ -24,6 +24,9 @@ mod cuda;
 #[cfg(all(test, not(feature = "cuda")))]
 mod cuda {
     mod cache;
+    mod recurrent {
+        mod plan;
+    }
     mod sources;
 }
 mod interop;

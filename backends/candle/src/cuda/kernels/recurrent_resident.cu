@@ -5,7 +5,7 @@
 // its sequences between them, and after each step wait for each other; groups know nothing of each other. All blocks must
 // be running at the same time. `GATES` tells the cell; each has a program of its own.
 //
-// A step is a product of the group's states, which are gathered anew into shared memory, with the block's weights, which
+// A step is a product of the group's states, which are read anew into shared memory, with the block's weights, which
 // stay there. Each thread sums up a tile of 4 by 4 for a part of the terms ("way"), and who needs a sum adds up the ways.
 
 #define PAIRS 4
@@ -47,42 +47,65 @@ struct Block {
     }
 };
 
-// Terms `first ..` of the states of each row, from the first row's on (the next is `stride` further), into shared memory. Other
-// blocks have just written them, so they are read past the first cache.
-__device__ void gather(const Block &b, const float *from, size_t stride, unsigned rows_there, unsigned first) {
-    // Neighbouring threads have neighbouring rows, so that they write to neighbouring places; each has four terms.
-    for (unsigned i = threadIdx.x; i < b.rows * (b.chunk / 4); i += THREADS) {
-        unsigned row = i % b.rows, term = i / b.rows * 4;
-        const float *state = from + row * stride + first + term;
-        unsigned count = first + term < b.terms ? min(4u, b.terms - first - term) : 0;
-        float four[4] = {};
-        if (row < rows_there && count > 0) {
-            if (count == 4 && ((u64)state & 15) == 0) {
-                float4 all = __ldcg((const float4 *)state);
-                four[0] = all.x, four[1] = all.y, four[2] = all.z, four[3] = all.w;
-            } else {
-                for (unsigned k = 0; k < count; k++) four[k] = __ldcg(state + k);
-            }
+// States on their way to shared memory: so many fours of terms for each thread.
+#define FOURS 4
+struct Ahead {
+    float four[FOURS][4];
+};
+
+// Asks for terms `first ..` of the states of each row, from the first row's on (the next is `stride` further). Other blocks have
+// just written them, so they are read past the first cache. Neighbouring threads have neighbouring rows, so that they will
+// write to neighbouring places.
+__device__ __forceinline__ void load(Ahead &ahead, const Block &b, const float *from, size_t stride, unsigned rows_there,
+                                     unsigned first) {
+#pragma unroll
+    for (int j = 0; j < FOURS; j++) {
+        unsigned i = j * THREADS + threadIdx.x, row = i % b.rows, term = first + i / b.rows * 4;
+        bool there = row < rows_there && term < b.terms && term < first + b.chunk;
+        unsigned count = there ? min(4u, b.terms - term) : 0;
+        const float *state = from + row * stride + term;
+        float4 all = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+        if (count == 4 && ((u64)state & 15) == 0) {
+            all = __ldcg((const float4 *)state);
+        } else {
+            if (count > 0) all.x = __ldcg(state);
+            if (count > 1) all.y = __ldcg(state + 1);
+            if (count > 2) all.z = __ldcg(state + 2);
+            if (count > 3) all.w = __ldcg(state + 3);
         }
-        // Beyond the last term there are zeros.
+        ahead.four[j][0] = all.x, ahead.four[j][1] = all.y, ahead.four[j][2] = all.z, ahead.four[j][3] = all.w;
+    }
+}
+
+// Puts them there; beyond the last term there are zeros.
+__device__ __forceinline__ void put(const Ahead &ahead, const Block &b) {
+#pragma unroll
+    for (int j = 0; j < FOURS; j++) {
+        unsigned i = j * THREADS + threadIdx.x, row = i % b.rows, term = i / b.rows * 4;
+        if (term >= b.chunk) break;
         for (unsigned k = 0; k < 4; k++) {
-            b.states[(term + k) * b.height + row] = b.tensor_cores ? fragments::rounded(four[k]) : four[k];
+            float state = ahead.four[j][k];
+            b.states[(term + k) * b.height + row] = b.tensor_cores ? fragments::rounded(state) : state;
         }
     }
 }
 
-// The product of the states at `from` with the block's weights, into its sums.
+// The product of the states at `from` with the block's weights, into its sums. The next chunk of states is on its way while
+// one is multiplied.
 __device__ void product(const Block &b, const float *from, size_t stride, unsigned rows_there) {
     unsigned across = b.columns / 4, tiles = across * (b.rows / 4);
     unsigned tile = threadIdx.x % tiles, way = threadIdx.x / tiles;
     unsigned column = tile % across * 4, row = tile / across * 4;
     float sums[4][4] = {};
     fragments::Sums tensor = {};
+    Ahead ahead;
+    load(ahead, b, from, stride, rows_there, 0);
     for (unsigned first = 0; first < b.terms; first += b.chunk) {
         unsigned terms = min(b.chunk, b.terms - first);
         __syncthreads();
-        gather(b, from, stride, rows_there, first);
+        put(ahead, b);
         __syncthreads();
+        if (first + b.chunk < b.terms) load(ahead, b, from, stride, rows_there, first + b.chunk);
         const float *weights = b.weights + first * b.width;
         if (b.tensor_cores) {
             fragments::multiply(tensor, weights, b.width, b.columns, b.states, b.height, b.rows, (terms + 7) / 8);

@@ -7,10 +7,12 @@
 //!
 //! Both write the same arrays, and the gradients for the weights are products over all steps at once.
 
+mod plan;
 mod resident;
 mod steps;
 
-pub(crate) use resident::{Cut, Limits};
+pub(crate) use plan::Limits;
+pub(crate) use resident::Cut;
 
 use super::{Cuda, Matrix};
 use crate::Candle;
@@ -196,9 +198,8 @@ impl Cuda {
             c: address(self, c.as_ref())?,
             ..operands.network(self, cell, x, sizes)?
         };
-        match resident::Plan::forward(self, sizes)? {
-            Some(plan) => plan.run(self, "forward", network, sizes)?,
-            None => steps::forward(self, network, sizes)?,
+        if !resident::forward(self, network, sizes)? {
+            steps::forward(self, network, sizes)?;
         }
         let saved = if x.gradient { [Some(gates), Some(taken), inner].into_iter().flatten().collect() } else { vec![] };
         Ok(Some(Outcome { outputs, h, c, saved }))
@@ -240,9 +241,8 @@ impl Cuda {
             dv: address(self, dv.as_ref())?,
             ..operands.network(self, cell, x, sizes)?
         };
-        match resident::Plan::backward(self, sizes)? {
-            Some(plan) => plan.run(self, "backward", network, sizes)?,
-            None => steps::backward(self, network, sizes)?,
+        if !resident::backward(self, network, sizes)? {
+            steps::backward(self, network, sizes)?;
         }
         let [of_z, of_kernel, of_first, of_u, of_bias, of_h, of_c] = wanted;
         let dv = dv.as_ref().unwrap_or(&dz);

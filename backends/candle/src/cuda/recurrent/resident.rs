@@ -1,18 +1,12 @@
-//! One launch for all steps: how the work is cut (see `kernels/recurrent_resident.cu`).
+//! One launch for all steps (see `kernels/recurrent_resident.cu`).
 
+use super::plan::{Plan, THREADS, cycles_of_steps};
 use super::{Network, Way};
-use crate::Precision;
 use crate::cuda::sources::recurrent_resident;
 use crate::cuda::{Arg, Cuda, Grid};
 use candle_core::cuda_backend::cudarc::driver::DeviceRepr;
 use elman::Result;
 use elman::backend::recurrent::Sizes;
-
-/// Threads of a block, and pairs of a sequence and a unit that one of them has at most; as in the kernels.
-const THREADS: usize = 256;
-const PAIRS: usize = 4;
-/// Sums of a thread: a tile of 4 by 4, or by tensor cores as many as twice that.
-const SUMS: usize = 16;
 
 /// The fields of `Cut` in the kernels.
 #[repr(C)]
@@ -34,179 +28,48 @@ pub(crate) struct Cut {
 #[allow(unsafe_code)]
 unsafe impl DeviceRepr for Cut {}
 
-/// A way to cut the work.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Plan {
-    slices: usize,
-    groups: usize,
-    units: usize,
-    rows: usize,
-    chunk: usize,
-    /// Numbers from a term's weights and states to the next one's.
-    width: usize,
-    height: usize,
-    tensor_cores: bool,
-    /// Numbers of shared memory.
-    shared: usize,
-    /// Clock cycles of a step.
-    cycles: f64,
+/// The way forward; `false` if it is not the one to go.
+pub(super) fn forward(cuda: &Cuda, x: Network, sizes: Sizes) -> Result<bool> {
+    walk(cuda, "forward", x, sizes, [sizes.u, sizes.g])
 }
 
-/// What a GPU offers.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// Streaming multiprocessors; a block has one to itself.
-    pub(crate) processors: usize,
-    /// Bytes of shared memory that a block can have.
-    pub(crate) shared: usize,
+/// The way back, likewise.
+pub(super) fn backward(cuda: &Cuda, x: Network, sizes: Sizes) -> Result<bool> {
+    walk(cuda, "backward", x, sizes, [sizes.g * sizes.u, 1])
 }
 
-impl Plan {
-    /// For the way forward, if that is the way to go.
-    pub(super) fn forward(cuda: &Cuda, sizes: Sizes) -> Result<Option<Self>> {
-        Ok(Plan::choose(cuda, sizes, sizes.u, sizes.g))
-    }
-
-    /// For the way back.
-    pub(super) fn backward(cuda: &Cuda, sizes: Sizes) -> Result<Option<Self>> {
-        Ok(Plan::choose(cuda, sizes, sizes.g * sizes.u, 1))
-    }
-
-    fn choose(cuda: &Cuda, sizes: Sizes, terms: usize, columns: usize) -> Option<Self> {
-        let plan = Plan::best(cuda.limits, cuda.precision, sizes, terms, columns)?;
-        match cuda.way {
-            Way::Steps => None,
-            Way::Resident => Some(plan),
-            Way::Faster => (plan.cycles < cycles_of_steps(cuda.limits, cuda.precision, sizes)).then_some(plan),
-        }
-    }
-
-    /// The cut that should take the least time, of a product of `terms` terms with `columns` columns for each unit.
-    fn best(limits: Limits, precision: Precision, sizes: Sizes, terms: usize, columns: usize) -> Option<Self> {
-        const UNITS: [usize; 9] = [4, 8, 12, 16, 20, 24, 32, 48, 64];
-        let by = |tensor_cores| {
-            let plans = UNITS.map(|units| Plan::of(limits, sizes, [terms, columns], units, tensor_cores));
-            plans.into_iter().flatten().min_by(|a, b| a.cycles.total_cmp(&b.cycles))
-        };
-        // Tensor cores multiply TF32 where that or less is asked for.
-        let tensor_cores = (precision != Precision::F32).then(|| by(true)).flatten();
-        tensor_cores.or_else(|| by(false))
-    }
-
-    /// The cut with so many units to a block, if it fits.
-    fn of(
-        limits: Limits,
-        Sizes { n, u, .. }: Sizes,
-        [terms, columns]: [usize; 2],
-        units: usize,
-        tensor_cores: bool,
-    ) -> Option<Self> {
-        let (slices, columns) = (u.div_ceil(units), units * columns);
-        // A group has as few sequences as keep every processor busy.
-        let tile = if tensor_cores { 8 } else { 4 };
-        let groups = (limits.processors / slices).min(n.div_ceil(tile));
-        let rows = n.div_ceil(groups.max(1)).next_multiple_of(tile);
-        // Steps of 8 or 24 numbers let a warp's threads, which read four terms at a time, find all banks of shared memory.
-        let width = if tensor_cores { columns + 8 } else { columns };
-        let height = if tensor_cores && rows % 16 == 0 { rows + 8 } else { rows };
-        let weights = terms.next_multiple_of(8) * width;
-        // Each way has its own sums of all rows and columns.
-        let sums = SUMS * THREADS * (1 + usize::from(tensor_cores));
-        let left = (limits.shared / 4).checked_sub(weights + sums)?;
-        let chunk = (left / height / 8 * 8).min(terms.next_multiple_of(8));
-        // Chunks of a few terms would only wait.
-        let fits =
-            groups > 0 && rows * units <= PAIRS * THREADS && rows * columns <= SUMS * THREADS && chunk >= terms.min(64);
-        let whole = !tensor_cores || (columns % 16 == 0 && rows % 8 == 0);
-        // Of the multiplications that a processor could do in a cycle, 128 or some 600, a part waits for what they take; it
-        // reads some 32 bytes a cycle from the second cache; blocks wait for each other, and for memory, some 2000 cycles.
-        let a_cycle = if tensor_cores { 256.0 } else { 96.0 };
-        let cycles = (terms * columns * rows) as f64 / a_cycle + (terms * rows) as f64 / 8.0 + 2000.0;
-        let shared = weights + sums + chunk * height;
-        let groups = n.div_ceil(rows);
-        let plan = Plan { slices, groups, units, rows, chunk, width, height, tensor_cores, shared, cycles };
-        (fits && whole).then_some(plan)
-    }
-
-    pub(super) fn run(self, cuda: &Cuda, kernel: &'static str, x: Network, sizes: Sizes) -> Result<()> {
-        let arrived = cuda.fill([self.groups].into(), 0.0)?;
-        let cut = Cut {
-            slices: self.slices as u32,
-            units: self.units as u32,
-            rows: self.rows as u32,
-            chunk: self.chunk as u32,
-            width: self.width as u32,
-            height: self.height as u32,
-            tensor_cores: u32::from(self.tensor_cores),
-            padding: 0,
-            arrived: cuda.address(&arrived)?,
-        };
-        let grid = Grid {
-            blocks: [self.slices as u32, self.groups as u32],
-            threads: THREADS as u32,
-            shared: 4 * self.shared,
-            together: true,
-        };
-        cuda.launch(recurrent_resident(sizes.g), kernel, grid, &[Arg::Network(x), Arg::Cut(cut)])
-    }
-}
-
-/// What a step takes by a product of cuBLAS and a kernel, in clock cycles: two launches, a read of all weights, and the
-/// multiplications at some three quarters of the peak.
-fn cycles_of_steps(limits: Limits, precision: Precision, Sizes { n, u, g, .. }: Sizes) -> f64 {
-    let a_cycle = match precision {
-        Precision::F32 => 100.0,
-        Precision::Tf32 => 500.0,
-        Precision::Bf16 => 1000.0,
+/// With products of so many terms, and so many columns for each unit.
+fn walk(cuda: &Cuda, kernel: &'static str, x: Network, sizes: Sizes, product: [usize; 2]) -> Result<bool> {
+    let Some(plan) = Plan::best(cuda.limits, cuda.precision, sizes, product) else { return Ok(false) };
+    let goes = match cuda.way {
+        Way::Steps => false,
+        Way::Resident => true,
+        Way::Faster => plan.cycles < cycles_of_steps(cuda.limits, cuda.precision, sizes),
     };
-    let waves = n.next_multiple_of(32);
-    9000.0 + (waves * u * u * g) as f64 / (a_cycle * limits.processors as f64)
+    if goes {
+        run(plan, cuda, kernel, x, sizes)?;
+    }
+    Ok(goes)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const H100: Limits = Limits { processors: 132, shared: 227 * 1024 };
-
-    const PRECISIONS: [Precision; 2] = [Precision::F32, Precision::Tf32];
-
-    fn plan(precision: Precision, n: usize, u: usize) -> Option<Plan> {
-        Plan::best(H100, precision, Sizes { n, t: 80, u, g: 4 }, u, 4)
-    }
-
-    /// All blocks are running at the same time, and have all units of all sequences between them.
-    #[test]
-    fn plans_fit_the_device() {
-        let sizes = [(1, 1, 1), (32, 128, 4), (32, 512, 4), (32, 1024, 4), (256, 128, 4), (1024, 128, 4), (33, 50, 3)];
-        for ((n, u, g), precision) in sizes.into_iter().flat_map(|sizes| PRECISIONS.map(|p| (sizes, p))) {
-            let sizes = Sizes { n, t: 80, u, g };
-            for (terms, columns) in [(u, g), (g * u, 1)] {
-                let Some(plan) = Plan::best(H100, precision, sizes, terms, columns) else { continue };
-                assert!(plan.slices * plan.groups <= H100.processors, "{plan:?}");
-                assert!(plan.slices * plan.units >= u && plan.groups * plan.rows >= n, "{plan:?}");
-                assert!(4 * plan.shared <= H100.shared && plan.chunk % 8 == 0, "{plan:?}");
-                let tile = if plan.tensor_cores { [16, 8] } else { [4, 4] };
-                assert!(plan.units * columns % tile[0] == 0 && plan.rows % tile[1] == 0, "{plan:?}");
-                assert!(
-                    plan.rows * plan.units <= PAIRS * THREADS && plan.rows * plan.units * columns <= SUMS * THREADS,
-                    "{plan:?}"
-                );
-            }
-        }
-    }
-
-    /// The networks of the lecture fit a GPU of today; one whose weights are larger than its shared memory does not.
-    #[test]
-    fn small_networks_are_resident_and_large_ones_are_not() {
-        for precision in PRECISIONS {
-            for (n, u) in [(32, 128), (1024, 128), (32, 512), (32, 1024)] {
-                assert!(plan(precision, n, u).is_some(), "{n} {u}");
-            }
-            for (n, u) in [(32, 4096), (1 << 20, 128)] {
-                assert!(plan(precision, n, u).is_none(), "{n} {u}");
-            }
-        }
-        assert!(plan(Precision::Tf32, 32, 1024).is_some_and(|plan| plan.tensor_cores));
-    }
+fn run(plan: Plan, cuda: &Cuda, kernel: &'static str, x: Network, sizes: Sizes) -> Result<()> {
+    let arrived = cuda.fill([plan.groups].into(), 0.0)?;
+    let cut = Cut {
+        slices: plan.slices as u32,
+        units: plan.units as u32,
+        rows: plan.rows as u32,
+        chunk: plan.chunk as u32,
+        width: plan.width as u32,
+        height: plan.height as u32,
+        tensor_cores: u32::from(plan.tensor_cores),
+        padding: 0,
+        arrived: cuda.address(&arrived)?,
+    };
+    let grid = Grid {
+        blocks: [plan.slices as u32, plan.groups as u32],
+        threads: THREADS as u32,
+        shared: 4 * plan.shared,
+        together: true,
+    };
+    cuda.launch(recurrent_resident(sizes.g), kernel, grid, &[Arg::Network(x), Arg::Cut(cut)])
 }
