@@ -37,6 +37,16 @@ struct Buffer {
     done: CudaEvent,
 }
 
+impl Buffer {
+    fn send(&mut self, stream: &CudaStream, bytes: &[u8], to: sys::CUdeviceptr) -> Result<(), DriverError> {
+        let staged = &mut self.memory.as_mut_slice()?[..bytes.len()];
+        staged.copy_from_slice(bytes);
+        // SAFETY: the place is as large, by contract; the buffer is neither written nor freed before the event that follows.
+        unsafe { result::memcpy_htod_async(to, staged, stream.cu_stream()) }?;
+        self.done.record(stream)
+    }
+}
+
 impl Drop for Buffer {
     fn drop(&mut self) {
         // The memory is free after this. An error says that the device is lost, and reads nothing.
@@ -76,13 +86,13 @@ impl Staging {
             // not pinned.
             return unsafe { result::memcpy_htod_async(to, bytes, stream.cu_stream()) };
         };
-        let staged = &mut buffer.memory.as_mut_slice()?[..bytes.len()];
-        staged.copy_from_slice(bytes);
-        // SAFETY: the place is as large, by contract; the buffer is neither written nor freed before the event that follows.
-        unsafe { result::memcpy_htod_async(to, staged, stream.cu_stream()) }?;
-        buffer.done.record(stream)?;
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner).buffers.push_back(buffer);
-        Ok(())
+        let sent = buffer.send(stream, bytes, to);
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        match sent {
+            Ok(()) => pool.buffers.push_back(buffer),
+            Err(_) => pool.total -= buffer.memory.len(),
+        }
+        sent
     }
 }
 
