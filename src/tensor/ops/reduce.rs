@@ -49,12 +49,18 @@ impl<B: Backend> Tensor<B> {
     /// The mean along an axis.
     pub fn mean_along(&self, axis: Axis) -> Result<Self> {
         let sum = self.sum_along(axis)?;
-        sum.affine(1.0 / self.shape()[axis.index()].max(1) as f64, 0.0)
+        match self.shape()[axis.index()] {
+            1 => Ok(sum),
+            length => sum.affine(1.0 / length.max(1) as f64, 0.0),
+        }
     }
 
     /// Sums down to a shape that broadcasts to this one.
     pub fn sum_to(&self, shape: Shape) -> Result<Self> {
         let (b, from) = (self.backend().clone(), self.shape());
+        if shape == from {
+            return Ok(self.clone());
+        }
         let y = b.sum_to(self.value(), shape)?;
         Ok(Tensor::record("sum_to", self.backend(), y, &[self], move |dy, _| {
             Ok(vec![Some(b.zip(Zip::Add, &b.fill(from, 0.0)?, dy)?)])

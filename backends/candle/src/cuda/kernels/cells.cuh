@@ -105,7 +105,7 @@ struct Network {
     float *h, *c;           // [n, u]: the states, at last the last ones
     const float *first_h, *first_c;  // [n, u]
     const float *weights;   // U [u, G u]
-    const float *bias;      // [G u], of a GRU
+    const float *bias;      // [G u]: a GRU's for the recurrent part; else the inputs', if `gates` is without it
     const float *mask;      // [n, t]
     const float *dropout;   // [n, u]
     const float *d_outputs; // [n, t, u]: gradients for the outputs

@@ -115,11 +115,12 @@ struct Operands {
 }
 
 impl Operands {
-    fn new(cuda: &Cuda, x: &Sequence<'_, Candle>) -> Result<Self> {
+    /// With a bias for the inputs of a cell that has none for the recurrent part.
+    fn new(cuda: &Cuda, x: &Sequence<'_, Candle>, bias: Option<&Array>) -> Result<Self> {
         let packed = |a: Option<&Array>| a.map(|a| cuda.packed(a)).transpose();
         Ok(Operands {
             weights: cuda.packed(x.u)?,
-            bias: packed(x.bias)?,
+            bias: packed(x.bias.or(bias))?,
             h: packed(x.h)?,
             c: packed(x.c)?,
             mask: packed(x.mask)?,
@@ -177,9 +178,12 @@ impl Cuda {
         }
         let Sizes { n, t, u, g } = sizes;
         let copy = |a: &Array| self.spread(a, a.shape());
+        // The inputs' bias is added in the steps where the cell has none of its own: to begin the product with it is to write
+        // and read all steps of all gates once more.
+        let own = if g == 3 { None } else { inputs.and_then(|inputs| inputs.bias) };
         // The gates' values take the place of the pre-activations.
         let gates = match inputs {
-            Some(inputs) => self.linear(inputs.x, inputs.kernel, inputs.bias)?,
+            Some(inputs) => self.linear(inputs.x, inputs.kernel, inputs.bias.filter(|_| own.is_none()))?,
             None => copy(x.z)?,
         };
         let (state, states) = (Shape::new(&[n, u])?, Shape::new(&[n, t, u])?);
@@ -188,7 +192,7 @@ impl Cuda {
         let inner = (g > 1).then(|| fresh(states)).transpose()?;
         let outputs = x.outputs.then(|| fresh(states)).transpose()?;
         let (h, c) = (fresh(state)?, cell.has_cell_state().then(|| fresh(state)).transpose()?);
-        let operands = Operands::new(self, x)?;
+        let operands = Operands::new(self, x, own)?;
         let network = Network {
             gates: self.address(&gates)?,
             taken: self.address(&taken)?,
@@ -229,7 +233,7 @@ impl Cuda {
         let dz = self.fresh("recurrent_grad", all)?;
         let dv = (g == 3).then(|| self.fresh("recurrent_grad", all)).transpose()?;
         let outputs = d.outputs.map(|outputs| self.packed(outputs)).transpose()?;
-        let operands = Operands::new(self, x)?;
+        let operands = Operands::new(self, x, None)?;
         let network = Network {
             gates: self.address(gates)?,
             taken: self.address(taken)?,
