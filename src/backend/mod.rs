@@ -43,7 +43,7 @@ pub use attention::Attention;
 pub use op::{Map, Zip};
 pub use recurrent::Cell;
 pub use rows::Reach;
-pub use update::Update;
+pub use update::{Update, WeightStep};
 
 /// Arrays on a device and the operations on them. See the [module](self) for the contract.
 pub trait Backend: Clone + Debug + Send + Sync + 'static {
@@ -130,6 +130,11 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
     /// One optimiser step on a weight and its state, in place. See [`update::update`].
     fn update(&self, rule: &Update, w: &mut Self::Array, g: &Self::Array, state: &mut [Self::Array]) -> Result<()> {
         update::update(self, rule, w, g, state)
+    }
+    /// [`Backend::update`] of several weights: for devices on which one large piece of work takes less time than many small
+    /// ones. See [`update::update_all`].
+    fn update_all(&self, steps: &mut [WeightStep<'_, Self>]) -> Result<()> {
+        update::update_all(self, steps)
     }
 
     /// One optimiser step on a table from the gradients of some of its rows. See [`rows::update_rows`].

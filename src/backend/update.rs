@@ -229,6 +229,31 @@ impl Update {
     }
 }
 
+/// A weight with its gradient and its state, and the step that it makes: one of those that [`Backend::update_all`] makes
+/// together.
+pub struct WeightStep<'a, B: Backend> {
+    /// The step. Weights may differ in it: the bias corrections of one that was thawed late are others.
+    pub rule: Update,
+    /// The weight.
+    pub w: &'a mut B::Array,
+    /// Its gradient.
+    pub g: &'a B::Array,
+    /// Its state, as the rule has it.
+    pub state: &'a mut [B::Array],
+}
+
+impl<B: Backend> std::fmt::Debug for WeightStep<'_, B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WeightStep").field("rule", &self.rule).field("w", &self.w).finish_non_exhaustive()
+    }
+}
+
+/// One after another. Errors before the first when shapes or numbers of state arrays differ.
+pub fn update_all<B: Backend>(b: &B, steps: &mut [WeightStep<'_, B>]) -> Result<()> {
+    check_all(b, steps)?;
+    steps.iter_mut().try_for_each(|step| b.update(&step.rule, step.w, step.g, step.state))
+}
+
 /// The step composed of a backend's required operations. Errors when shapes or the number of state arrays differ.
 pub fn update<B: Backend>(b: &B, rule: &Update, w: &mut B::Array, g: &B::Array, state: &mut [B::Array]) -> Result<()> {
     check_shapes(b, rule, w, g, state)?;
@@ -301,4 +326,9 @@ pub fn check_shapes<B: Backend>(b: &B, rule: &Update, w: &B::Array, g: &B::Array
         check::same_shape("update", b.shape(w), b.shape(other))?;
     }
     Ok(())
+}
+
+/// [`check_shapes`] of each.
+pub fn check_all<B: Backend>(b: &B, steps: &[WeightStep<'_, B>]) -> Result<()> {
+    steps.iter().try_for_each(|step| check_shapes(b, &step.rule, step.w, step.g, step.state))
 }

@@ -110,13 +110,14 @@ pub trait Rule<B: Backend>: Debug + Send + Sync {
     }
 
     /// The rule's step as one of the backends' fused updates, where it is one. The library's rules are; with it a table
-    /// is moved by the gradients of some of its rows without a whole gradient being made.
+    /// is moved by the gradients of some of its rows without a whole gradient being made, and all other weights are moved
+    /// together ([`Backend::update_all`]), without a call of [`Rule::update`].
     fn fused(&self, _at: Step) -> Option<Update> {
         None
     }
 
-    /// Moves the weight `w` in place, given its gradient `g` and its state (in the order of [`Rule::slots`]): by the fused
-    /// update, unless a rule of one's own does otherwise. Errors for a rule that has neither.
+    /// Moves the weight `w` in place, given its gradient `g` and its state (in the order of [`Rule::slots`]). What a rule that
+    /// is not fused must have; by default the fused update. Errors for a rule that has neither.
     fn update(&self, at: Step, b: &B, w: &mut B::Array, g: &B::Array, state: &mut [B::Array]) -> Result<()> {
         match self.fused(at) {
             Some(update) => b.update(&update, w, g, state),

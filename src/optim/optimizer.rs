@@ -1,7 +1,7 @@
 //! [`Optimizer`]: the one walk over a model's parameters, and what happens around it.
 
 use super::{Clip, Reach, Rule, Schedule, Step, from_zero};
-use crate::backend::{Backend, Map};
+use crate::backend::{Backend, Map, WeightStep};
 use crate::error::{Error, Result};
 use crate::param::Param;
 use crate::shape::Shape;
@@ -239,6 +239,7 @@ impl<B: Backend> Optimizer<B> {
         self.iteration += 1;
         self.rule.begin(Step { iteration: self.iteration, learning_rate })?;
         let slots = self.rule.slots();
+        let mut together = Vec::with_capacity(moved.len());
         for (((param, entry), gradient), rows) in moved.iter_mut().zip(&numbers).zip(&rows) {
             if entry.updates == 0 {
                 let made = slots.iter().map(|&(_, value)| b.fill(entry.shape, value));
@@ -246,19 +247,21 @@ impl<B: Backend> Optimizer<B> {
             }
             entry.updates += 1;
             let at = Step { iteration: entry.updates, learning_rate };
-            let constraint = param.constraint();
-            let w = param.value_mut();
+            let (w, state) = (param.value_mut(), &mut entry.slots[..]);
             match (rows, self.rule.fused(at)) {
-                (None, _) => self.rule.update(at, &b, w, gradient, &mut entry.slots)?,
-                (Some(rows), Some(fused)) => {
-                    b.update_rows(&fused, self.reach, w, (rows, gradient), &mut entry.slots)?;
-                }
+                (None, Some(rule)) => together.push(WeightStep { rule, w, g: gradient, state }),
+                (None, None) => self.rule.update(at, &b, w, gradient, state)?,
+                (Some(rows), Some(rule)) => b.update_rows(&rule, self.reach, w, (rows, gradient), state)?,
                 (Some(rows), None) => {
                     let whole = b.scatter_add(gradient, rows, entry.shape[0])?;
-                    self.rule.update(at, &b, w, &whole, &mut entry.slots)?;
+                    self.rule.update(at, &b, w, &whole, state)?;
                 }
             }
-            if let Some(constraint) = constraint {
+        }
+        b.update_all(&mut together)?;
+        for (param, _) in moved {
+            if let Some(constraint) = param.constraint() {
+                let w = param.value_mut();
                 *w = constraint.project(&b, w)?;
             }
         }

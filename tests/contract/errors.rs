@@ -1,7 +1,7 @@
 //! What is wrong is an error, never a panic and never a silent result.
 
 use crate::common::host::refused;
-use elman::backend::{Update, Zip};
+use elman::backend::{Update, WeightStep, Zip};
 use elman::data::Bags;
 use elman::{Activation, Backend, Result, Shape};
 
@@ -200,6 +200,11 @@ pub(crate) fn wrong_updates<B: Backend>(b: &B) -> Result<()> {
     refused(b.update(&momentum, &mut w, &a(&[2, 3])?, &mut []), "too little state");
     refused(b.update(&momentum, &mut w, &a(&[2, 3])?, &mut [a(&[6])?]), "state of another shape");
     refused(b.update(&sgd, &mut a(&[0])?, &a(&[0])?, &mut [a(&[0])?]), "too much state of nothing");
+    let (mut first, g) = (a(&[2, 3])?, a(&[2, 3])?);
+    let wrong = a(&[6])?;
+    let steps = &mut [(&mut first, &g), (&mut w, &wrong)].map(|(w, g)| WeightStep { rule: sgd, w, g, state: &mut [] });
+    refused(b.update_all(steps), "one wrong gradient of two");
+    crate::common::host::exact(b, &first, &crate::common::host::Host::new([0.5; 6], &[2, 3]));
     // A refused update changes nothing.
     crate::common::host::exact(b, &w, &crate::common::host::Host::new([0.5; 6], &[2, 3]));
     Ok(())

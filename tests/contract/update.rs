@@ -1,8 +1,8 @@
 //! The optimisers' rules: every one against its default body, and against its formula.
 
-use crate::common::host::{Host, agree, close};
-use elman::backend::Update;
+use crate::common::host::{Host, agree, close, exact};
 use elman::backend::update::{Epsilon, update};
+use elman::backend::{Update, WeightStep};
 use elman::{Backend, Result, Shape};
 
 /// Every rule with every choice that changes its formula.
@@ -50,6 +50,44 @@ pub(crate) fn every_rule_is_its_default<B: Backend>(b: &B) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// More weights than a kernel's arguments have room for, of all rules, sizes from nothing on, and gradients that are views;
+/// each array of the start is shared by several of them.
+pub(crate) fn updates_together_are_single_ones<B: Backend>(b: &B) -> Result<()> {
+    let rules = rules();
+    let shapes = [&[3, 700][..], &[1], &[0], &[5, 257], &[], &[4, 4]];
+    let starts: Vec<_> = shapes.iter().map(|shape| Host::random("w", shape).up(b)).collect::<Result<_>>()?;
+    let zeros: Vec<_> = shapes.iter().map(|&shape| b.fill(Shape::new(shape)?, 0.0)).collect::<Result<_>>()?;
+    let gradient = |i: usize, step: usize| {
+        let g = Host::random(&format!("gradient {i} {step}"), shapes[i % 6]).up(b)?;
+        // Of a square one its transpose.
+        if i % 6 == 5 { b.permute(&g, &[1, 0]) } else { Ok(g) }
+    };
+    let start = |i: usize| (rules[i % rules.len()], starts[i % 6].clone(), i % 6);
+    let mut all: Vec<_> = (0..101).map(start).map(|(rule, w, i)| (w, vec![zeros[i].clone(); rule.slots()])).collect();
+    let mut single = all.clone();
+    for step in 0..3 {
+        let gradients: Vec<_> = (0..101).map(|i| gradient(i, step)).collect::<Result<_>>()?;
+        let weights = all.iter_mut().zip(&gradients).enumerate();
+        let mut steps: Vec<_> =
+            weights.map(|(i, ((w, state), g))| WeightStep { rule: rules[i % rules.len()], w, g, state }).collect();
+        b.update_all(&mut steps)?;
+        for (i, (((w, state), (want, want_state)), g)) in all.iter().zip(&mut single).zip(&gradients).enumerate() {
+            let rule = &rules[i % rules.len()];
+            println!("weight {i}, step {step}: {rule:?}");
+            b.update(rule, want, g, want_state)?;
+            agree(b, w, want, slack(rule));
+            state.iter().zip(&*want_state).for_each(|(state, want)| agree(b, state, want, 100.0));
+        }
+    }
+    for (start, shape) in starts.iter().zip(shapes) {
+        exact(b, start, &Host::random("w", shape));
+    }
+    for (zero, shape) in zeros.iter().zip(shapes) {
+        exact(b, zero, &Host::random("w", shape).map(|_| 0.0));
+    }
+    b.update_all(&mut [])
 }
 
 /// The formulas once more, for one weight in plain `f64`, as its documentation writes them.

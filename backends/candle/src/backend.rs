@@ -4,7 +4,7 @@ use crate::array::{Array, Indices, error};
 use crate::{Candle, Kernels, portable};
 use candle_core::{DType, Device, Tensor};
 use elman::backend::recurrent::{self, Cell, Outcome, Projected, Sequence, Sizes, Upstream};
-use elman::backend::{Backend, Map, Reach, Update, Zip, bags, check, linear, loss, norm, rows, update};
+use elman::backend::{Backend, Map, Reach, Update, WeightStep, Zip, bags, check, linear, loss, norm, rows, update};
 use elman::data::Bags;
 use elman::{Activation, Key, Result, Shape, activation};
 
@@ -247,6 +247,15 @@ impl Backend for Candle {
     fn update(&self, rule: &Update, w: &mut Array, g: &Array, state: &mut [Array]) -> Result<()> {
         update::check_shapes(self, rule, w, g, state)?;
         on!(self, kernels => kernels.update(rule, w, g, state), update::update(self, rule, w, g, state))
+    }
+
+    fn update_all(&self, steps: &mut [WeightStep<'_, Self>]) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if let Kernels::Cuda(cuda) = &self.kernels {
+            update::check_all(self, steps)?;
+            return cuda.update_all(steps);
+        }
+        update::update_all(self, steps)
     }
 
     fn update_rows(

@@ -21,7 +21,7 @@ impl Cuda {
 }
 
 /// Whose draws decide, below what an element is dropped, and what others are multiplied with.
-fn law(rate: f64, key: Key) -> [Arg; 3] {
+fn law(rate: f64, key: Key) -> [Arg<'static>; 3] {
     let scale = (1.0 / (1.0 - rate)) as f32;
     [Arg::Long(key.bits64()), Arg::Unsigned(Key::drop_threshold(rate)), scale.into()]
 }

@@ -115,7 +115,7 @@ impl Cuda {
     }
 
     /// A new array by a kernel of this source, which takes `rest` after it.
-    fn pointwise(&self, kernel: &'static str, shape: Shape, operands: &[&Array], rest: &[Arg]) -> Result<Array> {
+    fn pointwise(&self, kernel: &'static str, shape: Shape, operands: &[&Array], rest: &[Arg<'_>]) -> Result<Array> {
         let out = self.fresh(kernel, shape)?;
         self.pointwise_into(ELEMENTWISE, kernel, shape, operands, &out, rest)?;
         Ok(out)
@@ -129,7 +129,7 @@ impl Cuda {
         shape: Shape,
         operands: &[&Array],
         out: &Array,
-        rest: &[Arg],
+        rest: &[Arg<'_>],
     ) -> Result<()> {
         let n = shape.elements();
         if n == 0 {

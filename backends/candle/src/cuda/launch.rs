@@ -5,6 +5,7 @@
 use super::Cuda;
 use super::recurrent::{Cut, Network};
 use super::sources::Source;
+use super::update::{Rule, Weights};
 use crate::array::{Array, Indices, error};
 use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::driver::{DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg};
@@ -13,7 +14,7 @@ use elman::{Error, Result};
 
 /// An argument of a kernel.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Arg {
+pub(crate) enum Arg<'a> {
     /// `const float *`, `float *`
     Floats(u64),
     /// `const unsigned *`, `unsigned *`
@@ -32,6 +33,10 @@ pub(crate) enum Arg {
     Network(Network),
     /// `Cut`
     Cut(Cut),
+    /// `Rule`
+    Rule(Rule),
+    /// `Weights`
+    Weights(&'a Weights),
 }
 
 /// Axes of an elementwise operation and the strides of its operands, as `common.cuh` has them.
@@ -45,21 +50,25 @@ pub(crate) struct Layout {
 
 // SAFETY: numbers of 32 bits alone, laid out as in C.
 unsafe impl DeviceRepr for Layout {}
+// SAFETY: numbers alone, laid out as in C.
+unsafe impl DeviceRepr for Rule {}
+// SAFETY: likewise; between numbers of 32 bits and addresses is room that no kernel reads.
+unsafe impl DeviceRepr for Weights {}
 
 /// A count.
-impl From<usize> for Arg {
+impl From<usize> for Arg<'_> {
     fn from(count: usize) -> Self {
         Arg::Unsigned(count as u32)
     }
 }
 
-impl From<f32> for Arg {
+impl From<f32> for Arg<'_> {
     fn from(number: f32) -> Self {
         Arg::Float(number)
     }
 }
 
-impl Arg {
+impl Arg<'_> {
     fn goes_as(&self, parameter: &str) -> bool {
         let parameter = parameter.trim_start_matches("const ");
         match self {
@@ -72,6 +81,8 @@ impl Arg {
             Arg::Layout(_) => parameter == "Layout",
             Arg::Network(_) => parameter == "Network",
             Arg::Cut(_) => parameter == "Cut",
+            Arg::Rule(_) => parameter == "Rule",
+            Arg::Weights(_) => parameter == "Weights",
         }
     }
 }
@@ -104,7 +115,7 @@ impl Cuda {
     ///
     /// The arguments must have the types of the kernel's parameters; others are an error. What they point to must be as
     /// large as the kernel takes it to be: the callers, one for each kernel, see to that.
-    pub(crate) fn launch(&self, source: Source, name: &'static str, grid: Grid, arguments: &[Arg]) -> Result<()> {
+    pub(crate) fn launch(&self, source: Source, name: &'static str, grid: Grid, arguments: &[Arg<'_>]) -> Result<()> {
         if grid.blocks.contains(&0) {
             return Ok(());
         }
@@ -124,6 +135,8 @@ impl Cuda {
                 Arg::Layout(x) => launch.arg(x),
                 Arg::Network(x) => launch.arg(x),
                 Arg::Cut(x) => launch.arg(x),
+                Arg::Rule(x) => launch.arg(x),
+                Arg::Weights(x) => launch.arg(*x),
             };
         }
         let [x, y] = grid.blocks;
@@ -142,7 +155,7 @@ impl Cuda {
     }
 
     /// Where the numbers of a packed array begin. An array of another device is an error.
-    pub(crate) fn floats(&self, a: &Array) -> Result<Arg> {
+    pub(crate) fn floats(&self, a: &Array) -> Result<Arg<'static>> {
         Ok(Arg::Floats(self.address(a)?))
     }
 
@@ -155,17 +168,17 @@ impl Cuda {
     }
 
     /// Where the first number of an array is, and the others by its strides.
-    pub(crate) fn view(&self, a: &Array) -> Result<Arg> {
+    pub(crate) fn view(&self, a: &Array) -> Result<Arg<'static>> {
         Ok(Arg::Floats(self.begin::<f32>(a.tensor())?))
     }
 
     /// Where indices begin.
-    pub(crate) fn whole(&self, a: &Indices) -> Result<Arg> {
+    pub(crate) fn whole(&self, a: &Indices) -> Result<Arg<'static>> {
         self.whole_from(a, 0)
     }
 
     /// Where index `first` is.
-    pub(crate) fn whole_from(&self, a: &Indices, first: usize) -> Result<Arg> {
+    pub(crate) fn whole_from(&self, a: &Indices, first: usize) -> Result<Arg<'static>> {
         Ok(Arg::Whole(self.whole_address(a)? + 4 * first as u64))
     }
 

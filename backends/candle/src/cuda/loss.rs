@@ -48,8 +48,8 @@ impl Cuda {
         kernel: &'static str,
         shape: Shape,
         logits: &Array,
-        targets: &[Arg],
-        rest: &[Arg],
+        targets: &[Arg<'_>],
+        rest: &[Arg<'_>],
     ) -> Result<Array> {
         let (logits, out) = (self.packed(logits)?, self.fresh(kernel, shape)?);
         let (rows, width) = (logits.shape().rows(), logits.shape().last());

@@ -33,7 +33,7 @@ impl Cuda {
         source: Source,
         kernel: &'static str,
         operands: &[&Array],
-        rest: &[Arg],
+        rest: &[Arg<'_>],
     ) -> Result<Array> {
         let shape = operands[0].shape();
         let axis = shape.rank().checked_sub(1);

@@ -68,7 +68,8 @@ pub(crate) fn signatures(text: &'static str) -> Vec<(&'static str, Vec<String>)>
 /// The type of a parameter, without its name and what does not concern a caller.
 fn type_of(parameter: &str) -> String {
     let words = parameter.replace('*', " * ");
-    let words: Vec<&str> = words.split_whitespace().filter(|&word| word != "__restrict__").collect();
+    let words: Vec<&str> =
+        words.split_whitespace().filter(|word| !matches!(*word, "__restrict__" | "__grid_constant__")).collect();
     words[..words.len().saturating_sub(1)].join(" ")
 }
 

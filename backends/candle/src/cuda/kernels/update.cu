@@ -133,10 +133,17 @@ __device__ __forceinline__ void step(const Rule &rule, unsigned count, float *w,
     for (int k = 0; k < N; k++) write(state[k] + at, slots[k], count);
 }
 
-// Gives f the rule of a number, which update.rs knows.
-template <class F>
-__device__ __forceinline__ void with_rule(unsigned rule, bool flag, const float (&p)[7], const F &f) {
-    switch (rule) {
+// A rule by its number, which update.rs knows, its flag and its parameters.
+struct Rule {
+    unsigned number, flag;
+    float p[7];
+};
+
+// Gives f the rule.
+template <class F> __device__ __forceinline__ void with_rule(const Rule &rule, const F &f) {
+    const float(&p)[7] = rule.p;
+    bool flag = rule.flag;
+    switch (rule.number) {
     case 0: return f.of(Sgd{p[0]});
     case 1: return f.of(Momentum{p[0], p[1], flag});
     case 2: return f.of(AdaGrad{p[0], p[1], flag});
@@ -151,9 +158,9 @@ __device__ __forceinline__ void with_rule(unsigned rule, bool flag, const float 
     }
 }
 
-// The weights from `first` to `last`, of which this thread has four of each `stride`; g is the gradient of the first, and no
+// The numbers from `first` to `last`, of which this thread has four of each `stride`; g is the gradient of the first, and no
 // gradient is one of 0.
-struct Weights {
+struct Numbers {
     unsigned first, last, stride;
     float *w, *state[3];
     const float *g;
@@ -164,20 +171,34 @@ struct Weights {
     }
 };
 
-// One step on n weights.
-extern "C" __global__ void update(unsigned rule, unsigned flag, float p0, float p1, float p2, float p3, float p4,
-                                  float p5, float p6, unsigned n, float *w, const float *__restrict__ g, float *s0,
-                                  float *s1, float *s2) {
-    unsigned i = place() * 4;
-    if (i >= n) return;
-    with_rule(rule, flag, {p0, p1, p2, p3, p4, p5, p6}, Weights{i, min(i + 4, n), 4, w, {s0, s1, s2}, g + i});
+// A weight of n numbers, and the first of the blocks that do its step.
+struct Weight {
+    unsigned first, n;
+    Rule rule;
+    float *w, *state[3];
+    const float *g;
+};
+
+// As many as a kernel's arguments have room for by far: they may have 4 KB.
+struct Weights {
+    unsigned count;
+    Weight of[32];
+};
+
+// One step on each of several weights.
+extern "C" __global__ void update(const __grid_constant__ Weights weights) {
+    unsigned i = weights.count - 1;
+    while (weights.of[i].first > blockIdx.x) i--;
+    const Weight &x = weights.of[i];
+    unsigned at = ((blockIdx.x - x.first) * blockDim.x + threadIdx.x) * 4;
+    if (at >= x.n) return;
+    with_rule(x.rule, Numbers{at, min(at + 4, x.n), 4, x.w, {x.state[0], x.state[1], x.state[2]}, x.g + at});
 }
 
 // The same for a table of rows `width` wide from the gradients of its rows rows[0 .. k], which are rising: a warp for each of
 // those rows, or for every row of the table, of which those without a gradient have one of 0.
-extern "C" __global__ void update_rows(unsigned rule, unsigned flag, float p0, float p1, float p2, float p3, float p4,
-                                       float p5, float p6, unsigned count, float *w, const float *__restrict__ g,
-                                       float *s0, float *s1, float *s2, const unsigned *__restrict__ rows, unsigned k,
+extern "C" __global__ void update_rows(Rule rule, unsigned count, float *w, const float *__restrict__ g, float *s0,
+                                       float *s1, float *s2, const unsigned *__restrict__ rows, unsigned k,
                                        unsigned width, unsigned all) {
     unsigned row = blockIdx.x * 8 + threadIdx.x / 32, from = row, column = threadIdx.x % 32 * 4;
     if (row >= count) return;
@@ -196,5 +217,5 @@ extern "C" __global__ void update_rows(unsigned rule, unsigned flag, float p0, f
     }
     if (g) g += from * width + column;
     unsigned begin = row * width;
-    with_rule(rule, flag, {p0, p1, p2, p3, p4, p5, p6}, Weights{begin + column, begin + width, 128, w, {s0, s1, s2}, g});
+    with_rule(rule, Numbers{begin + column, begin + width, 128, w, {s0, s1, s2}, g});
 }
