@@ -140,8 +140,9 @@ fn some_bags() -> Result<Vec<Bags>> {
             Bags::with_values((0..rows).map(valued), width)?,
         ])
     };
-    let kinds: Result<Vec<[Bags; 2]>> = [of(1, 1, 1), of(5, 9, 33), of(33, 40, 257), of(7, 0, 5)].into_iter().collect();
-    Ok(kinds?.into_iter().flatten().collect())
+    // The last two: words in many bags, and bags of many words.
+    let kinds = [of(1, 1, 1), of(5, 9, 33), of(33, 40, 257), of(7, 0, 5), of(300, 4, 3), of(3, 400, 5000)];
+    Ok(kinds.into_iter().collect::<Result<Vec<[Bags; 2]>>>()?.into_iter().flatten().collect())
 }
 
 pub(crate) fn bag_linear_is_its_default<B: Backend>(b: &B) -> Result<()> {

@@ -297,11 +297,11 @@ impl Backend for Candle {
     }
 
     fn bag_linear(&self, x: &Bags, w: &Array, bias: Option<&Array>) -> Result<Array> {
-        self.cpu_kernels().map_or_else(|| bags::bag_linear(self, x, w, bias), |cpu| cpu.bag_linear(x, w, bias))
+        on!(self, kernels => kernels.bag_linear(x, w, bias), bags::bag_linear(self, x, w, bias))
     }
 
     fn bag_linear_grad(&self, x: &Bags, dy: &Array) -> Result<Array> {
-        self.cpu_kernels().map_or_else(|| bags::bag_linear_grad(self, x, dy), |cpu| cpu.bag_linear_grad(x, dy))
+        on!(self, kernels => kernels.bag_linear_grad(x, dy), bags::bag_linear_grad(self, x, dy))
     }
 
     fn activate(&self, f: Activation, x: &Array) -> Result<Array> {

@@ -27,6 +27,7 @@ mod cuda {
     mod recurrent {
         mod plan;
     }
+    mod segments;
     mod sources;
 }
 mod interop;

@@ -5,6 +5,7 @@
 //! waits: memory that is given back is reused after the work that reads it. Work is cut by outputs, never by what is summed
 //! over, or summed in a fixed order, so that the same call gives the same bits.
 
+mod bags;
 mod cache;
 mod compile;
 mod dropout;
@@ -18,6 +19,7 @@ mod program;
 mod recurrent;
 mod reduce;
 mod rows;
+mod segments;
 mod softmax;
 mod sources;
 mod update;

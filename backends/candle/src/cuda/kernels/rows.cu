@@ -24,18 +24,19 @@ extern "C" __global__ void one_hot(unsigned n, const unsigned *__restrict__ indi
     if (i < n) out[i] = i % classes == indices[i / classes] ? 1.0f : 0.0f;
 }
 
-// A warp adds up the rows of `values` of a segment, those at positions[starts[s]] to positions[starts[s + 1]], and writes
-// the sum to row targets[s] of `out`, or of `parts` if the highest bit is set. Without positions a row is its own.
-// blockIdx.y is a tile of 128 columns.
+// A warp adds up the rows of `values` of a segment, those at positions[starts[s]] to positions[starts[s + 1]], each times its
+// factor if there are factors, and writes the sum to row targets[s] of `out`, or of `parts` if the highest bit is set. Without
+// positions a row is its own. blockIdx.y is a tile of 128 columns.
 extern "C" __global__ void sum_segments(const float *__restrict__ values, const unsigned *__restrict__ positions,
-                                        const unsigned *__restrict__ starts, const unsigned *__restrict__ targets,
-                                        float *__restrict__ out, float *__restrict__ parts, unsigned segments,
-                                        unsigned width) {
+                                        const float *__restrict__ factors, const unsigned *__restrict__ starts,
+                                        const unsigned *__restrict__ targets, float *__restrict__ out,
+                                        float *__restrict__ parts, unsigned segments, unsigned width) {
     unsigned segment = blockIdx.x * 8 + threadIdx.x / 32, lane = threadIdx.x % 32;
     if (segment >= segments) return;
     unsigned first = starts[segment], last = starts[segment + 1], target = targets[segment];
     float *to = (target >> 31 ? parts : out) + (target & 0x7fffffffu) * width;
     auto row = [=](unsigned i) { return values + (positions ? positions[i] : i) * width; };
+    auto factor = [=](unsigned i) { return factors ? factors[i] : 1.0f; };
     if (width % 4 == 0 && together(values)) {
         unsigned column = blockIdx.y * 128 + lane * 4;
         if (column >= width) return;
@@ -44,7 +45,7 @@ extern "C" __global__ void sum_segments(const float *__restrict__ values, const 
         for (unsigned i = first; i < last; i++) {
             float v[4];
             read(v, row(i) + column, 1);
-            for (int j = 0; j < 4; j++) sum[j] += v[j];
+            for (int j = 0; j < 4; j++) sum[j] += factor(i) * v[j];
         }
         write(to + column, sum, 4);
         return;
@@ -52,7 +53,7 @@ extern "C" __global__ void sum_segments(const float *__restrict__ values, const 
     for (unsigned column = blockIdx.y * 128 + lane; column < min(blockIdx.y * 128 + 128, width); column += 32) {
         float sum = 0.0f;
 #pragma unroll 4
-        for (unsigned i = first; i < last; i++) sum += row(i)[column];
+        for (unsigned i = first; i < last; i++) sum += factor(i) * row(i)[column];
         to[column] = sum;
     }
 }
