@@ -64,20 +64,20 @@ pub(crate) fn updates_together_are_single_ones<B: Backend>(b: &B) -> Result<()> 
         // Of a square one its transpose.
         if i % 6 == 5 { b.permute(&g, &[1, 0]) } else { Ok(g) }
     };
-    let start = |i: usize| (rules[i % rules.len()], starts[i % 6].clone(), i % 6);
-    let mut all: Vec<_> = (0..101).map(start).map(|(rule, w, i)| (w, vec![zeros[i].clone(); rule.slots()])).collect();
+    let rule = |i: usize| rules[i % rules.len()];
+    let start = |i: usize| (starts[i % 6].clone(), vec![zeros[i % 6].clone(); rule(i).slots()]);
+    let mut all: Vec<_> = (0..101).map(start).collect();
     let mut single = all.clone();
     for step in 0..3 {
         let gradients: Vec<_> = (0..101).map(|i| gradient(i, step)).collect::<Result<_>>()?;
         let weights = all.iter_mut().zip(&gradients).enumerate();
-        let mut steps: Vec<_> =
-            weights.map(|(i, ((w, state), g))| WeightStep { rule: rules[i % rules.len()], w, g, state }).collect();
+        let mut steps: Vec<_> = weights.map(|(i, ((w, state), g))| WeightStep { rule: rule(i), w, g, state }).collect();
         b.update_all(&mut steps)?;
         for (i, (((w, state), (want, want_state)), g)) in all.iter().zip(&mut single).zip(&gradients).enumerate() {
-            let rule = &rules[i % rules.len()];
+            let rule = rule(i);
             println!("weight {i}, step {step}: {rule:?}");
-            b.update(rule, want, g, want_state)?;
-            agree(b, w, want, slack(rule));
+            b.update(&rule, want, g, want_state)?;
+            agree(b, w, want, slack(&rule));
             state.iter().zip(&*want_state).for_each(|(state, want)| agree(b, state, want, 100.0));
         }
     }
