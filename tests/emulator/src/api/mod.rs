@@ -1,0 +1,7 @@
+//! CUDA's functions by their names, as far as the backend calls them.
+
+mod blas;
+mod device;
+mod driver;
+mod random;
+mod stream;
