@@ -2,7 +2,7 @@
 
 use super::device::{DEVICE, status};
 use super::stream::{Work, on};
-use crate::machine::{Fault, Memory};
+use crate::machine::{AtWork, Fault};
 use crate::ptx::tf32;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,7 +60,7 @@ pub(super) struct Product {
 }
 
 impl Product {
-    pub(super) fn execute(&self, memory: &Memory) -> Result<(), Fault> {
+    pub(super) fn execute(&self, memory: &AtWork<'_>) -> Result<(), Fault> {
         let Product { m, n, k, count, .. } = *self;
         let in_bounds = |matrix: Matrix, rows: usize, columns: usize| {
             let (rows, columns) = if matrix.transposed { (columns, rows) } else { (rows, columns) };

@@ -5,7 +5,7 @@ use crate::machine::{Fault, Limits, Memory};
 use crate::ptx::Kernel;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 /// CUDA's numbers for what can go wrong.
 pub(super) mod status {
@@ -74,7 +74,7 @@ pub(super) struct Device {
     pub(super) limits: Limits,
     /// Bytes of global memory.
     pub(super) total: usize,
-    pub(super) memory: RwLock<Memory>,
+    pub(super) memory: Memory,
     /// The host's memory that the device reads when it comes to that: where it begins, and its bytes.
     pub(super) pinned: Mutex<HashMap<u64, usize>>,
     pub(super) streams: Table<Stream>,
@@ -91,7 +91,7 @@ pub(super) struct Device {
 pub(super) static DEVICE: LazyLock<Device> = LazyLock::new(|| Device {
     limits: Limits { processors: variable("EMULATOR_PROCESSORS", 24), shared: 227 << 10, threads: 1024 },
     total: variable("EMULATOR_MEMORY", 8 << 10) << 20,
-    memory: RwLock::default(),
+    memory: Memory::default(),
     pinned: Mutex::default(),
     streams: Table::new(),
     events: Table::new(),

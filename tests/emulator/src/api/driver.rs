@@ -3,13 +3,11 @@
 
 use super::device::{DEVICE, Loaded, lock, status, variable};
 use super::stream::{Event, Stream, Work, on};
-use crate::machine::Memory;
 use crate::ptx;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{PoisonError, RwLockReadGuard};
 
 /// The one context.
 const CONTEXT: u64 = 8;
@@ -29,10 +27,6 @@ unsafe fn give<T>(to: *mut T, value: T) -> i32 {
     // SAFETY: by contract.
     unsafe { to.write(value) };
     status::SUCCESS
-}
-
-fn memory() -> RwLockReadGuard<'static, Memory> {
-    DEVICE.memory.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// `EMULATOR_DEVICES`: 0 is a machine without a GPU.
@@ -154,7 +148,7 @@ unsafe extern "C" fn cuGetErrorString(error: i32, text: *mut *const c_char) -> i
 unsafe extern "C" fn cuMemGetInfo_v2(free: *mut usize, total: *mut usize) -> i32 {
     // SAFETY: by contract.
     unsafe {
-        give(free, DEVICE.total.saturating_sub(memory().used()));
+        give(free, DEVICE.total.saturating_sub(DEVICE.memory.used()));
         give(total, DEVICE.total)
     }
 }
@@ -164,10 +158,8 @@ unsafe extern "C" fn cuMemAlloc_v2(place: *mut u64, bytes: usize) -> i32 {
     if let Err(error) = DEVICE.check() {
         return error;
     }
-    let allocate = || {
-        let mut memory = DEVICE.memory.write().unwrap_or_else(PoisonError::into_inner);
-        (memory.used() + bytes <= DEVICE.total).then(|| memory.allocate(bytes)).flatten()
-    };
+    let fits = || DEVICE.memory.used().saturating_add(bytes) <= DEVICE.total;
+    let allocate = || fits().then(|| DEVICE.memory.allocate(bytes)).flatten();
     // What is going to be freed makes room.
     let found = allocate().or_else(|| {
         let _ = cuCtxSynchronize();
@@ -477,7 +469,7 @@ unsafe fn launch(
 #[unsafe(no_mangle)]
 unsafe extern "C" fn cuMemcpyDtoH_v2(to: *mut c_void, from: u64, bytes: usize) -> i32 {
     let _ = cuCtxSynchronize();
-    if on(&memory(), from, bytes).is_err() {
+    if on(&DEVICE.memory.at_work(), from, bytes).is_err() {
         return status::INVALID_VALUE;
     }
     cuMemcpyDtoHAsync_v2(to, from, bytes, 0)

@@ -3,23 +3,49 @@
 
 use super::blas::Product;
 use super::device::{DEVICE, Device, Loaded, lock};
-use crate::machine::{Fault, Launch, Memory, Random, launch};
+use crate::machine::{AtWork, Fault, Launch, Random, launch};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// So much work gathers; then half of it is done.
 const GATHERED: usize = 64;
 
 /// What a device can be asked to do.
 pub(super) enum Work {
-    Launch { loaded: Arc<Loaded>, blocks: [u32; 3], threads: [u32; 3], shared: usize, parameters: Vec<u8>, together: bool },
+    Launch {
+        loaded: Arc<Loaded>,
+        blocks: [u32; 3],
+        threads: [u32; 3],
+        shared: usize,
+        parameters: Vec<u8>,
+        together: bool,
+    },
     /// From the host's memory, as it is then.
-    FromPinned { from: u64, to: u64, bytes: usize },
+    FromPinned {
+        from: u64,
+        to: u64,
+        bytes: usize,
+    },
     /// From the host's memory, as it was.
-    FromHost { from: Vec<u8>, to: u64 },
-    FromDevice { from: u64, to: u64, bytes: usize },
-    ToHost { from: u64, to: u64, bytes: usize },
-    Set { to: u64, value: u8, bytes: usize },
+    FromHost {
+        from: Vec<u8>,
+        to: u64,
+    },
+    FromDevice {
+        from: u64,
+        to: u64,
+        bytes: usize,
+    },
+    ToHost {
+        from: u64,
+        to: u64,
+        bytes: usize,
+    },
+    Set {
+        to: u64,
+        value: u8,
+        bytes: usize,
+    },
     Free(u64),
     Product(Product),
     /// Others wait for that to have been reached.
@@ -105,10 +131,13 @@ impl Work {
             eprintln!("cuda-emulator: {}", self.tell());
         }
         if let Work::Free(begin) = self {
-            let freed = device.memory.write().unwrap_or_else(PoisonError::into_inner).free(begin);
-            return freed.then_some(()).ok_or_else(|| Fault(format!("memory at {begin:#x} is freed, and is none")));
+            return device
+                .memory
+                .free(begin)
+                .then_some(())
+                .ok_or_else(|| Fault(format!("memory at {begin:#x} is freed, and is none")));
         }
-        let memory = device.memory.read().unwrap_or_else(PoisonError::into_inner);
+        let memory = device.memory.at_work();
         match self {
             Work::Launch { loaded, blocks, threads, shared, parameters, together } => {
                 let kernel = &loaded.kernel;
@@ -148,7 +177,7 @@ impl Work {
 }
 
 /// The place, if the bytes there belong to an array.
-pub(super) fn on(memory: &Memory, place: u64, bytes: usize) -> Result<u64, Fault> {
+pub(super) fn on(memory: &AtWork<'_>, place: u64, bytes: usize) -> Result<u64, Fault> {
     let array = memory.array(place, bytes);
     array.map(|_| place).ok_or_else(|| Fault(format!("{bytes} bytes at {place:#x}, which belong to no array")))
 }

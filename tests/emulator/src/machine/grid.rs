@@ -2,8 +2,9 @@
 
 use super::shared::Shared;
 use super::warp::{Around, Place, Warp};
-use super::{Fault, Memory, Random};
+use super::{AtWork, Fault, Random};
 use crate::ptx::{Kernel, LANES, Lanes};
+use std::sync::{Mutex, PoisonError};
 
 /// What is launched.
 #[derive(Debug)]
@@ -24,19 +25,19 @@ const TURN: usize = 400;
 const MOST: u64 = 1 << 34;
 
 /// Executes all of it. Gives the number of instructions, each for a warp.
-pub fn launch(launch: &Launch<'_>, memory: &Memory, random: &mut Random) -> Result<u64, Fault> {
+pub fn launch(launch: &Launch<'_>, memory: &AtWork<'_>, random: &mut Random) -> Result<u64, Fault> {
     let count: u32 = launch.blocks.iter().product();
     let mut waiting: Vec<u32> = (0..count).collect();
     for i in (1..waiting.len()).rev() {
         waiting.swap(i, random.below(i + 1));
     }
-    let mut around =
-        Around { kernel: launch.kernel, parameters: launch.parameters, memory, known: (0, 0) };
-    let (mut running, mut spare, mut steps) = (Vec::new(), Vec::new(), 0);
+    let known = vec![(0, 0); launch.kernel.code.len()];
+    let mut around = Around { kernel: launch.kernel, parameters: launch.parameters, memory, known };
+    let (mut running, mut steps) = (Vec::new(), 0);
     loop {
         while let Some(&number) = waiting.last().filter(|_| launch.together || running.is_empty()) {
             waiting.pop();
-            running.push(Block::new(launch, number, &mut spare));
+            running.push(Block::new(launch, number));
         }
         if running.is_empty() {
             return Ok(steps);
@@ -49,33 +50,31 @@ pub fn launch(launch: &Launch<'_>, memory: &Memory, random: &mut Random) -> Resu
         if steps > MOST {
             return Err(Fault(format!("{} does not end: {steps} instructions", launch.kernel.name)));
         }
-        spare.extend(block.done.drain(..).map(Warp::into_registers));
         if block.warps.is_empty() {
             running.swap_remove(which);
         }
     }
 }
 
+/// Registers of warps that are done, for the next ones: to fill fresh memory with zeros would take longer than most kernels do.
+static SPARE: Mutex<Vec<Vec<Lanes>>> = Mutex::new(Vec::new());
+const SPARE_MOST: usize = 1024;
+
 struct Block {
     place: Place,
     warps: Vec<Warp>,
-    done: Vec<Warp>,
     shared: Shared,
 }
 
 impl Block {
-    fn new(launch: &Launch<'_>, number: u32, spare: &mut Vec<Vec<Lanes>>) -> Self {
+    fn new(launch: &Launch<'_>, number: u32) -> Self {
         let [x, y, _] = launch.blocks;
         let block = [number % x, number / x % y, number / (x * y)];
         let place = Place { block, blocks: launch.blocks, threads: launch.threads };
+        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
         let firsts = (0..place.thread_count()).step_by(LANES);
         let warps = firsts.map(|first| Warp::new(launch.kernel, &place, first, spare.pop().unwrap_or_default()));
-        Block {
-            warps: warps.collect(),
-            done: Vec::new(),
-            shared: Shared::new(launch.kernel.shared + launch.shared),
-            place,
-        }
+        Block { warps: warps.collect(), shared: Shared::new(launch.kernel.shared + launch.shared), place }
     }
 
     /// Gives some warp a turn; lets all pass the barrier once they have come to it.
@@ -90,7 +89,11 @@ impl Block {
         };
         let steps = self.warps[next].run(around, &mut self.shared, 1 + random.below(TURN) as u64)?;
         if self.warps[next].is_done() {
-            self.done.push(self.warps.swap_remove(next));
+            let registers = self.warps.swap_remove(next).into_registers();
+            let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+            if spare.len() < SPARE_MOST {
+                spare.push(registers);
+            }
         }
         Ok(steps)
     }

@@ -6,7 +6,7 @@ mod shared;
 mod warp;
 
 pub use grid::{Launch, launch};
-pub use memory::Memory;
+pub use memory::{AtWork, Memory};
 
 use std::fmt;
 

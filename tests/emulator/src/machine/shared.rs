@@ -34,9 +34,9 @@ impl Shared {
 
     fn words(&self, place: u64, bytes: usize) -> Result<std::ops::Range<usize>, Fault> {
         let end = place.checked_add(bytes as u64).filter(|&end| end <= self.bytes.len() as u64);
-        let end = end.ok_or_else(|| {
-            Fault(format!("{bytes} bytes at {place} of {} in shared memory", self.bytes.len()))
-        })? as usize;
+        let end = end
+            .ok_or_else(|| Fault(format!("{bytes} bytes at {place} of {} in shared memory", self.bytes.len())))?
+            as usize;
         Ok(place as usize / WORD..end.div_ceil(WORD))
     }
 

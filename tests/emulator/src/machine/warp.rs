@@ -1,7 +1,7 @@
 //! Threads of a warp, which execute one instruction after another together as long as they are at the same one.
 
 use super::shared::Shared;
-use super::{Fault, Memory};
+use super::{AtWork, Fault};
 use crate::ptx::{Action, Address, Function, Initial, Instruction, Kernel, LANES, Lanes, Logic, Space, Truth};
 use std::array::from_fn;
 
@@ -27,9 +27,9 @@ pub(super) struct Warp {
 pub(super) struct Around<'a> {
     pub(super) kernel: &'a Kernel,
     pub(super) parameters: &'a [u8],
-    pub(super) memory: &'a Memory,
-    /// Where the array begins and ends that was used last.
-    pub(super) known: (u64, u64),
+    pub(super) memory: &'a AtWork<'a>,
+    /// Where the array begins and ends that each instruction has used last.
+    pub(super) known: Vec<(u64, u64)>,
 }
 
 /// Where a thread's block and the thread itself are among how many.
@@ -49,19 +49,19 @@ impl Warp {
     /// The warp of the threads from `first` on, with registers that another one has left.
     pub(super) fn new(kernel: &Kernel, place: &Place, first: u32, mut registers: Vec<Lanes>) -> Self {
         registers.resize(kernel.registers, [0; LANES]);
+        let [x, y, _] = place.threads;
+        let thread = |lane: usize| first + lane as u32;
         for &(register, initial) in &kernel.initial {
-            registers[register] = from_fn(|lane| {
-                let thread = first + lane as u32;
-                let [x, y, _] = place.threads;
-                match initial {
-                    Initial::Constant(number) => number,
-                    Initial::Thread(axis) => [thread % x, thread / x % y, thread / (x * y)][axis].into(),
-                    Initial::Threads(axis) => place.threads[axis].into(),
-                    Initial::Block(axis) => place.block[axis].into(),
-                    Initial::Blocks(axis) => place.blocks[axis].into(),
-                    Initial::Lane => lane as u64,
-                }
-            });
+            registers[register] = match initial {
+                Initial::Constant(number) => [number; LANES],
+                Initial::Thread(0) => from_fn(|lane| (thread(lane) % x).into()),
+                Initial::Thread(1) => from_fn(|lane| (thread(lane) / x % y).into()),
+                Initial::Thread(_) => from_fn(|lane| (thread(lane) / (x * y)).into()),
+                Initial::Threads(axis) => [place.threads[axis].into(); LANES],
+                Initial::Block(axis) => [place.block[axis].into(); LANES],
+                Initial::Blocks(axis) => [place.blocks[axis].into(); LANES],
+                Initial::Lane => from_fn(|lane| lane as u64),
+            };
         }
         let there = (place.thread_count() - first).min(LANES as u32);
         let lanes = u32::MAX >> (LANES as u32 - there);
@@ -131,7 +131,13 @@ impl Warp {
     fn truth(&self, truth: Truth) -> u32 {
         match truth {
             Truth::Register(register) => self.predicates[register],
-            Truth::Constant(holds) => if holds { u32::MAX } else { 0 },
+            Truth::Constant(holds) => {
+                if holds {
+                    u32::MAX
+                } else {
+                    0
+                }
+            }
         }
     }
 
@@ -199,14 +205,14 @@ impl Warp {
                 self.put(to, lanes, value);
             }
             Action::Load { space, bytes, signed, to, at } => {
-                self.load(lanes, *space, (*bytes, *signed), to, *at, around, shared)?;
+                self.load(group.at - 1, lanes, *space, (*bytes, *signed), to, *at, around, shared)?;
             }
             Action::Store { space, bytes, from, at } => {
-                self.store(lanes, *space, *bytes, from, *at, around, shared)?;
+                self.store(group.at - 1, lanes, *space, *bytes, from, *at, around, shared)?;
             }
             &Action::AtomicAdd { to, at, from } => {
                 let places = self.places(at);
-                around.check(&places, lanes, 4, 1)?;
+                around.check(group.at - 1, &places, lanes, 4, 1)?;
                 let mut before = [0; LANES];
                 for lane in ones(lanes) {
                     let place = places[lane] as *mut u32;
@@ -266,6 +272,7 @@ impl Warp {
     #[allow(clippy::too_many_arguments)]
     fn load(
         &mut self,
+        which: usize,
         lanes: u32,
         space: Space,
         (bytes, signed): (usize, bool),
@@ -277,7 +284,7 @@ impl Warp {
         let places = self.places(at);
         let all = bytes * to.len();
         if space == Space::Global {
-            around.check(&places, lanes, bytes, to.len())?;
+            around.check(which, &places, lanes, bytes, to.len())?;
         }
         for lane in ones(lanes) {
             let place = places[lane];
@@ -290,13 +297,8 @@ impl Warp {
                 }
                 Space::Parameter => around.parameter(place, all)?,
             };
-            for (&to, read) in to.iter().zip(read.chunks(bytes)) {
-                let mut wide = [0; 8];
-                wide[..bytes].copy_from_slice(read);
-                let number = u64::from_le_bytes(wide);
-                let above = 64 - 8 * bytes as u32;
-                self.registers[to][lane] =
-                    if signed { ((number << above) as i64 >> above) as u32 as u64 } else { number };
+            for (i, &to) in to.iter().enumerate() {
+                self.registers[to][lane] = number(&read[i * bytes..][..bytes], signed);
             }
         }
         Ok(())
@@ -305,6 +307,7 @@ impl Warp {
     #[allow(clippy::too_many_arguments)]
     fn store(
         &mut self,
+        which: usize,
         lanes: u32,
         space: Space,
         bytes: usize,
@@ -316,7 +319,7 @@ impl Warp {
         let places = self.places(at);
         let all = bytes * from.len();
         if space == Space::Global {
-            around.check(&places, lanes, bytes, from.len())?;
+            around.check(which, &places, lanes, bytes, from.len())?;
         }
         for lane in ones(lanes) {
             let place = places[lane];
@@ -329,8 +332,12 @@ impl Warp {
                 }
                 Space::Parameter => return Err(Fault("a parameter is written".into())),
             };
-            for (&from, to) in from.iter().zip(to.chunks_mut(bytes)) {
-                to.copy_from_slice(&self.registers[from][lane].to_le_bytes()[..bytes]);
+            for (i, &from) in from.iter().enumerate() {
+                let number = self.registers[from][lane];
+                match bytes {
+                    4 => to[4 * i..][..4].copy_from_slice(&(number as u32).to_le_bytes()),
+                    _ => to[i * bytes..][..bytes].copy_from_slice(&number.to_le_bytes()[..bytes]),
+                }
             }
         }
         Ok(())
@@ -339,17 +346,19 @@ impl Warp {
 
 impl Around<'_> {
     /// An error unless these lanes' places are aligned and belong to arrays.
-    fn check(&mut self, places: &Lanes, lanes: u32, bytes: usize, count: usize) -> Result<(), Fault> {
+    /// `which` is the instruction.
+    fn check(&mut self, which: usize, places: &Lanes, lanes: u32, bytes: usize, count: usize) -> Result<(), Fault> {
         let all = (bytes * count) as u64;
-        let known = |(begin, end): (u64, u64), place: u64| place >= begin && place.saturating_add(all) <= end;
+        let (mut begin, mut end) = self.known[which];
         for lane in ones(lanes) {
             let place = places[lane];
             aligned(place, all as usize)?;
-            if !known(self.known, place) {
+            if place < begin || place.saturating_add(all) > end {
                 let array = self.memory.array(place, all as usize);
-                self.known = array.ok_or_else(|| {
+                (begin, end) = array.ok_or_else(|| {
                     Fault(format!("lane {lane}: {all} bytes at {place:#x}, which belong to no array"))
                 })?;
+                self.known[which] = (begin, end);
             }
         }
         Ok(())
@@ -362,9 +371,21 @@ impl Around<'_> {
     }
 }
 
+/// What stands in memory, with its sign if it has one.
+fn number(bytes: &[u8], signed: bool) -> u64 {
+    if let &[a, b, c, d] = bytes {
+        return u32::from_le_bytes([a, b, c, d]).into();
+    }
+    let mut wide = [0; 8];
+    wide[..bytes.len()].copy_from_slice(bytes);
+    let (number, above) = (u64::from_le_bytes(wide), 64 - 8 * bytes.len() as u32);
+    if signed { ((number << above) as i64 >> above) as u32 as u64 } else { number }
+}
+
 /// An error unless a place is a multiple of the bytes that are there.
 fn aligned(place: u64, bytes: usize) -> Result<(), Fault> {
-    match place % bytes as u64 {
+    // So many bytes are a power of two.
+    match place & (bytes as u64 - 1) {
         0 => Ok(()),
         _ => Err(Fault(format!("{bytes} bytes at {place:#x}, which is no multiple of {bytes}"))),
     }

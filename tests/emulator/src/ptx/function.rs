@@ -79,12 +79,8 @@ fn two<A: Bits, B: Bits, Y: Bits>(f: impl Fn(A, B) -> Y + Send + Sync + 'static)
     Some(Function::Two(Box::new(move |a, b| from_fn(|i| f(A::of(a[i]), B::of(b[i])).bits()))))
 }
 
-fn three<A: Bits, B: Bits, C: Bits, Y: Bits>(
-    f: impl Fn(A, B, C) -> Y + Send + Sync + 'static,
-) -> Option<Function> {
-    Some(Function::Three(Box::new(move |a, b, c| {
-        from_fn(|i| f(A::of(a[i]), B::of(b[i]), C::of(c[i])).bits())
-    })))
+fn three<A: Bits, B: Bits, C: Bits, Y: Bits>(f: impl Fn(A, B, C) -> Y + Send + Sync + 'static) -> Option<Function> {
+    Some(Function::Three(Box::new(move |a, b, c| from_fn(|i| f(A::of(a[i]), B::of(b[i]), C::of(c[i])).bits()))))
 }
 
 /// The product and the sum are exact, or nearly so, before the one rounding at the end.
@@ -243,9 +239,8 @@ impl Compare {
 }
 
 fn compare<A: Bits>(f: impl Fn(A, A) -> bool + Send + Sync + 'static) -> Option<Compare> {
-    let all = move |a: &Lanes, b: &Lanes| {
-        (0..LANES).fold(0, |bits, i| bits | u32::from(f(A::of(a[i]), A::of(b[i]))) << i)
-    };
+    let all =
+        move |a: &Lanes, b: &Lanes| (0..LANES).fold(0, |bits, i| bits | u32::from(f(A::of(a[i]), A::of(b[i]))) << i);
     Some(Compare(Box::new(all)))
 }
 

@@ -47,22 +47,67 @@ pub enum Truth {
 /// What there is to do.
 #[derive(Debug)]
 pub enum Action {
-    Compute { f: Function, to: usize, from: Vec<usize> },
-    Compare { f: Compare, to: usize, from: [usize; 2] },
-    Logic { op: Logic, to: usize, from: Vec<Truth> },
-    Select { to: usize, from: [usize; 2], by: Truth },
+    Compute {
+        f: Function,
+        to: usize,
+        from: Vec<usize>,
+    },
+    Compare {
+        f: Compare,
+        to: usize,
+        from: [usize; 2],
+    },
+    Logic {
+        op: Logic,
+        to: usize,
+        from: Vec<Truth>,
+    },
+    Select {
+        to: usize,
+        from: [usize; 2],
+        by: Truth,
+    },
     /// Each register takes so many bytes.
-    Load { space: Space, bytes: usize, signed: bool, to: Vec<usize>, at: Address },
-    Store { space: Space, bytes: usize, from: Vec<usize>, at: Address },
+    Load {
+        space: Space,
+        bytes: usize,
+        signed: bool,
+        to: Vec<usize>,
+        at: Address,
+    },
+    Store {
+        space: Space,
+        bytes: usize,
+        from: Vec<usize>,
+        at: Address,
+    },
     /// Adds to a number of 32 bits in global memory; gives what was there.
-    AtomicAdd { to: Option<usize>, at: Address, from: usize },
-    Branch { to: usize },
+    AtomicAdd {
+        to: Option<usize>,
+        at: Address,
+        from: usize,
+    },
+    Branch {
+        to: usize,
+    },
     /// All threads of the block wait for each other.
     Barrier,
     /// Exchanges with the lane whose number differs by these bits; `members` take part, and the whole warp is `within`.
-    Shuffle { to: usize, found: Option<usize>, from: usize, bits: usize, within: usize, members: usize },
+    Shuffle {
+        to: usize,
+        found: Option<usize>,
+        from: usize,
+        bits: usize,
+        within: usize,
+        members: usize,
+    },
     /// `d = a b + c` of matrices [16, 8] of TF32 by [8, 8], spread over the warp.
-    Multiply { d: [usize; 4], a: [usize; 4], b: [usize; 2], c: [usize; 4] },
+    Multiply {
+        d: [usize; 4],
+        a: [usize; 4],
+        b: [usize; 2],
+        c: [usize; 4],
+    },
     /// Orders memory, which is always in order here.
     Fence,
     Return,

@@ -20,12 +20,7 @@ pub(super) fn read(text: &str, names: &mut Names, labels: &HashMap<&str, usize>)
     Ok(Instruction { guard, action, text: text.into() })
 }
 
-fn action(
-    name: &str,
-    operands: &[&str],
-    names: &mut Names,
-    labels: &HashMap<&str, usize>,
-) -> Result<Action, String> {
+fn action(name: &str, operands: &[&str], names: &mut Names, labels: &HashMap<&str, usize>) -> Result<Action, String> {
     if let Some(f) = Function::named(name) {
         let (to, from) = operands.split_first().ok_or("no operands")?;
         if from.len() != f.operands() {
