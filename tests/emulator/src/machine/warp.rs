@@ -175,16 +175,16 @@ impl Warp {
         match &instruction.action {
             Action::Compute { f, to, from } => {
                 let value = match (f, &from[..]) {
-                    (Function::One(f), &[a]) => f(&r[a]),
-                    (Function::Two(f), &[a, b]) => f(&r[a], &r[b]),
-                    (Function::Three(f), &[a, b, c]) => f(&r[a], &r[b], &r[c]),
+                    (Function::One(f), &[a]) => f([&r[a]]),
+                    (Function::Two(f), &[a, b]) => f([&r[a], &r[b]]),
+                    (Function::Three(f), &[a, b, c]) => f([&r[a], &r[b], &r[c]]),
                     (Function::Four(f), &[a, b, c, d]) => f([&r[a], &r[b], &r[c], &r[d]]),
                     _ => unreachable!("a function has as many operands as it was read with"),
                 };
                 self.put(*to, lanes, value);
             }
             &Action::Compare { ref f, to, from: [a, b] } => {
-                let value = f.0(&r[a], &r[b]);
+                let value = f.0([&r[a], &r[b]]);
                 self.put_truth(to, lanes, value);
             }
             Action::Logic { op, to, from } => {

@@ -4,12 +4,15 @@ use super::{LANES, Lanes};
 use std::array::from_fn;
 use std::fmt;
 
-/// A function of so many registers, for all lanes.
+/// What is computed of so many registers, for all lanes.
+type Of<const N: usize, Y = Lanes> = Box<dyn Fn([&Lanes; N]) -> Y + Send + Sync>;
+
+/// A function of so many registers.
 pub enum Function {
-    One(Box<dyn Fn(&Lanes) -> Lanes + Send + Sync>),
-    Two(Box<dyn Fn(&Lanes, &Lanes) -> Lanes + Send + Sync>),
-    Three(Box<dyn Fn(&Lanes, &Lanes, &Lanes) -> Lanes + Send + Sync>),
-    Four(Box<dyn Fn([&Lanes; 4]) -> Lanes + Send + Sync>),
+    One(Of<1>),
+    Two(Of<2>),
+    Three(Of<3>),
+    Four(Of<4>),
 }
 
 impl fmt::Debug for Function {
@@ -72,15 +75,15 @@ macro_rules! integers {
 integers!(i16 as u16, i32 as u32, i64 as u64);
 
 fn one<A: Bits, Y: Bits>(f: impl Fn(A) -> Y + Send + Sync + 'static) -> Option<Function> {
-    Some(Function::One(Box::new(move |a| from_fn(|i| f(A::of(a[i])).bits()))))
+    Some(Function::One(Box::new(move |[a]| from_fn(|i| f(A::of(a[i])).bits()))))
 }
 
 fn two<A: Bits, B: Bits, Y: Bits>(f: impl Fn(A, B) -> Y + Send + Sync + 'static) -> Option<Function> {
-    Some(Function::Two(Box::new(move |a, b| from_fn(|i| f(A::of(a[i]), B::of(b[i])).bits()))))
+    Some(Function::Two(Box::new(move |[a, b]| from_fn(|i| f(A::of(a[i]), B::of(b[i])).bits()))))
 }
 
 fn three<A: Bits, B: Bits, C: Bits, Y: Bits>(f: impl Fn(A, B, C) -> Y + Send + Sync + 'static) -> Option<Function> {
-    Some(Function::Three(Box::new(move |a, b, c| from_fn(|i| f(A::of(a[i]), B::of(b[i]), C::of(c[i])).bits()))))
+    Some(Function::Three(Box::new(move |[a, b, c]| from_fn(|i| f(A::of(a[i]), B::of(b[i]), C::of(c[i])).bits()))))
 }
 
 /// The product and the sum are exact, or nearly so, before the one rounding at the end.
@@ -213,7 +216,7 @@ fn of_both(name: &str) -> Option<Function> {
 }
 
 /// A comparison: a bit for each lane.
-pub struct Compare(pub Box<dyn Fn(&Lanes, &Lanes) -> u32 + Send + Sync>);
+pub struct Compare(pub Of<2, u32>);
 
 impl fmt::Debug for Compare {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -240,7 +243,7 @@ impl Compare {
 
 fn compare<A: Bits>(f: impl Fn(A, A) -> bool + Send + Sync + 'static) -> Option<Compare> {
     let all =
-        move |a: &Lanes, b: &Lanes| (0..LANES).fold(0, |bits, i| bits | u32::from(f(A::of(a[i]), A::of(b[i]))) << i);
+        move |[a, b]: [&Lanes; 2]| (0..LANES).fold(0, |bits, i| bits | u32::from(f(A::of(a[i]), A::of(b[i]))) << i);
     Some(Compare(Box::new(all)))
 }
 
@@ -256,23 +259,22 @@ fn ordered<A: Bits + Ord + 'static>(how: &str) -> Option<Compare> {
     }
 }
 
-/// Those with a `u` hold also where a number is not one.
+/// Those with a `u` hold also where one of the two is not a number.
 fn of_f32(how: &str) -> Option<Compare> {
+    use std::cmp::Ordering::{self, Equal, Greater, Less};
+    let of = |holds: &'static [Ordering], apart: bool| {
+        compare(move |a: f32, b: f32| a.partial_cmp(&b).map_or(apart, |order| holds.contains(&order)))
+    };
+    let apart = how.ends_with('u');
     match how {
-        "eq" => compare(|a: f32, b: f32| a == b),
-        "ne" => compare(|a: f32, b: f32| a < b || a > b),
-        "lt" => compare(|a: f32, b: f32| a < b),
-        "le" => compare(|a: f32, b: f32| a <= b),
-        "gt" => compare(|a: f32, b: f32| a > b),
-        "ge" => compare(|a: f32, b: f32| a >= b),
-        "equ" => compare(|a: f32, b: f32| !(a < b || a > b)),
-        "neu" => compare(|a: f32, b: f32| a != b),
-        "ltu" => compare(|a: f32, b: f32| !(a >= b)),
-        "leu" => compare(|a: f32, b: f32| !(a > b)),
-        "gtu" => compare(|a: f32, b: f32| !(a <= b)),
-        "geu" => compare(|a: f32, b: f32| !(a < b)),
-        "num" => compare(|a: f32, b: f32| !a.is_nan() && !b.is_nan()),
-        "nan" => compare(|a: f32, b: f32| a.is_nan() || b.is_nan()),
+        "eq" | "equ" => of(&[Equal], apart),
+        "ne" | "neu" => of(&[Less, Greater], apart),
+        "lt" | "ltu" => of(&[Less], apart),
+        "le" | "leu" => of(&[Less, Equal], apart),
+        "gt" | "gtu" => of(&[Greater], apart),
+        "ge" | "geu" => of(&[Greater, Equal], apart),
+        "num" => of(&[Less, Equal, Greater], false),
+        "nan" => of(&[], true),
         _ => None,
     }
 }
@@ -284,9 +286,9 @@ mod tests {
     fn call(name: &str, operands: &[u64]) -> u64 {
         let all: Vec<Lanes> = operands.iter().map(|&x| [x; LANES]).collect();
         let y = match (Function::named(name).unwrap(), &all[..]) {
-            (Function::One(f), [a]) => f(a),
-            (Function::Two(f), [a, b]) => f(a, b),
-            (Function::Three(f), [a, b, c]) => f(a, b, c),
+            (Function::One(f), [a]) => f([a]),
+            (Function::Two(f), [a, b]) => f([a, b]),
+            (Function::Three(f), [a, b, c]) => f([a, b, c]),
             (Function::Four(f), [a, b, c, d]) => f([a, b, c, d]),
             (f, _) => panic!("{name} is {f:?}"),
         };
@@ -336,7 +338,7 @@ mod tests {
     #[test]
     fn comparisons_know_what_is_not_a_number() {
         let holds = |how: &str, a: f32, b: f32| {
-            let bits = Compare::named(&format!("setp.{how}.f32")).unwrap().0(&[a.bits(); LANES], &[b.bits(); LANES]);
+            let bits = Compare::named(&format!("setp.{how}.f32")).unwrap().0([&[a.bits(); LANES], &[b.bits(); LANES]]);
             assert!(bits == 0 || bits == u32::MAX);
             bits != 0
         };
