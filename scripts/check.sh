@@ -47,6 +47,13 @@ done
 
 [ "$mode" = quick ] && exit 0
 
+step the CUDA backend on a GPU in software
+if [ "$(uname -sm)" = "Linux x86_64" ] && command -v gcc >/dev/null && python3 -m pip --version >/dev/null 2>&1; then
+  scripts/cuda_emulated.sh
+else
+  echo "this wants Linux on x86-64 with gcc, python3 and pip: not checked"
+fi
+
 step documentation
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 

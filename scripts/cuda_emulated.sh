@@ -89,7 +89,7 @@ for message in map(json.loads, (target / "built.json").read_text().splitlines())
         link.symlink_to(program)
 PYTHON
 run "$target/contract" candle_cuda
-for way in steps resident; do
+for way in steps beside resident; do
   echo "recurrent networks: $way"
   ELMAN_RECURRENT=$way run "$target/contract" candle_cuda::recurrent candle_cuda::projected
 done

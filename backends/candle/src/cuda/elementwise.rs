@@ -80,11 +80,16 @@ impl Cuda {
         let mut start = 0;
         for part in parts {
             let (length, whole) = (block(part.shape()), block(shape));
-            let place = [length.into(), whole.into(), start.into()];
-            self.pointwise_into(ELEMENTWISE, "join", part.shape(), &[part], &out, &place)?;
+            self.join(part, &out, [length, whole, start])?;
             start += length;
         }
         Ok(out)
+    }
+
+    /// Writes a part to its place among others: `length` numbers of each `whole` from `start` on.
+    pub(super) fn join(&self, part: &Array, out: &Array, [length, whole, start]: [usize; 3]) -> Result<()> {
+        let place = [length.into(), whole.into(), start.into()];
+        self.pointwise_into(ELEMENTWISE, "join", part.shape(), &[part], out, &place)
     }
 
     /// `None` where the composed body serves: the softmaxes.

@@ -99,10 +99,11 @@ __device__ __forceinline__ void gradients(Function sigma, Function f, const Save
 // stands for what there is none of.
 struct Network {
     float *gates;           // [n, t, G u]: the inputs' part of the pre-activations, and the gates' values after a step
-    float *taken;           // [n, t, u]: what the product of each step takes, the output before it with its dropout
+    float *taken;           // [n, t, width], of which u: what the product of each step takes, the output before it with its
+                            // dropout; beside it may stand the inputs
     float *inner;           // [n, t, u]: what `values` gives; of an LSTM always there
     float *outputs;         // [n, t, u]
-    float *h, *c;           // [n, u]: the states, at last the last ones
+    float *h, *c;           // [n, u]: at last the last states
     const float *first_h, *first_c;  // [n, u]
     const float *weights;   // U [u, G u]
     const float *bias;      // [G u]: a GRU's for the recurrent part; else the inputs', if `gates` is without it
@@ -112,7 +113,7 @@ struct Network {
     float *dh, *dc;         // [n, u]: for the last states, at last for the first ones
     float *dz, *dv;         // [n, t, G u]: for the pre-activations, and for their recurrent part: the same but for a GRU
     float *product;         // what came out of the step's matrix product, [n, G u] forward, [n, u] back
-    int n, t, u;
+    int n, t, u, width;
     unsigned reverse;       // the walk goes from the last step to the first
     Function sigma, f;
 
@@ -120,8 +121,15 @@ struct Network {
     __device__ __forceinline__ size_t at(int row, int s) const {
         return (size_t)row * t + (reverse ? t - 1 - s : s);
     }
+    // Where what a step's product takes is, of a unit.
+    __device__ __forceinline__ float *taken_at(size_t at, int unit) const { return taken + at * width + unit; }
     // Whether a step takes place.
     __device__ __forceinline__ bool there(size_t at) const { return !mask || mask[at] != 0.0f; }
+    // The LSTM's cell state before step `s` of the walk.
+    __device__ __forceinline__ float cell_before(int row, int unit, int s) const {
+        if (s > 0) return inner[at(row, s - 1) * u + unit];
+        return first_c ? first_c[row * u + unit] : 0.0f;
+    }
 };
 
 // What step `s` back needs of the way forward, for one unit of a sequence.
@@ -132,9 +140,7 @@ __device__ __forceinline__ Saved<G> saved(const Network &x, int row, int unit, i
     for (int g = 0; g < G; g++) y.gates[g] = x.gates[(at * G + g) * x.u + unit];
     y.inner = G == 1 ? 0.0f : x.inner[place];
     // A GRU with dropout is not done here, so that what was taken is the output before.
-    y.before.h = G == 3 ? x.taken[place] : 0.0f;
-    y.before.c = 0.0f;
-    if (G == 4 && s > 0) y.before.c = x.inner[x.at(row, s - 1) * x.u + unit];
-    if (G == 4 && s == 0 && x.first_c) y.before.c = x.first_c[row * x.u + unit];
+    y.before.h = G == 3 ? *x.taken_at(at, unit) : 0.0f;
+    y.before.c = G == 4 ? x.cell_before(row, unit, s) : 0.0f;
     return y;
 }

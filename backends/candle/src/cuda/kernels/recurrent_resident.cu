@@ -187,7 +187,7 @@ __device__ void walk(const Network &x, const Cut &cut) {
         if (!pair.exists) continue;
         unsigned i = pair.sequence * x.u + pair.number;
         states[p] = {x.first_h ? x.first_h[i] : 0.0f, G == 4 && x.first_c ? x.first_c[i] : 0.0f};
-        x.taken[x.at(pair.sequence, 0) * x.u + pair.number] = x.dropout ? states[p].h * x.dropout[i] : states[p].h;
+        *x.taken_at(x.at(pair.sequence, 0), pair.number) = x.dropout ? states[p].h * x.dropout[i] : states[p].h;
     }
     arrive(cut);
     for (int s = 0; s < x.t; s++) {
@@ -205,7 +205,7 @@ __device__ void walk(const Network &x, const Cut &cut) {
         bool any = s > 0 || x.first_h;
         if (any) {
             wait(cut, s + 1);
-            product(b, x.taken + x.at(b.row, s) * x.u, (size_t)x.t * x.u, rows);
+            product(b, x.taken_at(x.at(b.row, s), 0), (size_t)x.t * x.width, rows);
         }
 #pragma unroll
         for (int p = 0; p < PAIRS; p++) {
@@ -227,7 +227,7 @@ __device__ void walk(const Network &x, const Cut &cut) {
             if (s + 1 < x.t) {
                 float r = states[p].h;
                 if (x.dropout) r *= x.dropout[pair.sequence * x.u + pair.number];
-                x.taken[x.at(pair.sequence, s + 1) * x.u + pair.number] = r;
+                *x.taken_at(x.at(pair.sequence, s + 1), pair.number) = r;
             }
         }
         if (s + 1 < x.t) arrive(cut);

@@ -3,7 +3,8 @@
 //! * [`resident`]: one launch for all steps. Every block keeps a part of the recurrent weights on its processor, and blocks
 //!   hand each other the states. For networks and batches small enough that launches and the weights' way to the processors
 //!   would take longer than the products.
-//! * [`steps`]: a product of cuBLAS and a kernel for each step.
+//! * [`steps`]: a product of cuBLAS and a kernel for each step. Where sequences are many, their inputs stand beside what the
+//!   product takes, and both have one product: the pre-activations of all steps would be written and read again for nothing.
 //!
 //! Both write the same arrays, and the gradients for the weights are products over all steps at once.
 
@@ -16,7 +17,7 @@ pub(crate) use resident::Cut;
 
 use super::{Cuda, Matrix};
 use crate::Candle;
-use crate::array::Array;
+use crate::array::{Array, error};
 use candle_core::cuda_backend::cudarc::driver::DeviceRepr;
 use elman::backend::Cell;
 use elman::backend::recurrent::{Outcome, Projected, Sequence, Sizes, Upstream};
@@ -29,17 +30,30 @@ pub(crate) enum Way {
     #[default]
     Faster,
     Steps,
+    /// Steps with the inputs beside.
+    Beside,
     /// Where it can be gone.
     Resident,
 }
 
 impl Way {
-    /// By the environment's `ELMAN_RECURRENT` (`steps`, `resident`), for tests and measurements of both.
+    /// By the environment's `ELMAN_RECURRENT` (`steps`, `beside`, `resident`), for tests and measurements of all.
     pub(crate) fn from_environment() -> Self {
         match std::env::var("ELMAN_RECURRENT").as_deref() {
             Ok("steps") => Way::Steps,
+            Ok("beside") => Way::Beside,
             Ok("resident") => Way::Resident,
             _ => Way::Faster,
+        }
+    }
+
+    /// Whether the inputs of so many sequences stand beside, in steps that are not resident. Few sequences have products that
+    /// take as long as reading the weights does, and more weights would be read in each step.
+    fn is_beside(self, n: usize) -> bool {
+        match self {
+            Way::Steps => false,
+            Way::Beside => true,
+            Way::Faster | Way::Resident => n >= 128,
         }
     }
 }
@@ -95,6 +109,7 @@ pub(crate) struct Network {
     n: i32,
     t: i32,
     u: i32,
+    width: i32,
     reverse: u32,
     sigma: Function,
     f: Function,
@@ -141,6 +156,7 @@ impl Operands {
             n: sizes.n as i32,
             t: sizes.t as i32,
             u: sizes.u as i32,
+            width: sizes.u as i32,
             reverse: u32::from(x.reverse),
             sigma: Function::new(sigma).unwrap_or_default(),
             f: Function::new(f).unwrap_or_default(),
@@ -177,33 +193,41 @@ impl Cuda {
             return Ok(None);
         }
         let Sizes { n, t, u, g } = sizes;
-        let copy = |a: &Array| self.spread(a, a.shape());
+        let (state, states, all) = (Shape::new(&[n, u])?, Shape::new(&[n, t, u])?, Shape::new(&[n, t, g * u])?);
+        let fresh = |shape| self.fresh("recurrent", shape);
+        let plan = resident::forward_plan(self, sizes);
+        let may_be = plan.is_none() && g != 3 && self.way.is_beside(n);
+        let beside = inputs.filter(|inputs| may_be && inputs.x.shape().last() > 0);
         // The inputs' bias is added in the steps where the cell has none of its own: to begin the product with it is to write
         // and read all steps of all gates once more.
         let own = if g == 3 { None } else { inputs.and_then(|inputs| inputs.bias) };
         // The gates' values take the place of the pre-activations.
         let gates = match inputs {
+            Some(_) if beside.is_some() => fresh(all)?,
             Some(inputs) => self.linear(inputs.x, inputs.kernel, inputs.bias.filter(|_| own.is_none()))?,
-            None => copy(x.z)?,
+            None => self.spread(x.z, all)?,
         };
-        let (state, states) = (Shape::new(&[n, u])?, Shape::new(&[n, t, u])?);
-        let fresh = |shape| self.fresh("recurrent", shape);
-        let taken = fresh(states)?;
+        let beside = beside.map(|inputs| Beside::new(self, inputs, x.u)).transpose()?;
+        let taken = beside.as_ref().map_or_else(|| fresh(states), |beside| Ok(beside.taken.clone()))?;
         let inner = (g > 1).then(|| fresh(states)).transpose()?;
         let outputs = x.outputs.then(|| fresh(states)).transpose()?;
         let (h, c) = (fresh(state)?, cell.has_cell_state().then(|| fresh(state)).transpose()?);
         let operands = Operands::new(self, x, own)?;
+        let width = taken.shape().last();
         let network = Network {
             gates: self.address(&gates)?,
-            taken: self.address(&taken)?,
+            taken: self.address(&taken)? + 4 * (width - u) as u64,
+            width: width as i32,
             inner: address(self, inner.as_ref())?,
             outputs: address(self, outputs.as_ref())?,
             h: self.address(&h)?,
             c: address(self, c.as_ref())?,
             ..operands.network(self, cell, x, sizes)?
         };
-        if !resident::forward(self, network, sizes)? {
-            steps::forward(self, network, sizes)?;
+        match (plan, &beside) {
+            (Some(plan), _) => resident::forward(self, plan, network, sizes)?,
+            (None, Some(beside)) => steps::forward(self, network, sizes, Some(self.address(&beside.weights)?))?,
+            (None, None) => steps::forward(self, network, sizes, None)?,
         }
         let saved = if x.gradient { [Some(gates), Some(taken), inner].into_iter().flatten().collect() } else { vec![] };
         Ok(Some(Outcome { outputs, h, c, saved }))
@@ -224,8 +248,8 @@ impl Cuda {
             return Ok(None);
         }
         let Sizes { n, t, u, g } = sizes;
-        let (state, states, all) = (Shape::new(&[n, u])?, Shape::new(&[n, t, u])?, Shape::new(&[n, t, g * u])?);
-        let (gates, taken, inner) = check_saved(&y.saved, [all, states], g)?;
+        let (state, all) = (Shape::new(&[n, u])?, Shape::new(&[n, t, g * u])?);
+        let (gates, taken, inner) = check_saved(&y.saved, sizes, inputs)?;
         let copy = |a: &Array| self.spread(a, a.shape());
         // Changed in place, from the gradients for the last states to those for the first.
         let begin = |d: Option<&Array>| d.map_or_else(|| self.fill(state, 0.0), copy);
@@ -234,9 +258,11 @@ impl Cuda {
         let dv = (g == 3).then(|| self.fresh("recurrent_grad", all)).transpose()?;
         let outputs = d.outputs.map(|outputs| self.packed(outputs)).transpose()?;
         let operands = Operands::new(self, x, None)?;
+        let width = taken.shape().last();
         let network = Network {
             gates: self.address(gates)?,
-            taken: self.address(taken)?,
+            taken: self.address(taken)? + 4 * (width - u) as u64,
+            width: width as i32,
             inner: address(self, inner)?,
             d_outputs: address(self, outputs.as_ref())?,
             dh: self.address(&dh)?,
@@ -245,12 +271,24 @@ impl Cuda {
             dv: address(self, dv.as_ref())?,
             ..operands.network(self, cell, x, sizes)?
         };
-        if !resident::backward(self, network, sizes)? {
-            steps::backward(self, network, sizes)?;
+        match resident::backward_plan(self, sizes) {
+            Some(plan) => resident::backward(self, plan, network, sizes)?,
+            None => steps::backward(self, network, sizes)?,
         }
         let [of_z, of_kernel, of_first, of_u, of_bias, of_h, of_c] = wanted;
         let dv = dv.as_ref().unwrap_or(&dz);
-        let du = of_u.then(|| self.over_steps(taken, dv, x.u.shape())).transpose()?;
+        // With the inputs beside, the gradients for both weights are one product.
+        let features = width - u;
+        let both = (features > 0 && (of_u || of_kernel)).then(|| self.over_steps(taken, dv)).transpose()?;
+        let part = |both: &Array, first: usize, count: usize| {
+            let part = both.tensor().narrow(0, first, count).map_err(error("recurrent_grad"))?;
+            Ok::<_, Error>(both.view(part, Shape::new(&[count, g * u])?))
+        };
+        let du = match &both {
+            Some(both) if of_u => Some(part(both, features, u)?),
+            None if of_u => Some(self.over_steps(taken, dv)?),
+            _ => None,
+        };
         let dbias = match x.bias {
             Some(bias) if of_bias => Some(self.sum_to(dv, bias.shape())?),
             _ => None,
@@ -258,7 +296,12 @@ impl Cuda {
         let [dx, dw, db] = match inputs {
             Some(inputs) => {
                 let of_first = of_first && inputs.bias.is_some();
-                self.linear_grad(inputs.x, inputs.kernel, &dz, [of_z, of_kernel, of_first])?
+                let apart = of_kernel && both.is_none();
+                let [dx, dw, db] = self.linear_grad(inputs.x, inputs.kernel, &dz, [of_z, apart, of_first])?;
+                match &both {
+                    Some(both) if of_kernel => [dx, Some(part(both, 0, features)?), db],
+                    _ => [dx, dw, db],
+                }
             }
             None => [of_z.then_some(dz), None, None],
         };
@@ -268,8 +311,8 @@ impl Cuda {
     }
 
     /// `aᵀ b` over all steps of all sequences.
-    fn over_steps(&self, a: &Array, b: &Array, shape: Shape) -> Result<Array> {
-        let y = self.fresh("recurrent_grad", shape)?;
+    fn over_steps(&self, a: &Array, b: &Array) -> Result<Array> {
+        let y = self.fresh("recurrent_grad", Shape::new(&[a.shape().last(), b.shape().last()])?)?;
         let matrix = |a: &Array| Ok::<_, Error>(Matrix::new(self.address(a)?, a.shape().last()));
         let sizes = [a.shape().last(), a.shape().rows(), b.shape().last()];
         self.gemm(sizes, 1, matrix(a)?.transposed(), matrix(b)?, matrix(&y)?, 0.0)?;
@@ -277,12 +320,40 @@ impl Cuda {
     }
 }
 
+/// The inputs beside what the steps' products take, and the kernel above the recurrent weights.
+struct Beside {
+    /// `[n, t, features + u]`
+    taken: Array,
+    /// `[features + u, g u]`
+    weights: Array,
+}
+
+impl Beside {
+    fn new(cuda: &Cuda, inputs: &Projected<'_, Candle>, u: &Array) -> Result<Self> {
+        let (kernel, shape) = (inputs.kernel.shape(), inputs.x.shape());
+        let rows = Shape::new(&[kernel[0] + u.shape()[0], kernel[1]])?;
+        let taken = cuda.fresh("recurrent", Shape::new(&[shape[0], shape[1], rows[0]])?)?;
+        cuda.join(inputs.x, &taken, [kernel[0], rows[0], 0])?;
+        Ok(Beside { taken, weights: cuda.concat(&[inputs.kernel, u], 0, rows)? })
+    }
+}
+
 /// The arrays saved by a forward pass over the same sequence: the gates, what products took, what is inside but in an Elman
 /// network. Others are an error.
-fn check_saved(saved: &[Array], [all, states]: [Shape; 2], g: usize) -> Result<(&Array, &Array, Option<&Array>)> {
+fn check_saved<'a>(
+    saved: &'a [Array],
+    Sizes { n, t, u, g }: Sizes,
+    inputs: Option<&Projected<'_, Candle>>,
+) -> Result<(&'a Array, &'a Array, Option<&'a Array>)> {
+    let (all, states) = (Shape::new(&[n, t, g * u])?, Shape::new(&[n, t, u])?);
+    let beside = inputs.map(|inputs| Shape::new(&[n, t, inputs.x.shape().last() + u])).transpose()?;
     let shapes: Vec<Shape> = saved.iter().map(Array::shape).collect();
     match saved {
-        [gates, taken, inner @ ..] if shapes[..] == [all, states, states][..2 + usize::from(g > 1)] => {
+        [gates, taken, inner @ ..]
+            if shapes[0] == all
+                && (shapes[1] == states || Some(shapes[1]) == beside)
+                && shapes[2..] == [states][..usize::from(g > 1)] =>
+        {
             Ok((gates, taken, inner.first()))
         }
         _ => {

@@ -28,28 +28,33 @@ pub(crate) struct Cut {
 #[allow(unsafe_code)]
 unsafe impl DeviceRepr for Cut {}
 
-/// The way forward; `false` if it is not the one to go.
-pub(super) fn forward(cuda: &Cuda, x: Network, sizes: Sizes) -> Result<bool> {
-    walk(cuda, "forward", x, sizes, [sizes.u, sizes.g])
+/// How the way forward is cut; `None` if it is not the one to go.
+pub(super) fn forward_plan(cuda: &Cuda, sizes: Sizes) -> Option<Plan> {
+    plan(cuda, sizes, [sizes.u, sizes.g])
 }
 
-/// The way back, likewise.
-pub(super) fn backward(cuda: &Cuda, x: Network, sizes: Sizes) -> Result<bool> {
-    walk(cuda, "backward", x, sizes, [sizes.g * sizes.u, 1])
+/// How the way back is cut, likewise.
+pub(super) fn backward_plan(cuda: &Cuda, sizes: Sizes) -> Option<Plan> {
+    plan(cuda, sizes, [sizes.g * sizes.u, 1])
 }
 
 /// With products of so many terms, and so many columns for each unit.
-fn walk(cuda: &Cuda, kernel: &'static str, x: Network, sizes: Sizes, product: [usize; 2]) -> Result<bool> {
-    let Some(plan) = Plan::best(cuda.limits, cuda.precision, sizes, product) else { return Ok(false) };
+fn plan(cuda: &Cuda, sizes: Sizes, product: [usize; 2]) -> Option<Plan> {
+    let plan = Plan::best(cuda.limits, cuda.precision, sizes, product)?;
     let goes = match cuda.way {
-        Way::Steps => false,
+        Way::Steps | Way::Beside => false,
         Way::Resident => true,
         Way::Faster => plan.cycles < cycles_of_steps(cuda.limits, cuda.precision, sizes),
     };
-    if goes {
-        run(plan, cuda, kernel, x, sizes)?;
-    }
-    Ok(goes)
+    goes.then_some(plan)
+}
+
+pub(super) fn forward(cuda: &Cuda, plan: Plan, x: Network, sizes: Sizes) -> Result<()> {
+    run(plan, cuda, "forward", x, sizes)
+}
+
+pub(super) fn backward(cuda: &Cuda, plan: Plan, x: Network, sizes: Sizes) -> Result<()> {
+    run(plan, cuda, "backward", x, sizes)
 }
 
 fn run(plan: Plan, cuda: &Cuda, kernel: &'static str, x: Network, sizes: Sizes) -> Result<()> {
