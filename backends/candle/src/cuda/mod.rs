@@ -84,7 +84,8 @@ impl Cuda {
             staging: Arc::default(),
             stream,
             precision: Precision::F32,
-            limits: Limits { processors, shared },
+            // A driver may count the 1 KB that it keeps for itself.
+            limits: Limits { processors, shared: shared - 1024 },
             way: Way::from_environment(),
         })
     }

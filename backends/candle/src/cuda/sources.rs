@@ -39,12 +39,15 @@ pub(crate) fn recurrent_steps(gates: usize) -> Source {
     }
 }
 
-/// All steps in one launch, likewise.
-pub(crate) fn recurrent_resident(gates: usize) -> Source {
-    match gates {
-        1 => source!("elman_resident", gates 1: "cells.cuh" "fragments.cuh" "recurrent_resident.cu"),
-        3 => source!("gru_resident", gates 3: "cells.cuh" "fragments.cuh" "recurrent_resident.cu"),
-        _ => source!("lstm_resident", gates 4: "cells.cuh" "fragments.cuh" "recurrent_resident.cu"),
+/// All steps in one launch, likewise, multiplying by tensor cores or not.
+pub(crate) fn recurrent_resident(gates: usize, tensor_cores: bool) -> Source {
+    match (gates, tensor_cores) {
+        (1, false) => source!("elman_resident", gates 1: "cells.cuh" "tiles.cuh" "recurrent_resident.cu"),
+        (3, false) => source!("gru_resident", gates 3: "cells.cuh" "tiles.cuh" "recurrent_resident.cu"),
+        (_, false) => source!("lstm_resident", gates 4: "cells.cuh" "tiles.cuh" "recurrent_resident.cu"),
+        (1, true) => source!("elman_tensor_cores", gates 1: "cells.cuh" "fragments.cuh" "recurrent_resident.cu"),
+        (3, true) => source!("gru_tensor_cores", gates 3: "cells.cuh" "fragments.cuh" "recurrent_resident.cu"),
+        (_, true) => source!("lstm_tensor_cores", gates 4: "cells.cuh" "fragments.cuh" "recurrent_resident.cu"),
     }
 }
 
@@ -95,7 +98,9 @@ mod tests {
             eprintln!("no libnvrtc: the kernels' sources are not compiled");
             return;
         };
-        let recurrent = [1, 3, 4].into_iter().flat_map(|g| [recurrent_steps(g), recurrent_resident(g)]);
+        let recurrent = [1, 3, 4]
+            .into_iter()
+            .flat_map(|g| [recurrent_steps(g), recurrent_resident(g, false), recurrent_resident(g, true)]);
         let rest = [DROPOUT, ELEMENTWISE, LAYER_NORM, LOSS, REDUCE, ROWS, SOFTMAX, UPDATE];
         for source in recurrent.chain(rest) {
             let program = nvrtc.compile(source.text).unwrap_or_else(|log| panic!("{}: {log}", source.name));

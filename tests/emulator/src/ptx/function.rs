@@ -174,6 +174,7 @@ fn of_integers(name: &str) -> Option<Function> {
             from_fn(|i| insert(a[i] as u32, b[i] as u32, place[i] as u32, length[i] as u32).into())
         }))),
         "mul.wide.s32" => two(|a: i32, b: i32| i64::from(a) * i64::from(b)),
+        "mul.wide.u16" => two(|a: u16, b: u16| u32::from(a) * u32::from(b)),
         "mul.wide.u32" => two(|a: u32, b: u32| u64::from(a) * u64::from(b)),
         "mad.wide.u32" => three(|a: u32, b: u32, c: u64| (u64::from(a) * u64::from(b)).wrapping_add(c)),
         "mad.wide.s32" => three(|a: i32, b: i32, c: i64| (i64::from(a) * i64::from(b)).wrapping_add(c)),
@@ -206,9 +207,11 @@ fn of_both(name: &str) -> Option<Function> {
         "mov.b32" | "mov.u32" | "mov.s32" | "mov.f32" | "mov.b16" | "mov.u16" | "mov.b64" | "mov.u64"
         | "cvta.to.global.u64" | "cvta.to.shared.u64" | "cvt.u64.u32" => one(|a: u64| a),
         "cvt.u32.u64" | "cvt.s32.s64" => one(|a: u64| a as u32),
+        "cvt.u16.u32" | "cvt.u16.u64" => one(|a: u64| a as u16),
+        "cvt.u32.u16" | "cvt.u64.u16" => one(|a: u16| a),
         "and.b32" | "and.b64" | "and.b16" => two(|a: u64, b: u64| a & b),
         "or.b32" | "or.b64" | "or.b16" => two(|a: u64, b: u64| a | b),
-        "xor.b32" | "xor.b64" => two(|a: u64, b: u64| a ^ b),
+        "xor.b32" | "xor.b64" | "xor.b16" => two(|a: u64, b: u64| a ^ b),
         "not.b32" => one(|a: u32| !a),
         "not.b64" => one(|a: u64| !a),
         _ => None,

@@ -58,7 +58,7 @@ fn action(name: &str, operands: &[&str], names: &mut Names, labels: &HashMap<&st
             let to = Some(names.write(to)?);
             Ok(Action::AtomicAdd { to, at: names.address(at)?, from: names.read(from)? })
         }
-        (["red", "global", "add", "u32"], [at, from]) => {
+        (["red", "global", "add", "u32"] | ["red", "release", "gpu", "global", "add", "u32"], [at, from]) => {
             Ok(Action::AtomicAdd { to: None, at: names.address(at)?, from: names.read(from)? })
         }
         (["bra"] | ["bra", "uni"], [label]) => {

@@ -112,6 +112,7 @@ struct Network {
     const float *d_outputs; // [n, t, u]: gradients for the outputs
     float *dh, *dc;         // [n, u]: for the last states, at last for the first ones
     float *dz, *dv;         // [n, t, G u]: for the pre-activations, and for their recurrent part: the same but for a GRU
+    float *d_bias;          // [n, G u]: the sum of dz over the steps of each sequence, if it is wanted
     float *product;         // what came out of the step's matrix product, [n, G u] forward, [n, u] back
     int n, t, u, width;
     unsigned reverse;       // the walk goes from the last step to the first

@@ -105,6 +105,7 @@ pub(crate) struct Network {
     dc: u64,
     dz: u64,
     dv: u64,
+    d_bias: u64,
     product: u64,
     n: i32,
     t: i32,
@@ -271,11 +272,20 @@ impl Cuda {
             dv: address(self, dv.as_ref())?,
             ..operands.network(self, cell, x, sizes)?
         };
-        match resident::backward_plan(self, sizes) {
-            Some(plan) => resident::backward(self, plan, network, sizes)?,
+        let [of_z, of_kernel, of_first, of_u, of_bias, of_h, of_c] = wanted;
+        let of_first = of_first && inputs.is_some_and(|inputs| inputs.bias.is_some());
+        let plan = resident::backward_plan(self, sizes);
+        // Resident blocks have the sums over the steps for the inputs' bias at hand; else all steps are read again.
+        let by_rows =
+            (plan.is_some() && g != 3 && of_first).then(|| self.fresh("recurrent_grad", Shape::new(&[n, g * u])?));
+        let by_rows = by_rows.transpose()?;
+        match plan {
+            Some(plan) => {
+                let network = Network { d_bias: address(self, by_rows.as_ref())?, ..network };
+                resident::backward(self, plan, network, sizes)?;
+            }
             None => steps::backward(self, network, sizes)?,
         }
-        let [of_z, of_kernel, of_first, of_u, of_bias, of_h, of_c] = wanted;
         let dv = dv.as_ref().unwrap_or(&dz);
         // With the inputs beside, the gradients for both weights are one product.
         let features = width - u;
@@ -295,13 +305,15 @@ impl Cuda {
         };
         let [dx, dw, db] = match inputs {
             Some(inputs) => {
-                let of_first = of_first && inputs.bias.is_some();
-                let apart = of_kernel && both.is_none();
-                let [dx, dw, db] = self.linear_grad(inputs.x, inputs.kernel, &dz, [of_z, apart, of_first])?;
-                match &both {
-                    Some(both) if of_kernel => [dx, Some(part(both, 0, features)?), db],
-                    _ => [dx, dw, db],
+                let rest = [of_z, of_kernel && both.is_none(), of_first && by_rows.is_none()];
+                let [dx, mut dw, mut db] = self.linear_grad(inputs.x, inputs.kernel, &dz, rest)?;
+                if let Some(both) = both.as_ref().filter(|_| of_kernel) {
+                    dw = Some(part(both, 0, features)?);
                 }
+                if let Some(by_rows) = &by_rows {
+                    db = Some(self.sum_to(by_rows, Shape::new(&[g * u])?)?);
+                }
+                [dx, dw, db]
             }
             None => [of_z.then_some(dz), None, None],
         };

@@ -6,8 +6,11 @@ use elman::backend::recurrent::Sizes;
 /// Threads of a block, and pairs of a sequence and a unit that one of them has at most; as in the kernels.
 pub(super) const THREADS: usize = 256;
 const PAIRS: usize = 4;
-/// Sums of a thread: a tile of 4 by 4, or by tensor cores as many as twice that.
-const SUMS: usize = 16;
+/// Threads of a warp, and warps of a block.
+const LANES: usize = 32;
+const WARPS: usize = THREADS / LANES;
+/// States of the next chunk that a thread holds.
+const AHEAD: usize = 16;
 
 /// A way to cut the work.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,6 +24,8 @@ pub(super) struct Plan {
     pub(super) width: usize,
     pub(super) height: usize,
     pub(super) tensor_cores: bool,
+    /// Without tensor cores: a thread's tile has 8 rows instead of 4.
+    pub(super) tall: bool,
     /// Numbers of shared memory.
     pub(super) shared: usize,
     /// Clock cycles of a step.
@@ -53,38 +58,62 @@ impl Plan {
     fn of(
         limits: Limits,
         Sizes { n, u, .. }: Sizes,
-        [terms, columns]: [usize; 2],
+        [terms, gates]: [usize; 2],
         units: usize,
         tensor_cores: bool,
     ) -> Option<Self> {
-        let (slices, columns) = (u.div_ceil(units), units * columns);
+        let (slices, columns) = (u.div_ceil(units), units * gates);
         // A group has as few sequences as keep every processor busy.
-        let tile = if tensor_cores { 8 } else { 4 };
-        let groups = (limits.processors / slices).min(n.div_ceil(tile));
-        let rows = n.div_ceil(groups.max(1)).next_multiple_of(tile);
-        // Steps of 8 or 24 numbers let a warp's threads, which read four terms at a time, find all banks of shared memory.
-        let width = if tensor_cores { columns + 8 } else { columns };
-        let height = if tensor_cores && rows % 16 == 0 { rows + 8 } else { rows };
-        let weights = terms.next_multiple_of(8) * width;
-        // Each way has its own sums of all rows and columns.
-        let sums = SUMS * THREADS * (1 + usize::from(tensor_cores));
+        let smallest = if tensor_cores { 8 } else { 4 };
+        let groups = (limits.processors / slices).min(n.div_ceil(smallest));
+        let rows = n.div_ceil(groups.max(1));
+        let rows = rows.next_multiple_of(if rows > 8 { 8 } else { smallest });
+        let tall = !tensor_cores && rows % 8 == 0 && rows * columns >= 512;
+        let ways = match tensor_cores {
+            true => fragment_ways(columns, rows)?,
+            false => tile_ways(columns, rows, tall)?,
+        };
+        // Steps of so many numbers let a warp's threads, which read four terms at a time or write two, find all banks of shared
+        // memory.
+        let (width, height) = match tensor_cores {
+            true => (columns + 8, if rows % 16 == 0 { rows + 8 } else { rows }),
+            false => (columns, if rows % 8 == 0 { rows + 4 } else { rows }),
+        };
+        let (weights, sums) = (terms.next_multiple_of(8) * width, ways * rows * columns);
         let left = (limits.shared / 4).checked_sub(weights + sums)?;
-        // A thread holds 16 states of the next chunk. Chunks of a few terms would only wait.
-        let chunk = (left / height / 8 * 8).min(16 * THREADS / rows / 8 * 8).min(terms.next_multiple_of(8));
-        let fits =
-            groups > 0 && rows * units <= PAIRS * THREADS && rows * columns <= SUMS * THREADS && chunk >= terms.min(32);
-        let whole = !tensor_cores || (columns % 16 == 0 && rows % 8 == 0);
+        // Chunks of a few terms would only wait.
+        let chunk = (left / height / 8 * 8).min(AHEAD * THREADS / rows / 8 * 8).min(terms.next_multiple_of(8));
+        let fits = groups > 0 && rows * units <= PAIRS * THREADS && chunk >= terms.min(32);
         // Of the multiplications that a processor could do in a cycle, 128 or some 600, a part waits for what they take. Meanwhile
-        // it reads some 32 bytes a cycle of the next states from the second cache. Blocks wait for each other, and for memory,
-        // some 2000 cycles, and threads for each other at each chunk.
-        let a_cycle = if tensor_cores { 256.0 } else { 96.0 };
-        let (multiplying, reading) = ((terms * columns * rows) as f64 / a_cycle, (terms * rows) as f64 / 8.0);
-        let cycles = multiplying.max(reading) + 2000.0 + 100.0 * terms.div_ceil(chunk.max(1)) as f64;
+        // it reads some 24 bytes a cycle of the next states from the second cache. Blocks wait for each other, and for memory,
+        // some 3200 cycles, threads for each other at each chunk, and a pair's activations for each other.
+        let a_cycle = match (tensor_cores, tall) {
+            (true, _) => 300.0,
+            (false, true) => 88.0,
+            (false, false) => 70.0,
+        };
+        let (multiplying, reading) = ((terms * columns * rows) as f64 / a_cycle, (terms * rows) as f64 / 6.0);
+        let own = ((rows * units).div_ceil(THREADS) * (600 + 8 * gates * ways)) as f64;
+        let cycles = multiplying.max(reading) + own + 3200.0 + 100.0 * terms.div_ceil(chunk.max(1)) as f64;
         let shared = weights + sums + chunk * height;
         let groups = n.div_ceil(rows);
-        let plan = Plan { slices, groups, units, rows, chunk, width, height, tensor_cores, shared, cycles };
-        (fits && whole).then_some(plan)
+        let plan = Plan { slices, groups, units, rows, chunk, width, height, tensor_cores, tall, shared, cycles };
+        fits.then_some(plan)
     }
+}
+
+/// Parts of each sum that `tiles.cuh` stores; `None` if there are more tiles than threads.
+fn tile_ways(columns: usize, rows: usize, tall: bool) -> Option<usize> {
+    let tiles = columns / 4 * (rows / if tall { 8 } else { 4 });
+    // Those that share a warp are one.
+    let joins = tiles < LANES && tiles.is_power_of_two();
+    (tiles <= THREADS).then_some(if joins { WARPS } else { THREADS / tiles })
+}
+
+/// Likewise `fragments.cuh`, where a warp has 2 by 4 tiles; `None` also if the columns are no whole tiles.
+fn fragment_ways(columns: usize, rows: usize) -> Option<usize> {
+    let shares = (columns / 16).div_ceil(2) * (rows / 8).div_ceil(4);
+    (columns % 16 == 0 && shares <= WARPS).then(|| WARPS / shares)
 }
 
 /// What a step takes by a product of cuBLAS and a kernel, in clock cycles: two launches, a read of all weights, and the
@@ -96,7 +125,7 @@ pub(super) fn cycles_of_steps(limits: Limits, precision: Precision, Sizes { n, u
         Precision::Bf16 => 1000.0,
     };
     let waves = n.next_multiple_of(32);
-    9000.0 + (waves * u * u * g) as f64 / (a_cycle * limits.processors as f64)
+    14000.0 + (waves * u * u * g) as f64 / (a_cycle * limits.processors as f64)
 }
 
 #[cfg(test)]
@@ -122,12 +151,9 @@ mod tests {
                 assert!(plan.slices * plan.groups <= H100.processors, "{plan:?}");
                 assert!(plan.slices * plan.units >= u && plan.groups * plan.rows >= n, "{plan:?}");
                 assert!(4 * plan.shared <= H100.shared && plan.chunk % 8 == 0, "{plan:?}");
-                let tile = if plan.tensor_cores { [16, 8] } else { [4, 4] };
+                let tile = if plan.tensor_cores { [16, 8] } else { [4, if plan.tall { 8 } else { 4 }] };
                 assert!(plan.units * columns % tile[0] == 0 && plan.rows % tile[1] == 0, "{plan:?}");
-                assert!(
-                    plan.rows * plan.units <= PAIRS * THREADS && plan.rows * plan.units * columns <= SUMS * THREADS,
-                    "{plan:?}"
-                );
+                assert!(plan.rows * plan.units <= PAIRS * THREADS, "{plan:?}");
             }
         }
     }

@@ -18,7 +18,7 @@ pub(crate) struct Cut {
     chunk: u32,
     width: u32,
     height: u32,
-    tensor_cores: u32,
+    tall: u32,
     /// Addresses begin at multiples of 8 bytes.
     padding: u32,
     arrived: u64,
@@ -66,7 +66,7 @@ fn run(plan: Plan, cuda: &Cuda, kernel: &'static str, x: Network, sizes: Sizes) 
         chunk: plan.chunk as u32,
         width: plan.width as u32,
         height: plan.height as u32,
-        tensor_cores: u32::from(plan.tensor_cores),
+        tall: u32::from(plan.tall),
         padding: 0,
         arrived: cuda.address(&arrived)?,
     };
@@ -76,5 +76,5 @@ fn run(plan: Plan, cuda: &Cuda, kernel: &'static str, x: Network, sizes: Sizes) 
         shared: 4 * plan.shared,
         together: true,
     };
-    cuda.launch(recurrent_resident(sizes.g), kernel, grid, &[Arg::Network(x), Arg::Cut(cut)])
+    cuda.launch(recurrent_resident(sizes.g, plan.tensor_cores), kernel, grid, &[Arg::Network(x), Arg::Cut(cut)])
 }
