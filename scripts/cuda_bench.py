@@ -6,7 +6,7 @@ import threading
 
 # elman's time over PyTorch's, at most. There is no goal for bf16.
 GOAL, GOAL_AT_32 = 1.0, 0.7
-HEADS = "units,T,batch,precision,elman ms,PyTorch ms,ratio,least to greatest,floor ms,goal met".split(",")
+KEYS = ("units", "steps", "batch", "precision")
 NOTE = f"""
 Milliseconds a training step, medians over the rounds. Ratio: elman's time over PyTorch's, the median of the rounds'
 own; the goal is {GOAL_AT_32} at most with batches of 32 and {GOAL} with others."""
@@ -50,10 +50,21 @@ class Contestant:
                 process.wait()
 
 
-def table(points, precisions):
-    """A row for each point and precision; lines come into it as they are measured."""
-    keys = ("units", "steps", "batch", "precision")
-    return [dict(zip(keys, (*point, precision)), elman=[], torch=[]) for precision in precisions for point in points]
+def table(points, precisions, names):
+    """A row for each point and precision, with an empty list for each contestant; lines come into it as they are measured."""
+    rows = [dict(zip(KEYS, (*point, precision))) for precision in precisions for point in points]
+    return [row | {name: [] for name in names} for row in rows]
+
+
+def others(row):
+    """What is measured besides elman and PyTorch."""
+    return [name for name in row if name not in (*KEYS, "elman", "torch")]
+
+
+def heads(rows):
+    """The columns' heads."""
+    more = [f"{name} ms" for name in others(rows[0])]
+    return ["units", "T", "batch", "precision", "elman ms", *more, "PyTorch ms", "ratio", "least to greatest", "floor ms", "goal met"]
 
 
 def measure(rows, peers, rounds, say):
@@ -92,6 +103,6 @@ def summary(row):
         return f"{statistics.median(known):.3f}" if known else "error" if row[name] else ""
 
     both, floors = ratios(row), [line["floor_ms"] for line in row["elman"] if "floor_ms" in line]
-    cells = [str(row[key]) for key in ("units", "steps", "batch", "precision")] + [median("elman"), median("torch")]
+    cells = [str(row[key]) for key in KEYS] + [median(name) for name in ("elman", *others(row), "torch")]
     cells += [f"{statistics.median(both):.2f}", f"{min(both):.2f} to {max(both):.2f}"] if both else ["", ""]
     return [*cells, f"{floors[0]:.3f}" if floors else "", {True: "yes", False: "**no**", None: ""}[met(row)]]

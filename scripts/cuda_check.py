@@ -25,12 +25,15 @@ GOLDEN = ["golden_recurrent", "golden_sequences", "golden_layers", "golden_losse
 # The parts with their programs.
 PARTS = {
     "contract": ["tests/contract"],
+    "cuts": ["tests/recurrent_cuts"],
     "golden": [f"tests/{name}" for name in GOLDEN],
     "devices": ["tests/devices"],
     "train": ["examples/05_imdb_lstm"],
-    "sanitizer": ["tests/contract"],
+    "sanitizer": ["tests/contract", "tests/recurrent_cuts"],
     "bench": ["benches/lstm"],
 }
+# How recurrent networks can be computed; by itself the library takes the way that should be faster.
+WAYS = ["steps", "beside", "resident"]
 LIBRARIES = ["libcublas.so.13", "libcublasLt.so.13", "libcurand.so.10", "libcudart.so.13", "libnvrtc.so.13"]
 SYSTEM = pathlib.Path("/usr/local")
 
@@ -112,7 +115,7 @@ class Report:
         lines += ["", "| check | | | seconds |", "| --- | --- | --- | ---: |"]
         lines += [f"| {c['check']} | {c['outcome']} | {c['result']} | {c['seconds']} |" for c in self.found["checks"]]
         if self.found["bench"]:
-            heads = cuda_bench.HEADS
+            heads = cuda_bench.heads(self.found["bench"])
             lines += ["", "| " + " | ".join(heads) + " |", "|" + " ---: |" * len(heads)]
             lines += ["| " + " | ".join(cuda_bench.summary(row)) + " |" for row in self.found["bench"]]
             lines += [cuda_bench.NOTE]
@@ -168,10 +171,14 @@ class Checks:
     def contract(self):
         program, tests = self.program("tests/contract"), self.options.filter
         self.tests("contract", "contract", program, tests)
-        # By itself the library takes the way that should be faster.
-        for way in ["steps", "resident"]:
+        for way in WAYS:
             command = ["env", f"ELMAN_RECURRENT={way}", program, f"{tests}::recurrent", f"{tests}::projected"]
             self.tests(f"contract, recurrent networks, {way}", "contract", *command)
+
+    def cuts(self):
+        for way in WAYS:
+            command = ["env", "ELMAN_LARGE=1", f"ELMAN_RECURRENT={way}", self.program("tests/recurrent_cuts"), "on_cuda"]
+            self.tests(f"recurrent networks of many sizes, {way}", "cuts", *command)
 
     def golden(self):
         for name in GOLDEN:
@@ -204,15 +211,20 @@ class Checks:
         tool = find_sanitizer(self.options.sanitizer)
         if tool is None:
             return self.report.check("compute-sanitizer", "not found", None, time.perf_counter())
-        memcheck = [tool, "--tool", "memcheck", "--error-exitcode", "86", self.program("tests/contract")]
-        self.tests("compute-sanitizer", "sanitizer", *memcheck, self.options.filter, "--test-threads", "1")
+        contract = [self.program("tests/contract"), self.options.filter, "--test-threads", "1"]
+        resident = ["env", "ELMAN_RECURRENT=resident", self.program("tests/recurrent_cuts"), "on_cuda_in_f32"]
+        for name, program in [("memcheck", contract), ("racecheck", resident), ("synccheck", resident)]:
+            follow = ["--target-processes", "all", "--error-exitcode", "86"]
+            self.tests(f"compute-sanitizer, {name}", "sanitizer", tool, "--tool", name, *follow, *program)
 
     def bench(self):
         start, options = time.perf_counter(), self.options
-        rows = self.report.found["bench"] = cuda_bench.table(options.points, options.precisions)
+        peers = {"elman": [self.program("benches/lstm")]}
+        # What the other ways take, to see whether the library chooses well.
+        peers |= {way: ["env", f"ELMAN_RECURRENT={way}", *peers["elman"]] for way in options.ways}
+        rows = self.report.found["bench"] = cuda_bench.table(options.points, options.precisions, [*peers, "torch"])
         asked = ["--ask", "--device", options.device]
         asked += ["--seconds", str(options.seconds), "--blocks", str(options.blocks)]
-        peers = {"elman": [self.program("benches/lstm")]}
         if site():
             peers["torch"] = [sys.executable, str(ROOT / "benches" / "peers" / "python" / "torch_cuda.py")]
 
@@ -270,6 +282,7 @@ def parse():
     add("--points", type=points, default=every, help="of the benchmark: UNITSxSTEPSxBATCH,...")
     known = ["f32", "tf32", "bf16"]
     add("--precisions", type=names(known), default=known[:2], help="of the benchmark: f32,tf32,bf16")
+    add("--ways", type=names(WAYS), default=[], help=f"the benchmark times these too: {','.join(WAYS)}")
     add("--rounds", type=int, default=5)
     add("--blocks", type=int, default=5, help="how often a point is timed in a round")
     add("--seconds", type=float, default=0.1, help="how long each time")

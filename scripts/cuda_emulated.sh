@@ -75,7 +75,7 @@ NVCC
 chmod +x "$toolkit/bin/nvcc"
 export PATH=$toolkit/bin:$PATH CUDA_HOME=$toolkit CUDA_PATH=$toolkit CUDA_ROOT=$toolkit CUDA_TOOLKIT_ROOT_DIR=$toolkit
 export LIBRARY_PATH=$toolkit/lib${LIBRARY_PATH:+:$LIBRARY_PATH} CUDA_COMPUTE_CAP=90
-names=(contract devices golden_layers golden_losses golden_recurrent golden_sequences imports)
+names=(contract recurrent_cuts devices golden_layers golden_losses golden_recurrent golden_sequences imports)
 cargo test --locked --features cuda --target-dir "$target" --no-run --message-format=json-render-diagnostics \
   "${names[@]/#/--test=}" >"$target/built.json"
 python3 - "$target" <<'PYTHON'
@@ -89,11 +89,14 @@ for message in map(json.loads, (target / "built.json").read_text().splitlines())
         link.symlink_to(program)
 PYTHON
 run "$target/contract" candle_cuda
+# Each way in which recurrent networks can be computed; resident ones are cut as on an H100, and into larger parts.
 for way in steps beside resident; do
   echo "recurrent networks: $way"
-  ELMAN_RECURRENT=$way run "$target/contract" candle_cuda::recurrent candle_cuda::projected
+  EMULATOR_PROCESSORS=132 ELMAN_RECURRENT=$way run "$target/recurrent_cuts" on_cuda
 done
-for name in "${names[@]:1}"; do
+EMULATOR_PROCESSORS=8 ELMAN_RECURRENT=resident run "$target/recurrent_cuts" on_cuda
+ELMAN_RECURRENT=resident run "$target/contract" candle_cuda::recurrent candle_cuda::projected
+for name in "${names[@]:2}"; do
   echo "$name"
   run "$target/$name" on_cuda
 done

@@ -122,3 +122,29 @@ fn on_cuda_a_number_without_a_device_is_an_error_that_tells_it() {
     let message = Candle::cuda(1000).unwrap_err().to_string();
     assert!(message.starts_with("cuda:1000: expected") && message.ends_with("found 1000"), "{message}");
 }
+
+/// A thread that has never asked the driver for anything gives memory back, and others go on.
+#[test]
+#[cfg(feature = "cuda")]
+fn on_cuda_arrays_may_be_dropped_by_any_thread() -> Result<()> {
+    let gpu = Candle::cuda(0)?;
+    for i in 0..100 {
+        let array = gpu.upload(vec![i as f32; 1000], [1000].into())?;
+        std::thread::spawn(move || drop(array)).join().expect("a thread that drops an array");
+        assert_eq!(gpu.download(&gpu.upload(vec![1.0, 2.0], [2].into())?)?, [1.0, 2.0]);
+    }
+    Ok(())
+}
+
+/// Arrays of two handles meet by way of candle's tensors: of one GPU, whose streams know nothing of each other.
+#[test]
+#[cfg(feature = "cuda")]
+fn on_cuda_tensors_come_from_another_handle() -> Result<()> {
+    let (one, other) = (Candle::cuda(0)?, Candle::cuda(0)?);
+    let x = one.fill([1000, 1000].into(), 2.0)?;
+    let (product, zeros) = (one.matmul(&x, false, &x, false)?, other.fill([1000, 1000].into(), 0.0)?);
+    let moved = other.from_candle(one.to_candle(&product))?;
+    drop((x, product));
+    assert_eq!(other.download(&other.zip(elman::backend::Zip::Add, &moved, &zeros)?)?, vec![4000.0; 1_000_000]);
+    Ok(())
+}

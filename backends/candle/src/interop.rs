@@ -27,7 +27,8 @@ use std::collections::HashMap;
 
 impl Candle {
     /// The array as candle's tensor, over the same memory. It never changes: from now on an update in place of the
-    /// array copies first.
+    /// array copies first. A GPU's work goes on behind the call: before another device takes the tensor,
+    /// `tensor.device().synchronize()` waits for it.
     pub fn to_candle(&self, a: &Array) -> Tensor {
         a.export()
     }
@@ -45,8 +46,25 @@ impl Candle {
             DType::F32 | DType::F64 | DType::F16 | DType::BF16 => {}
             other => return Err(Error::invalid(place, "a tensor of f32, f64, f16 or bf16", other.as_str())),
         }
-        let moved = tensor.to_device(&self.device).and_then(|t| t.to_dtype(DType::F32)).map_err(error(place))?;
-        Ok(Array::imported(moved.detach(), shape))
+        #[cfg(feature = "cuda")]
+        if let crate::Kernels::Cuda(_) = &self.kernels {
+            crate::cuda::check_count(place, shape)?;
+        }
+        Ok(Array::imported(self.moved(&tensor).map_err(error(place))?.detach(), shape))
+    }
+
+    /// The tensor on this device, of type `f32`.
+    fn moved(&self, tensor: &Tensor) -> candle_core::Result<Tensor> {
+        let moved = |tensor: &Tensor| tensor.to_device(&self.device)?.to_dtype(DType::F32);
+        if tensor.device().is_cpu() || tensor.device().same_device(&self.device) {
+            return moved(tensor);
+        }
+        // Another GPU, or the same one by another handle, has a stream of its own: what it was asked for must be done before this
+        // copy, and this copy before its memory may be given back.
+        tensor.device().synchronize()?;
+        let moved = moved(tensor)?;
+        self.device.synchronize()?;
+        Ok(moved)
     }
 
     /// The indices as candle's tensor of `u32`.

@@ -89,34 +89,64 @@ impl Cuda {
         let blas = self.device.cublas_handle();
         self.stream.context().bind_to_thread().w().map_err(error("matmul"))?;
         // cuBLAS counts columns first: what it takes for the transposes of `b` and `a` gives that of `c`.
+        let (rows, columns, terms) = (n as i32, m as i32, k as i32);
+        let [one, keep] = [&raw const one, &raw const keep].map(|number| number.cast());
+        let (first, second) = (b.address as *const _, a.address as *const _);
+        let to = c.address as *mut _;
+        let [of_first, of_second, of_c] = [b, a, c].map(|matrix| matrix.stride as i32);
+        let (first_op, second_op) = (b.operation(), a.operation());
         // SAFETY: the numbers by pointer live until the call is over; the sizes are those of the operands, by contract;
         // memory is freed in the order of the stream, which is the handle's.
         let done = unsafe {
-            result::gemm_strided_batched_ex(
-                *blas.handle(),
-                b.operation(),
-                a.operation(),
-                n as i32,
-                m as i32,
-                k as i32,
-                (&raw const one).cast(),
-                b.address as *const _,
-                float,
-                b.stride as i32,
-                b.next as i64,
-                a.address as *const _,
-                float,
-                a.stride as i32,
-                a.next as i64,
-                (&raw const keep).cast(),
-                c.address as *mut _,
-                float,
-                c.stride as i32,
-                c.next as i64,
-                count as i32,
-                compute,
-                algorithm,
-            )
+            match count {
+                // How a single product is computed has more choices, such as to cut a long sum.
+                1 => result::gemm_ex(
+                    *blas.handle(),
+                    first_op,
+                    second_op,
+                    rows,
+                    columns,
+                    terms,
+                    one,
+                    first,
+                    float,
+                    of_first,
+                    second,
+                    float,
+                    of_second,
+                    keep,
+                    to,
+                    float,
+                    of_c,
+                    compute,
+                    algorithm,
+                ),
+                _ => result::gemm_strided_batched_ex(
+                    *blas.handle(),
+                    first_op,
+                    second_op,
+                    rows,
+                    columns,
+                    terms,
+                    one,
+                    first,
+                    float,
+                    of_first,
+                    b.next as i64,
+                    second,
+                    float,
+                    of_second,
+                    a.next as i64,
+                    keep,
+                    to,
+                    float,
+                    of_c,
+                    c.next as i64,
+                    count as i32,
+                    compute,
+                    algorithm,
+                ),
+            }
         };
         done.w().map_err(error("matmul"))
     }

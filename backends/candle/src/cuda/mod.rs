@@ -66,7 +66,7 @@ impl Cuda {
     #[allow(unsafe_code)]
     pub(crate) fn new(device: &CudaDevice) -> Result<Self> {
         // SAFETY: events order the work of several streams. This device has one, and nothing of its memory is handed to
-        // another stream: user's tensors of other devices are copied (`Candle::from_candle`).
+        // another stream: tensors of other devices are waited for and copied (`Candle::from_candle`).
         unsafe { device.disable_event_tracking() };
         let stream = device.cuda_stream();
         let context = stream.context().clone();
@@ -110,10 +110,7 @@ impl Cuda {
 
     #[allow(unsafe_code)]
     fn memory<T: CudaDType + DeviceRepr + WithDType>(&self, op: &'static str, shape: Shape) -> Result<Tensor> {
-        // Kernels count elements in 32 bits.
-        if shape.elements() > i32::MAX as usize {
-            return Err(Error::invalid(op, "less than 2^31 numbers in an array on a GPU", shape));
-        }
+        check_count(op, shape)?;
         if shape.elements() == 0 {
             return portable::empty(shape, T::DTYPE, &Device::Cuda(self.device.clone())).map_err(error(op));
         }
@@ -159,6 +156,14 @@ impl Cuda {
 impl fmt::Debug for Cuda {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Cuda({:?}, {})", self.device.location(), self.precision)
+    }
+}
+
+/// Kernels count elements in 32 bits: more of them are an error.
+pub(crate) fn check_count(op: &'static str, shape: Shape) -> Result<()> {
+    match shape.elements() > i32::MAX as usize {
+        true => Err(Error::invalid(op, "less than 2^31 numbers in an array on a GPU", shape)),
+        false => Ok(()),
     }
 }
 

@@ -82,9 +82,10 @@ impl Staging {
     fn copy(&self, stream: &Arc<CudaStream>, bytes: &[u8], to: sys::CUdeviceptr) -> Result<(), DriverError> {
         stream.context().bind_to_thread()?;
         let Some(mut buffer) = self.take(stream.context(), bytes.len())? else {
-            // SAFETY: the place is as large, by contract; the driver has read the bytes when the call is over, as they are
-            // not pinned.
-            return unsafe { result::memcpy_htod_async(to, bytes, stream.cu_stream()) };
+            // SAFETY: the place is as large, by contract; the bytes are there until they have been read, which some systems do
+            // later even if they are not pinned.
+            unsafe { result::memcpy_htod_async(to, bytes, stream.cu_stream()) }?;
+            return stream.synchronize();
         };
         let sent = buffer.send(stream, bytes, to);
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! cuBLAS: the one product that the backend asks for.
+//! cuBLAS: the products that the backend asks for.
 
 use super::device::{DEVICE, status};
 use super::stream::{Work, on};
@@ -193,4 +193,62 @@ unsafe extern "C" fn cublasGemmStridedBatchedEx(
     let [m, n, k, count] = [m, n, k, count].map(|size| size as usize);
     let product = Product { m, n, k, count, a, b, c, alpha, beta, rounding };
     stream.add(Work::Product(product)).map_or(EXECUTION_FAILED, |_| status::SUCCESS)
+}
+
+/// The same for one product.
+///
+/// # Safety
+///
+/// As there.
+#[unsafe(no_mangle)]
+#[allow(clippy::too_many_arguments)]
+unsafe extern "C" fn cublasGemmEx(
+    handle: u64,
+    a_transposed: i32,
+    b_transposed: i32,
+    m: i32,
+    n: i32,
+    k: i32,
+    alpha: *const c_void,
+    a: u64,
+    a_type: i32,
+    a_stride: i32,
+    b: u64,
+    b_type: i32,
+    b_stride: i32,
+    beta: *const c_void,
+    c: u64,
+    c_type: i32,
+    c_stride: i32,
+    compute: i32,
+    algorithm: i32,
+) -> i32 {
+    // SAFETY: by contract.
+    unsafe {
+        cublasGemmStridedBatchedEx(
+            handle,
+            a_transposed,
+            b_transposed,
+            m,
+            n,
+            k,
+            alpha,
+            a,
+            a_type,
+            a_stride,
+            0,
+            b,
+            b_type,
+            b_stride,
+            0,
+            beta,
+            c,
+            c_type,
+            c_stride,
+            0,
+            1,
+            compute,
+            algorithm,
+        )
+    }
 }
