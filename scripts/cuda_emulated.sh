@@ -50,7 +50,7 @@ if [ $# -gt 0 ]; then
   exit
 fi
 
-step the tests
+step lints
 # Stands for the compiler of candle's kernels: empty texts and libraries.
 cat >"$toolkit/bin/nvcc" <<'NVCC'
 #!/usr/bin/env bash
@@ -75,6 +75,10 @@ NVCC
 chmod +x "$toolkit/bin/nvcc"
 export PATH=$toolkit/bin:$PATH CUDA_HOME=$toolkit CUDA_PATH=$toolkit CUDA_ROOT=$toolkit CUDA_TOOLKIT_ROOT_DIR=$toolkit
 export LIBRARY_PATH=$toolkit/lib${LIBRARY_PATH:+:$LIBRARY_PATH} CUDA_COMPUTE_CAP=90
+cuda=(--locked --features elman/cuda,elman-candle/cuda --package elman --package elman-candle --target-dir "$target")
+cargo clippy --quiet "${cuda[@]}" --all-targets -- -D warnings
+
+step the tests
 names=(contract recurrent_cuts devices golden_layers golden_losses golden_recurrent golden_sequences imports)
 cargo test --locked --features cuda --target-dir "$target" --no-run --message-format=json-render-diagnostics \
   "${names[@]/#/--test=}" >"$target/built.json"

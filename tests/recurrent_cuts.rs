@@ -3,7 +3,6 @@
 #![cfg(feature = "cuda")]
 
 #[path = "common/mod.rs"]
-#[allow(dead_code, reason = "this file needs a part")]
 mod common;
 
 use common::host::Host;

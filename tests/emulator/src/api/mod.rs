@@ -3,5 +3,7 @@
 mod blas;
 mod device;
 mod driver;
+mod kernels;
 mod random;
 mod stream;
+mod streams;

@@ -1,7 +1,8 @@
 //! A launch: blocks, and who goes on when.
 
+use super::access::Around;
 use super::shared::Shared;
-use super::warp::{Around, Place, Warp};
+use super::warp::{Place, Warp};
 use super::{AtWork, Fault, Random};
 use crate::ptx::{Kernel, LANES, Lanes};
 use std::sync::{Mutex, PoisonError};

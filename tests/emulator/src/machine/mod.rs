@@ -1,6 +1,8 @@
 //! Kernels in execution: memory, warps, blocks, grids.
 
+mod access;
 mod grid;
+mod matrix;
 mod memory;
 mod shared;
 mod warp;

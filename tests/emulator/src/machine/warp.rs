@@ -1,8 +1,10 @@
 //! Threads of a warp, which execute one instruction after another together as long as they are at the same one.
 
+use super::Fault;
+use super::access::{Around, ones};
+use super::matrix::multiply;
 use super::shared::Shared;
-use super::{AtWork, Fault};
-use crate::ptx::{Action, Address, Function, Initial, Instruction, Kernel, LANES, Lanes, Logic, Space, Truth};
+use crate::ptx::{Action, Function, Initial, Instruction, Kernel, LANES, Lanes, Logic, Truth};
 use std::array::from_fn;
 
 /// Threads that are at the same instruction.
@@ -17,19 +19,10 @@ struct Group {
 /// A warp.
 pub(super) struct Warp {
     /// The number of its first thread in the block.
-    first: u32,
+    pub(super) first: u32,
     groups: Vec<Group>,
-    registers: Vec<Lanes>,
+    pub(super) registers: Vec<Lanes>,
     predicates: Vec<u32>,
-}
-
-/// What the threads of a block find around them.
-pub(super) struct Around<'a> {
-    pub(super) kernel: &'a Kernel,
-    pub(super) parameters: &'a [u8],
-    pub(super) memory: &'a AtWork<'a>,
-    /// Where the array begins and ends that each instruction has used last.
-    pub(super) known: Vec<(u64, u64)>,
 }
 
 /// Where a thread's block and the thread itself are among how many.
@@ -262,185 +255,5 @@ impl Warp {
             Action::Return => group.lanes &= !lanes,
         }
         Ok(())
-    }
-
-    fn places(&self, at: Address) -> Lanes {
-        let base = &self.registers[at.base];
-        from_fn(|lane| base[lane].wrapping_add_signed(at.offset))
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn load(
-        &mut self,
-        which: usize,
-        lanes: u32,
-        space: Space,
-        (bytes, signed): (usize, bool),
-        to: &[usize],
-        at: Address,
-        around: &mut Around<'_>,
-        shared: &mut Shared,
-    ) -> Result<(), Fault> {
-        let places = self.places(at);
-        let all = bytes * to.len();
-        if space == Space::Global {
-            around.check(which, &places, lanes, bytes, to.len())?;
-        }
-        for lane in ones(lanes) {
-            let place = places[lane];
-            let read: &[u8] = match space {
-                // SAFETY: the bytes belong to an array, by the check above, which is there until the launch is over.
-                Space::Global => unsafe { std::slice::from_raw_parts(place as *const u8, all) },
-                Space::Shared => {
-                    aligned(place, all)?;
-                    shared.read(place, all, self.first + lane as u32)?
-                }
-                Space::Parameter => around.parameter(place, all)?,
-            };
-            for (i, &to) in to.iter().enumerate() {
-                self.registers[to][lane] = number(&read[i * bytes..][..bytes], signed);
-            }
-        }
-        Ok(())
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn store(
-        &mut self,
-        which: usize,
-        lanes: u32,
-        space: Space,
-        bytes: usize,
-        from: &[usize],
-        at: Address,
-        around: &mut Around<'_>,
-        shared: &mut Shared,
-    ) -> Result<(), Fault> {
-        let places = self.places(at);
-        let all = bytes * from.len();
-        if space == Space::Global {
-            around.check(which, &places, lanes, bytes, from.len())?;
-        }
-        for lane in ones(lanes) {
-            let place = places[lane];
-            let to: &mut [u8] = match space {
-                // SAFETY: as for loads; one launch at a time writes to an array.
-                Space::Global => unsafe { std::slice::from_raw_parts_mut(place as *mut u8, all) },
-                Space::Shared => {
-                    aligned(place, all)?;
-                    shared.write(place, all, self.first + lane as u32)?
-                }
-                Space::Parameter => return Err(Fault("a parameter is written".into())),
-            };
-            for (i, &from) in from.iter().enumerate() {
-                let number = self.registers[from][lane];
-                match bytes {
-                    4 => to[4 * i..][..4].copy_from_slice(&(number as u32).to_le_bytes()),
-                    _ => to[i * bytes..][..bytes].copy_from_slice(&number.to_le_bytes()[..bytes]),
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Around<'_> {
-    /// An error unless these lanes' places are aligned and belong to arrays.
-    /// `which` is the instruction.
-    fn check(&mut self, which: usize, places: &Lanes, lanes: u32, bytes: usize, count: usize) -> Result<(), Fault> {
-        let all = (bytes * count) as u64;
-        let (mut begin, mut end) = self.known[which];
-        for lane in ones(lanes) {
-            let place = places[lane];
-            aligned(place, all as usize)?;
-            if place < begin || place.saturating_add(all) > end {
-                let array = self.memory.array(place, all as usize);
-                (begin, end) = array.ok_or_else(|| {
-                    Fault(format!("lane {lane}: {all} bytes at {place:#x}, which belong to no array"))
-                })?;
-                self.known[which] = (begin, end);
-            }
-        }
-        Ok(())
-    }
-
-    fn parameter(&self, place: u64, bytes: usize) -> Result<&[u8], Fault> {
-        let end = place.saturating_add(bytes as u64);
-        let all = self.parameters.get(place as usize..end as usize);
-        all.ok_or_else(|| Fault(format!("{bytes} bytes at {place} of {} of parameters", self.parameters.len())))
-    }
-}
-
-/// What stands in memory, with its sign if it has one.
-fn number(bytes: &[u8], signed: bool) -> u64 {
-    if let &[a, b, c, d] = bytes {
-        return u32::from_le_bytes([a, b, c, d]).into();
-    }
-    let mut wide = [0; 8];
-    wide[..bytes.len()].copy_from_slice(bytes);
-    let (number, above) = (u64::from_le_bytes(wide), 64 - 8 * bytes.len() as u32);
-    if signed { ((number << above) as i64 >> above) as u32 as u64 } else { number }
-}
-
-/// An error unless a place is a multiple of the bytes that are there.
-fn aligned(place: u64, bytes: usize) -> Result<(), Fault> {
-    // So many bytes are a power of two.
-    match place & (bytes as u64 - 1) {
-        0 => Ok(()),
-        _ => Err(Fault(format!("{bytes} bytes at {place:#x}, which is no multiple of {bytes}"))),
-    }
-}
-
-/// The numbers of the lanes that are there.
-fn ones(lanes: u32) -> impl Iterator<Item = usize> {
-    (0..LANES).filter(move |lane| lanes >> lane & 1 == 1)
-}
-
-/// `a b + c`, spread over the lanes as `mma.m16n8k8` has it. What is multiplied loses the bits that TF32 has not.
-fn multiply([a, c]: [[&Lanes; 4]; 2], b: [&Lanes; 2]) -> [Lanes; 4] {
-    let number = |bits: u64| f32::from_bits(bits as u32 & !0x1fff);
-    let mut d = [[0; LANES]; 4];
-    for (i, d) in d.iter_mut().enumerate() {
-        for (lane, d) in d.iter_mut().enumerate() {
-            let (row, column) = (lane / 4 + i / 2 * 8, lane % 4 * 2 + i % 2);
-            let terms = (0..8).map(|k| {
-                let (in_a, in_b) = (row % 8 * 4 + k % 4, column * 4 + k % 4);
-                number(a[row / 8 + k / 4 * 2][in_a]) * number(b[k / 4][in_b])
-            });
-            let sum = terms.fold(f32::from_bits(c[i][lane] as u32), |sum, term| sum + term);
-            *d = sum.to_bits().into();
-        }
-    }
-    d
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Every number of `a` and `b` in its place, by the manual's picture; TF32 holds these numbers.
-    #[test]
-    fn matrices_lie_in_the_lanes_as_the_manual_has_them() {
-        let a = |row: usize, k: usize| (row * 8 + k) as f32;
-        let b = |k: usize, column: usize| (3 * k + 5 * column) as f32;
-        let c = |row: usize, column: usize| (row * column) as f32;
-        let bits = |x: f32| u64::from(x.to_bits());
-        let (group, own) = (|lane: usize| lane / 4, |lane: usize| lane % 4);
-        let spread = |f: &dyn Fn(usize) -> f32| -> Lanes { from_fn(|lane| bits(f(lane))) };
-        let in_a = [
-            spread(&|lane| a(group(lane), own(lane))),
-            spread(&|lane| a(group(lane) + 8, own(lane))),
-            spread(&|lane| a(group(lane), own(lane) + 4)),
-            spread(&|lane| a(group(lane) + 8, own(lane) + 4)),
-        ];
-        let in_b = [spread(&|lane| b(own(lane), group(lane))), spread(&|lane| b(own(lane) + 4, group(lane)))];
-        let place = |i: usize, lane: usize| (group(lane) + i / 2 * 8, 2 * own(lane) + i % 2);
-        let in_c: [Lanes; 4] = from_fn(|i| spread(&|lane| c(place(i, lane).0, place(i, lane).1)));
-        let d = multiply([in_a.each_ref(), in_c.each_ref()], in_b.each_ref());
-        for (i, lane) in (0..4).flat_map(|i| (0..LANES).map(move |lane| (i, lane))) {
-            let (row, column) = place(i, lane);
-            let expected = (0..8).map(|k| a(row, k) * b(k, column)).sum::<f32>() + c(row, column);
-            assert_eq!(f32::from_bits(d[i][lane] as u32), expected, "{row} {column}");
-        }
     }
 }

@@ -8,20 +8,22 @@
 //!
 //! Both write the same arrays, and the gradients for the weights are products over all steps at once.
 
+mod network;
 mod plan;
 mod resident;
 mod steps;
 
+pub(crate) use network::Network;
 pub(crate) use plan::Limits;
 pub(crate) use resident::Cut;
 
 use super::{Cuda, Matrix};
 use crate::Candle;
 use crate::array::{Array, error};
-use candle_core::cuda_backend::cudarc::driver::DeviceRepr;
 use elman::backend::Cell;
 use elman::backend::recurrent::{Outcome, Projected, Sequence, Sizes, Upstream};
-use elman::{Activation, Error, Result, Shape};
+use elman::{Error, Result, Shape};
+use network::{Beside, Function, Operands, address};
 
 /// Which way is gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,118 +58,6 @@ impl Way {
             Way::Faster | Way::Resident => n >= 128,
         }
     }
-}
-
-/// An activation by its number in `cells.cuh`, with its parameter.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Function {
-    number: u32,
-    parameter: f32,
-}
-
-impl Function {
-    /// `None` if its slope does not follow from its value.
-    fn new(f: Activation) -> Option<Self> {
-        let (number, parameter) = match f {
-            Activation::Linear => (0, 0.0),
-            Activation::Sigmoid => (1, 0.0),
-            Activation::Tanh => (2, 0.0),
-            Activation::HardSigmoid => (3, 1.0 / 6.0),
-            Activation::HardSigmoidKeras1 => (3, 0.2),
-            Activation::Relu => (4, 0.0),
-            Activation::LeakyRelu(below) if below >= 0.0 => (4, below),
-            Activation::Elu(alpha) if alpha > 0.0 => (5, alpha),
-            _ => return None,
-        };
-        Some(Function { number, parameter: parameter as f32 })
-    }
-}
-
-/// What kernels take: the fields of `Network` in `cells.cuh`. Arrays by their addresses, 0 where there is none.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Network {
-    gates: u64,
-    taken: u64,
-    inner: u64,
-    outputs: u64,
-    h: u64,
-    c: u64,
-    first_h: u64,
-    first_c: u64,
-    weights: u64,
-    bias: u64,
-    mask: u64,
-    dropout: u64,
-    d_outputs: u64,
-    dh: u64,
-    dc: u64,
-    dz: u64,
-    dv: u64,
-    d_bias: u64,
-    product: u64,
-    n: i32,
-    t: i32,
-    u: i32,
-    width: i32,
-    reverse: u32,
-    sigma: Function,
-    f: Function,
-}
-
-// SAFETY: numbers alone, laid out as in C.
-#[allow(unsafe_code)]
-unsafe impl DeviceRepr for Network {}
-
-/// The operands of a sequence, packed, for as long as their addresses are used.
-struct Operands {
-    weights: Array,
-    bias: Option<Array>,
-    h: Option<Array>,
-    c: Option<Array>,
-    mask: Option<Array>,
-    dropout: Option<Array>,
-}
-
-impl Operands {
-    /// With a bias for the inputs of a cell that has none for the recurrent part.
-    fn new(cuda: &Cuda, x: &Sequence<'_, Candle>, bias: Option<&Array>) -> Result<Self> {
-        let packed = |a: Option<&Array>| a.map(|a| cuda.packed(a)).transpose();
-        Ok(Operands {
-            weights: cuda.packed(x.u)?,
-            bias: packed(x.bias.or(bias))?,
-            h: packed(x.h)?,
-            c: packed(x.c)?,
-            mask: packed(x.mask)?,
-            dropout: packed(x.dropout)?,
-        })
-    }
-
-    /// The network without what comes out of it.
-    fn network(&self, cuda: &Cuda, cell: Cell, x: &Sequence<'_, Candle>, sizes: Sizes) -> Result<Network> {
-        let (sigma, f) = cell.activations();
-        Ok(Network {
-            weights: cuda.address(&self.weights)?,
-            bias: address(cuda, self.bias.as_ref())?,
-            first_h: address(cuda, self.h.as_ref())?,
-            first_c: address(cuda, self.c.as_ref())?,
-            mask: address(cuda, self.mask.as_ref())?,
-            dropout: address(cuda, self.dropout.as_ref())?,
-            n: sizes.n as i32,
-            t: sizes.t as i32,
-            u: sizes.u as i32,
-            width: sizes.u as i32,
-            reverse: u32::from(x.reverse),
-            sigma: Function::new(sigma).unwrap_or_default(),
-            f: Function::new(f).unwrap_or_default(),
-            ..Network::default()
-        })
-    }
-}
-
-fn address(cuda: &Cuda, a: Option<&Array>) -> Result<u64> {
-    a.map_or(Ok(0), |a| cuda.address(a))
 }
 
 /// Whether there are kernels: not for functions whose slopes need more than their values, for a reset gate before the
@@ -329,24 +219,6 @@ impl Cuda {
         let sizes = [a.shape().last(), a.shape().rows(), b.shape().last()];
         self.gemm(sizes, 1, matrix(a)?.transposed(), matrix(b)?, matrix(&y)?, 0.0)?;
         Ok(y)
-    }
-}
-
-/// The inputs beside what the steps' products take, and the kernel above the recurrent weights.
-struct Beside {
-    /// `[n, t, features + u]`
-    taken: Array,
-    /// `[features + u, g u]`
-    weights: Array,
-}
-
-impl Beside {
-    fn new(cuda: &Cuda, inputs: &Projected<'_, Candle>, u: &Array) -> Result<Self> {
-        let (kernel, shape) = (inputs.kernel.shape(), inputs.x.shape());
-        let rows = Shape::new(&[kernel[0] + u.shape()[0], kernel[1]])?;
-        let taken = cuda.fresh("recurrent", Shape::new(&[shape[0], shape[1], rows[0]])?)?;
-        cuda.join(inputs.x, &taken, [kernel[0], rows[0], 0])?;
-        Ok(Beside { taken, weights: cuda.concat(&[inputs.kernel, u], 0, rows)? })
     }
 }
 

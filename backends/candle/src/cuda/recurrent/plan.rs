@@ -68,7 +68,7 @@ impl Plan {
         let groups = (limits.processors / slices).min(n.div_ceil(smallest));
         let rows = n.div_ceil(groups.max(1));
         let rows = rows.next_multiple_of(if rows > 8 { 8 } else { smallest });
-        let tall = !tensor_cores && rows % 8 == 0 && rows * columns >= 512;
+        let tall = !tensor_cores && rows.is_multiple_of(8) && rows * columns >= 512;
         let ways = match tensor_cores {
             true => fragment_ways(columns, rows)?,
             false => tile_ways(columns, rows, tall)?,
@@ -113,7 +113,7 @@ fn tile_ways(columns: usize, rows: usize, tall: bool) -> Option<usize> {
 /// Likewise `fragments.cuh`, where a warp has 2 by 4 tiles; `None` also if the columns are no whole tiles.
 fn fragment_ways(columns: usize, rows: usize) -> Option<usize> {
     let shares = (columns / 16).div_ceil(2) * (rows / 8).div_ceil(4);
-    (columns % 16 == 0 && shares <= WARPS).then(|| WARPS / shares)
+    (columns.is_multiple_of(16) && shares <= WARPS).then(|| WARPS / shares)
 }
 
 /// What a step takes by a product of cuBLAS and a kernel, in clock cycles: two launches, a read of all weights, and the
