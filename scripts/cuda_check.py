@@ -221,7 +221,7 @@ class Checks:
         start, options = time.perf_counter(), self.options
         peers = {"elman": [self.program("benches/lstm")]}
         # What the other ways take, to see whether the library chooses well.
-        peers |= {way: ["env", f"ELMAN_RECURRENT={way}", *peers["elman"]] for way in options.ways}
+        peers |= {f"elman, {way}": ["env", f"ELMAN_RECURRENT={way}", *peers["elman"]] for way in options.ways}
         rows = self.report.found["bench"] = cuda_bench.table(options.points, options.precisions, [*peers, "torch"])
         asked = ["--ask", "--device", options.device]
         asked += ["--seconds", str(options.seconds), "--blocks", str(options.blocks)]
