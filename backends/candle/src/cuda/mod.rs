@@ -123,12 +123,11 @@ impl Cuda {
 
     /// What to say when memory is refused.
     fn refused(&self, op: &'static str, bytes: usize, e: DriverError) -> Error {
-        let megabytes = |bytes: usize| bytes.div_ceil(1 << 20);
         match (e.0, self.stream.context().mem_get_info()) {
             (sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY, Ok((free, total))) => Error::invalid(
                 op,
-                format!("{} MiB of free memory on the GPU; smaller batches need less", megabytes(bytes)),
-                format!("{} MiB of {} free", megabytes(free), megabytes(total)),
+                format!("{} MiB of free memory on the GPU; smaller batches need less", bytes.div_ceil(1 << 20)),
+                format!("{} MiB of {} free", free >> 20, total >> 20),
             ),
             _ => error(op)(candle_core::Error::wrap(e)),
         }
