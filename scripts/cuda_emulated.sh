@@ -75,8 +75,7 @@ NVCC
 chmod +x "$toolkit/bin/nvcc"
 export PATH=$toolkit/bin:$PATH CUDA_HOME=$toolkit CUDA_PATH=$toolkit CUDA_ROOT=$toolkit CUDA_TOOLKIT_ROOT_DIR=$toolkit
 export LIBRARY_PATH=$toolkit/lib${LIBRARY_PATH:+:$LIBRARY_PATH} CUDA_COMPUTE_CAP=90
-cuda=(--locked --features elman/cuda,elman-candle/cuda --package elman --package elman-candle --target-dir "$target")
-cargo clippy --quiet "${cuda[@]}" --all-targets -- -D warnings
+cargo clippy --quiet --locked --package elman-candle --features cuda --target-dir "$target" -- -D warnings
 
 step the tests
 names=(contract recurrent_cuts devices golden_layers golden_losses golden_recurrent golden_sequences imports)
