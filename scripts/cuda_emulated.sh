@@ -2,7 +2,8 @@
 # Runs programs with feature `cuda` on a GPU in software (tests/emulator), on a Linux machine (x86-64) that has neither a GPU nor
 # CUDA: wants cargo, gcc and python3 with pip. NVRTC, which compiles the kernels, comes from PyPI (200 MB on the disk, fetched once).
 #   scripts/cuda_emulated.sh                        builds and runs the backend's tests
-#   scripts/cuda_emulated.sh PROGRAM [ARGUMENT ...]  runs a program that was built with `cuda`, here or by scripts/cuda.sh
+#   scripts/cuda_emulated.sh PROGRAM [ARGUMENT ...]  runs a program that it has built: target/emulated/contract and the others.
+#     (What scripts/cuda.sh builds wants NVIDIA's own libraries besides, whose names have versions.)
 # Candle's own kernels are left out of what is built here, as elman's take their place. tests/emulator/README.md tells what the
 # emulator checks, and which variables it reads.
 set -euo pipefail

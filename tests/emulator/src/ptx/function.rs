@@ -99,11 +99,7 @@ fn down(x: f64) -> f32 {
 
 /// The number of 32 bits next to 0 that is not further from it.
 fn towards_zero(x: f64) -> f32 {
-    if x < 0.0 { -down_of_positive(-x) } else { down_of_positive(x) }
-}
-
-fn down_of_positive(x: f64) -> f32 {
-    down(x)
+    if x < 0.0 { -down(-x) } else { down(x) }
 }
 
 /// Numbers too small for an exponent are 0.

@@ -66,7 +66,7 @@ pub(crate) struct Network {
     pub(super) f: Function,
 }
 
-// SAFETY: numbers alone, laid out as in C.
+// SAFETY: numbers, laid out as in C; no kernel reads the room behind the last one.
 #[allow(unsafe_code)]
 unsafe impl DeviceRepr for Network {}
 
