@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Key and value in the file's metadata that say in which version of the layout it is.
-pub(super) const FORMAT: (&str, &str) = ("elman.format", "1");
+pub(super) const FORMAT: (&str, &str) = ("elman.format", "2");
+/// The version before there were checksums; otherwise the same.
+pub(super) const WITHOUT_CHECKSUMS: &str = "1";
 /// Key of the [`Manifest`]: a file without it holds weights alone.
 pub(super) const TRAINING: &str = "elman.training";
 /// What the keys of extras begin with.
@@ -169,9 +171,12 @@ impl Manifest {
 
 /// Errors when a file says that it is in another version of the layout.
 pub(super) fn check_version(file: &TensorFile) -> Result<()> {
-    match file.metadata(FORMAT.0).filter(|version| *version != FORMAT.1) {
+    match file.metadata(FORMAT.0).filter(|version| ![WITHOUT_CHECKSUMS, FORMAT.1].contains(version)) {
         None => Ok(()),
-        Some(version) => Err(file.invalid(format!("version {version} of the layout, this library reads {}", FORMAT.1))),
+        Some(version) => {
+            let known = format!("{WITHOUT_CHECKSUMS} and {}", FORMAT.1);
+            Err(file.invalid(format!("version {version} of the layout, this library reads {known}")))
+        }
     }
 }
 

@@ -47,8 +47,14 @@
 //! layout. A checkpoint also has `elman.training`, a JSON object of counters, history and callbacks; `elman.extra.NAME`,
 //! the program's JSON; and arrays whose names begin with `@`: `@optimizer/dense.kernel/momentum`, `@callback/0/…`,
 //! `@metric/0`.
+//!
+//! `elman.checksum` has a CRC-32 of the header and of each of the arrays. A file in which a bit was flipped is an error
+//! that says where, rather than other weights: the header is checked when a file is opened, an array when it is read.
+//! Files without checksums (of other libraries, or of version 1 of the layout) are read as they are. Whoever writes a
+//! file anew with another program leaves `elman.checksum` and `elman.format` out of its metadata.
 
 mod callback;
+mod checksum;
 mod exact;
 mod extras;
 mod import;

@@ -1,6 +1,7 @@
 //! A safetensors file, read one array at a time. No memory is taken on the word of a header: nothing is longer than the
 //! file.
 
+use super::checksum;
 use super::writer::MOST_HEADER;
 use crate::element::Element;
 use crate::error::{Error, Result};
@@ -18,6 +19,8 @@ pub(super) struct TensorFile {
     /// Where the arrays begin.
     start: u64,
     header: Metadata,
+    /// Of the arrays, where the file has them.
+    checksums: BTreeMap<String, u32>,
 }
 
 impl TensorFile {
@@ -42,12 +45,15 @@ impl TensorFile {
         let mut header = vec![0; size as usize];
         file.read_exact(&mut header).map_err(io)?;
         let header = std::str::from_utf8(&header).map_err(|e| unreadable(path, SafeTensorError::InvalidHeader(e)))?;
-        let header: Metadata = serde_json::from_str(header)
+        let text = header;
+        let header: Metadata = serde_json::from_str(text)
             .map_err(|e| unreadable(path, SafeTensorError::InvalidHeaderDeserialization(e)))?;
         if start.checked_add(header.data_len() as u64) != Some(length) {
             return Err(unreadable(path, SafeTensorError::MetadataIncompleteBuffer));
         }
-        Ok(TensorFile { path: path.into(), file, start, header })
+        let damaged = |why| Error::Parse { path: path.into(), line: None, why };
+        let checksums = checksum::of_arrays(text, &header).map_err(damaged)?;
+        Ok(TensorFile { path: path.into(), file, start, header, checksums })
     }
 
     /// A text of the metadata.
@@ -66,7 +72,8 @@ impl TensorFile {
         self.header.tensors().into_iter().map(|(name, info)| (name, info.shape.clone())).collect()
     }
 
-    /// Shape and numbers of an array. Errors when there is none of this name, or its type is neither `F32` nor `F64`.
+    /// Shape and numbers of an array. Errors when there is none of this name, its type is neither `F32` nor `F64`, or its
+    /// bytes do not have their checksum.
     pub(super) fn read<E: Element>(&mut self, name: &str) -> Result<(Vec<usize>, Vec<E>)> {
         let info = self.header.info(name).ok_or_else(|| self.invalid(format!("there is no array `{name}`")))?;
         if !matches!(info.dtype, Dtype::F32 | Dtype::F64) {
@@ -78,6 +85,9 @@ impl TensorFile {
         let io = |e| Error::io(&self.path, e);
         self.file.seek(SeekFrom::Start(self.start + from as u64)).map_err(io)?;
         self.file.read_exact(&mut bytes).map_err(io)?;
+        if let Some(&written) = self.checksums.get(name) {
+            checksum::check(name, &bytes, written).map_err(|why| self.invalid(why))?;
+        }
         let numbers = match info.dtype {
             Dtype::F32 => numbers::<E, 4>(&bytes, |b| f64::from(f32::from_le_bytes(b))),
             _ => numbers::<E, 8>(&bytes, f64::from_le_bytes),

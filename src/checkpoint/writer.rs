@@ -3,13 +3,14 @@
 //! The library's own `serialize_to_file` takes arrays that cannot fail to be read back from a device, and puts the
 //! metadata in an order that differs from run to run.
 
+use super::checksum;
 use crate::backend::Backend;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::file::write_whole;
 use safetensors::tensor::{Dtype, TensorInfo};
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// The longest header that readers of the format take.
@@ -79,12 +80,22 @@ pub(super) fn write<B: Backend>(
     if let Some(twice) = entries.windows(2).find(|pair| pair[0].name == pair[1].name) {
         return Err(Error::invalid("checkpoint", "arrays of different names", format!("`{}` twice", twice[0].name)));
     }
-    let header = header(path, b, metadata, &entries)?;
+    let mut header = header(path, b, metadata, &entries)?;
     write_whole(path, |writer| {
-        let mut put = |bytes: &[u8]| writer.write_all(bytes).map_err(|e| Error::io(path, e));
-        put(&(header.len() as u64).to_le_bytes())?;
-        put(header.as_bytes())?;
-        entries.iter().try_for_each(|entry| put(&entry.bytes(b)?))
+        let io = |e| Error::io(path, e);
+        writer.write_all(&(header.len() as u64).to_le_bytes()).map_err(io)?;
+        let start = writer.stream_position().map_err(io)?;
+        writer.write_all(header.as_bytes()).map_err(io)?;
+        let mut checksums = BTreeMap::new();
+        for entry in &entries {
+            let bytes = entry.bytes(b)?;
+            checksums.insert(&*entry.name, crc32fast::hash(&bytes));
+            writer.write_all(&bytes).map_err(io)?;
+        }
+        // The checksums are known when all arrays have been in memory; their place is at the beginning.
+        checksum::seal(&mut header, &checksums);
+        writer.seek(SeekFrom::Start(start)).map_err(io)?;
+        writer.write_all(header.as_bytes()).map_err(io)
     })
 }
 
@@ -97,7 +108,10 @@ fn header<B: Backend>(
 ) -> Result<String> {
     let failed = |why: String| Error::Parse { path: path.into(), line: None, why };
     let json = |e: serde_json::Error| failed(e.to_string());
-    let mut header = format!("{{\"__metadata__\":{}", serde_json::to_string(metadata).map_err(json)?);
+    let mut header = checksum::beginning(entries.len());
+    let metadata = serde_json::to_string(metadata).map_err(json)?;
+    // After its opening brace; there is at least the version of the layout.
+    header += &format!(",{}", &metadata[1..]);
     let mut offset = 0;
     for entry in entries {
         let (dtype, shape) = (entry.dtype(), entry.shape(b));

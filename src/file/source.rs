@@ -1,5 +1,6 @@
 //! A file's bytes, decompressed where it is gzip-compressed.
 
+use super::Patient;
 use crate::error::{Error, Result};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
@@ -18,7 +19,7 @@ pub(crate) struct Source {
 impl Source {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let failed = |error| Error::io(path, error);
-        let mut file = File::open(path).map_err(failed)?;
+        let mut file = Patient(File::open(path).map_err(failed)?);
         let mut head = Vec::new();
         file.by_ref().take(GZIP.len() as u64).read_to_end(&mut head).map_err(failed)?;
         let compressed = head == GZIP;

@@ -147,11 +147,11 @@ fn damaged_files_are_refused() {
     assert!(message(&corrupt).contains("not a whole safetensors file (invalid UTF-8"), "{}", message(&corrupt));
 
     let text = String::from_utf8_lossy(&whole[8..]).into_owned();
-    assert!(text.contains("\"elman.format\":\"1\""), "{text}");
-    let at = whole.windows(18).position(|w| w == b"\"elman.format\":\"1\"").unwrap() + 16;
+    assert!(text.contains("\"elman.format\":\"2\""), "{text}");
+    let at = whole.windows(18).position(|w| w == b"\"elman.format\":\"2\"").unwrap() + 16;
     let mut newer = whole.clone();
     newer[at] = b'7';
-    assert_eq!(message(&newer), "weights.safetensors: version 7 of the layout, this library reads 1");
+    assert_eq!(message(&newer), "weights.safetensors: version 7 of the layout, this library reads 1 and 2");
     drop(folder);
 }
 

@@ -2,6 +2,8 @@
 
 use super::{VectorFormat, WordVectors, format};
 use crate::error::{Error, Result};
+#[cfg(feature = "gz")]
+use crate::file::Patient;
 use crate::file::write_whole;
 use std::io::{self, Write};
 use std::path::Path;
@@ -27,7 +29,7 @@ impl WordVectors {
 
     #[cfg(feature = "gz")]
     fn write_gz(&self, file: &mut dyn Write, format: VectorFormat) -> io::Result<()> {
-        let mut encoder = flate2::write::GzEncoder::new(file, flate2::Compression::default());
+        let mut encoder = flate2::write::GzEncoder::new(Patient(file), flate2::Compression::default());
         self.write_to(&mut io::BufWriter::new(&mut encoder), format)?;
         encoder.finish().map(|_| ())
     }
