@@ -4,6 +4,7 @@
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;
+mod pos_weight;
 mod refused;
 mod rows;
 
