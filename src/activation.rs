@@ -101,6 +101,11 @@ impl Activation {
         !matches!(self, Activation::Softmax | Activation::LogSoftmax)
     }
 
+    /// Whether it is a sigmoid, hard or not: each output by itself from 0 to 1.
+    pub fn is_sigmoid(self) -> bool {
+        matches!(self, Activation::Sigmoid | Activation::HardSigmoid | Activation::HardSigmoidKeras1)
+    }
+
     /// The value at one element, for elementwise functions (the softmaxes give `x` back).
     #[inline(always)]
     pub fn value<E: Element>(self, x: E) -> E {

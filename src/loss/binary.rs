@@ -1,6 +1,6 @@
 //! [`BinaryCrossEntropy`]: yes or no, for one output or several.
 
-use super::{EPSILON, Loss, Target, mean_of_row, mismatch};
+use super::{EPSILON, Loss, Outputs, Scale, Target, mean_of_row};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::element::Element;
@@ -92,11 +92,23 @@ impl<B: Backend> Loss<B> for BinaryCrossEntropy {
         mean_of_row(weight.map_or(Ok(each.clone()), |weight| each.mul(&weight))?)
     }
 
-    fn before(&self, last: Activation) -> Result<Option<Box<dyn Loss<B>>>> {
-        match (self.logits, last) {
-            (true, Activation::Sigmoid | Activation::Softmax) => Err(mismatch(Loss::<B>::name(self), last)),
-            (false, Activation::Sigmoid) => Ok(Some(Box::new(BinaryCrossEntropy { logits: true, ..self.clone() }))),
-            _ => Ok(None),
-        }
+    fn outputs(&self) -> Outputs {
+        Outputs::Labels(if self.logits { Scale::Logits } else { Scale::Probabilities })
+    }
+
+    fn check_row(&self, targets: &[f32]) -> Result<()> {
+        let Some(wrong) = targets.iter().find(|t| !(0.0..=1.0).contains(*t)) else { return Ok(()) };
+        let cure = match *wrong {
+            -1.0 => "for -1 write 0",
+            2.0 => "for 1 and 2 write 0 and 1",
+            255.0 => "divide by 255",
+            _ => "map the two classes to 0 and 1",
+        };
+        Err(Error::invalid(Loss::<B>::name(self), format!("targets from 0 to 1 ({cure})"), wrong))
+    }
+
+    fn before(&self, last: Activation) -> Option<Box<dyn Loss<B>>> {
+        let stable = !self.logits && last == Activation::Sigmoid;
+        stable.then(|| Box::new(BinaryCrossEntropy { logits: true, ..self.clone() }) as Box<dyn Loss<B>>)
     }
 }
