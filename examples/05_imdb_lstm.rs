@@ -11,8 +11,9 @@
 mod common;
 
 use clap::{Parser, ValueEnum};
-use common::corpus::{Corpus, Encoder};
-use common::{Options, Program};
+use common::corpus::{self, Corpus, Encoder};
+use common::files::Files;
+use common::{Options, Program, limits, say};
 use elman::layers::*;
 use elman::loss::BinaryCrossEntropy;
 use elman::metrics::{Accuracy, Auc};
@@ -22,6 +23,7 @@ use elman::text::{Truncation, VocabularyBuilder, WordTokenizer};
 use elman::{Activation, Backend, Spec};
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// An LSTM reads film reviews (Keras' imdb_lstm)
 #[derive(Parser)]
@@ -104,11 +106,21 @@ impl Imdb {
 }
 
 impl Program for Imdb {
+    fn files(&self) -> Files {
+        corpus::files(self.data.as_deref())
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let sizes =
+            limits::Sizes { units: self.units, dim: self.dim, steps: self.steps, gates: 4, batch: self.batch_size };
+        sizes.problems()
+    }
+
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {
         let mut corpus = match &self.data {
             Some(folder) => Corpus::read(folder, &["negative", "positive"])?,
             None => {
-                println!("No --data given: training on reviews that this program makes up.\n");
+                say!("No --data given: training on reviews that this program makes up.\n")?;
                 Corpus::reviews()
             }
         };
@@ -125,13 +137,13 @@ impl Program for Imdb {
             Encoder { tokenizer: &tokenizer, vocabulary: &vocabulary, steps: self.steps, truncation: Truncation::Pre };
         let [train, valid, test] = [&corpus.train, &corpus.valid, &corpus.test].map(|texts| encoder.dataset(texts));
         let (train, valid, test) = (train?, valid?, test?);
-        println!(
+        say!(
             "{} reviews to train on, {} to choose by, {} to test on; {} words",
             train.len(),
             valid.len(),
             test.len(),
             vocabulary.len()
-        );
+        )?;
 
         let network = self.network(vocabulary.width());
         let mut model = network.build(backend, Spec::indices(self.steps), options.seed)?;
@@ -140,28 +152,28 @@ impl Program for Imdb {
             .compile(Optimizer::new(Adam::new(self.rate)).reach(reach), BinaryCrossEntropy::new())
             .metric(Accuracy::new())
             .metric(Auc::new());
-        println!("on {}\n\n{}\n", backend.name(), model.summary());
+        say!("on {}\n\n{}\n", backend.name(), model.summary())?;
 
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("best.safetensors");
         let mut best = BestWeights::new(&file, "val_loss");
         let fit = Fit::new().epochs(self.epochs).batch_size(self.batch_size).validation_data(&valid);
         let history = model.fit(&train, fit.callback(&mut best))?;
-        println!("{history}\n");
+        say!("{history}\n")?;
         let last = model.evaluate(&test, 256)?;
-        println!("test, after the last epoch: {last}");
+        say!("test, after the last epoch: {last}")?;
         let epoch = best.best().map_or(0, |(epoch, _)| epoch);
         if epoch > 0 {
             model.load_weights(&file)?;
         }
         let scores = model.evaluate(&test, 256)?;
-        println!("test, after epoch {epoch}, the best by val_loss: {scores}\n");
+        say!("test, after epoch {epoch}, the best by val_loss: {scores}\n")?;
 
         let shown = || corpus.test.iter().take(5);
         let predictions = model.predict(&encoder.inputs(shown().map(|(_, text)| text.as_str()))?, 32)?;
         for ((label, text), row) in shown().zip(predictions.rows()) {
             let start: String = text.chars().take(70).collect();
-            println!("{:5.1} % positive   true: {:<8}  {start}...", 100.0 * row[0], corpus.labels[*label as usize]);
+            say!("{:5.1} % positive   true: {:<8}  {start}...", 100.0 * row[0], corpus.labels[*label as usize])?;
         }
         let results = json!({
             "metrics": common::metrics(&last),
@@ -172,7 +184,6 @@ impl Program for Imdb {
     }
 }
 
-fn main() -> anyhow::Result<()> {
-    let program = Imdb::parse();
-    common::launch("05_imdb_lstm", &program.options, &program)
+fn main() -> ExitCode {
+    common::main("05_imdb_lstm", |program: &Imdb| &program.options)
 }

@@ -6,11 +6,12 @@
 mod common;
 
 use clap::{Parser, ValueEnum};
+use common::files::{Files, output_problem};
 use common::gradient_flow::{
     BOUND, Candidate, FEATURES, TOO_MUCH, UNITS, candidates, gradient_norms, small_inputs, step_length,
 };
 use common::plot::{Chart, Line};
-use common::{Options, Program, memory};
+use common::{Options, Program, limits, memory, say};
 use elman::data::Dataset;
 use elman::layers::{Dense, Elman, Embedding, Gru, Lstm, Sequential, Weight};
 use elman::loss::{Loss, MeanSquaredError, SparseCategoricalCrossEntropy};
@@ -19,6 +20,7 @@ use elman::optim::{Adam, Optimizer, Sgd};
 use elman::{Activation, Backend, Init, Key, Model, Spec};
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Instant;
 
 /// Vanishing and exploding gradients, measured and in their consequences (L20)
@@ -74,6 +76,9 @@ enum Task {
     All,
 }
 
+/// The curves, each a file.
+const PLOTS: [&str; 3] = ["gradients", "adding", "copy"];
+
 /// The distances that the table shows.
 const DISTANCES: [usize; 7] = [1, 2, 5, 10, 20, 50, 100];
 
@@ -100,24 +105,21 @@ impl Vanishing {
     fn gradients<B: Backend>(&self, backend: &B, key: Key) -> anyhow::Result<Value> {
         let steps = self.steps as usize + 1;
         let distances: Vec<usize> = DISTANCES.into_iter().filter(|&distance| distance < steps).collect();
-        println!("The gradient of the last output for the input some steps before it, in untrained networks:\n");
-        print!("{:<26}", "distance");
-        distances.iter().for_each(|distance| print!("{distance:>10}"));
-        println!();
+        say!("The gradient of the last output for the input some steps before it, in untrained networks:\n")?;
+        let cells = |cells: Vec<String>| cells.iter().map(|cell| format!("{cell:>10}")).collect::<String>();
+        say!("{:<26}{}", "distance", cells(distances.iter().map(usize::to_string).collect()))?;
         let x = small_inputs(backend, steps, key.named("inputs"))?;
         let (mut lines, mut results) = (Vec::new(), json!({}));
         for Candidate { name, colour, dashed, network } in candidates() {
             let model = network.build(backend, Spec::dense(&[steps, FEATURES]), self.options.seed)?;
             let norms = gradient_norms(&model, &x, key.named("direction"))?;
-            print!("{name:<26}");
-            distances.iter().for_each(|&distance| print!("{:>10}", scientific(norms[distance])));
-            println!();
+            say!("{name:<26}{}", cells(distances.iter().map(|&distance| scientific(norms[distance])).collect()))?;
             results[&name] =
                 distances.iter().map(|&d| (d.to_string(), json!(norms[d]))).collect::<serde_json::Map<_, _>>().into();
             let points = norms.iter().enumerate().map(|(distance, &norm)| (distance as f64, norm)).collect();
             lines.push(Line { name, points, colour, dashed });
         }
-        println!("(inputs uniform in ±{BOUND}, {UNITS} units; a 0 is less than the numbers can hold)\n");
+        say!("(inputs uniform in ±{BOUND}, {UNITS} units; a 0 is less than the numbers can hold)\n")?;
 
         let exploding = Elman::new(UNITS)
             .activation(Activation::Relu)
@@ -129,12 +131,12 @@ impl Vanishing {
         };
         let free = move_by(Optimizer::new(Sgd::new(1.0)))?;
         let clipped = move_by(Optimizer::new(Sgd::new(1.0)).clip_global_norm(self.clip))?;
-        println!(
+        say!(
             "A step of gradient descent (rate 1) moves the weights of the network that explodes by {}, with the\n\
              gradients' common norm clipped at {} by {clipped:.3}.\n",
             scientific(free),
             self.clip
-        );
+        )?;
         self.plot(
             "gradients",
             "Gradient of the last output for earlier inputs",
@@ -154,19 +156,17 @@ impl Vanishing {
         test: &Dataset,
         draw: impl Fn(u64) -> elman::Result<Dataset>,
     ) -> anyhow::Result<Vec<Course<B>>> {
-        print!("{:>8}", "updates");
-        courses.iter().for_each(|course| print!("{:>12}", course.name));
-        println!();
+        say!("{:>8}{}", "updates", courses.iter().map(|course| format!("{:>12}", course.name)).collect::<String>())?;
         let every = updates.div_ceil(12);
         for update in 0..=updates {
             if update % every == 0 || update == updates {
-                print!("{update:>8}");
+                let mut line = format!("{update:>8}");
                 for course in &mut courses {
                     let loss = course.model.evaluate(test, 100)?.get("loss").unwrap_or(f64::NAN);
-                    print!("{loss:>12.4}");
+                    line += &format!("{loss:>12.4}");
                     course.losses.push((update as f64, loss));
                 }
-                println!();
+                say!("{line}")?;
             }
             if update < updates {
                 let batch = Batch::new(courses[0].model.backend(), draw(update)?)?;
@@ -178,9 +178,8 @@ impl Vanishing {
                 }
             }
         }
-        print!("{:>8}", "seconds");
-        courses.iter().for_each(|course| print!("{:>12.1}", course.seconds));
-        println!("\n");
+        let seconds = courses.iter().map(|course| format!("{:>12.1}", course.seconds));
+        say!("{:>8}{}\n", "seconds", seconds.collect::<String>())?;
         Ok(courses)
     }
 
@@ -199,10 +198,10 @@ impl Vanishing {
 
     fn adding<B: Backend>(&self, backend: &B, key: Key) -> anyhow::Result<Value> {
         let steps = self.steps as usize;
-        println!(
+        say!(
             "The adding problem over {steps} steps; mean squared error, {:.3} for who always says 1:\n",
             memory::ADDING_BASELINE
-        );
+        )?;
         let course = |name, recurrent: Sequential<B>| {
             let network = recurrent.add(Dense::new(1));
             self.course(backend, name, network, Spec::dense(&[steps, 2]), MeanSquaredError)
@@ -221,7 +220,7 @@ impl Vanishing {
     fn copy<B: Backend>(&self, backend: &B, key: Key) -> anyhow::Result<Value> {
         let blanks = self.blanks as usize;
         let baseline = memory::copy_baseline(blanks);
-        println!("The copy task over {blanks} blanks; cross-entropy, {baseline:.4} for who guesses the symbols:\n");
+        say!("The copy task over {blanks} blanks; cross-entropy, {baseline:.4} for who guesses the symbols:\n")?;
         let one_hot = (0..memory::WORDS * memory::WORDS).map(|i| f32::from(u8::from(i % (memory::WORDS + 1) == 0)));
         let one_hot = Embedding::from_vectors(one_hot.collect(), memory::WORDS)?.frozen();
         let one_hot = || Sequential::new().add(one_hot.clone());
@@ -273,7 +272,7 @@ impl Vanishing {
         let Some(folder) = &self.plots else { return Ok(()) };
         let path = folder.join(file).with_extension("svg");
         Chart { title, x, y, floor, lines }.write(&path)?;
-        println!("curves written to {}\n", path.display());
+        say!("curves written to {}\n", path.display())?;
         Ok(())
     }
 }
@@ -284,10 +283,29 @@ fn scientific(x: f64) -> String {
 }
 
 impl Program for Vanishing {
+    fn files(&self) -> Files {
+        let plots =
+            |folder: &PathBuf| PLOTS.map(|name| ("--plots".to_string(), folder.join(name).with_extension("svg")));
+        self.plots.iter().flat_map(plots).collect()
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let plots = self.files().into_iter().filter_map(|(option, path)| output_problem(&option, &path, &Files::new()));
+        let (units, rows) = (self.units as f64, self.batch_size as f64);
+        let steps = f64::from(self.steps.max(self.blanks));
+        let needs = [
+            ("--units", limits::recurrent(4, 1.0, units) * limits::TRAINED),
+            ("--batch-size and --units", rows * steps * (1.0 + units) * 4.0),
+        ];
+        let memory = needs.into_iter().filter_map(|(options, bytes)| limits::memory_problem(options, bytes));
+        let whole = [("--units", self.units), ("--batch-size", self.batch_size)];
+        let numbers = [("--rate", self.rate), ("--clip", self.clip)];
+        let numbers =
+            numbers.into_iter().filter_map(|(option, x)| limits::range_problem(option, x, f64::MIN_POSITIVE, 1e6));
+        plots.chain(memory).chain(limits::zero_problems(&whole)).chain(numbers).collect()
+    }
+
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {
-        if let Some(folder) = &self.plots {
-            common::check_file("--plots", &folder.join("gradients.svg"))?;
-        }
         let key = Key::new(options.seed);
         let mut results = json!({});
         if self.does(Task::Gradients) {
@@ -303,7 +321,6 @@ impl Program for Vanishing {
     }
 }
 
-fn main() -> anyhow::Result<()> {
-    let program = Vanishing::parse();
-    common::launch("06_vanishing_gradient", &program.options, &program)
+fn main() -> ExitCode {
+    common::main("06_vanishing_gradient", |program: &Vanishing| &program.options)
 }

@@ -1,6 +1,7 @@
 //! Labelled texts in files, as the examples on text take them: `train.tsv.gz`, `test.tsv.gz` and, if there is one,
 //! `valid.tsv.gz`, each line a label and a text with a tab between; `labels.txt` names label `i` on line `i + 1`.
 
+use super::files::Files;
 use super::reviews;
 use elman::data::{Dataset, Inputs, Targets, read_labelled, read_lines};
 use elman::text::{Padding, Tokenizer, Truncation, Vocabulary, pad_sequences};
@@ -15,6 +16,12 @@ pub struct Corpus {
     pub valid: Texts,
     pub test: Texts,
     pub labels: Vec<String>,
+}
+
+/// The files of a folder, as `--data` takes it.
+pub fn files(folder: Option<&Path>) -> Files {
+    let names = ["train.tsv.gz", "valid.tsv.gz", "test.tsv.gz", "labels.txt"];
+    folder.iter().flat_map(|folder| names.map(|name| ("--data".to_string(), folder.join(name)))).collect()
 }
 
 impl Corpus {
