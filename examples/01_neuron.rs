@@ -49,7 +49,10 @@ impl Program for Neuron {
     fn problems(&self) -> Vec<String> {
         // Two numbers and a class each.
         let memory = limits::memory_problem(&format!("--points {}", self.points), self.points as f64 * 12.0);
-        limits::zero_problems(&[("--points", self.points)]).chain(memory).collect()
+        let numbers = [("--rate", self.rate, f64::MIN_POSITIVE, 100.0), ("--l2", self.l2, 0.0, 100.0)];
+        let numbers =
+            numbers.into_iter().filter_map(|(option, x, least, most)| limits::range_problem(option, x, least, most));
+        limits::zero_problems(&[("--points", self.points)]).chain(memory).chain(numbers).collect()
     }
 
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {
@@ -65,6 +68,7 @@ impl Program for Neuron {
         let history = model.fit(&train, Fit::new().epochs(self.epochs))?;
         let scores = model.evaluate(&test, 32)?;
         say!("{history}\n\ntest: {scores}")?;
+        common::converged(&history)?;
         for (name, array) in model.weights() {
             say!("{name}: {:?}", backend.download(array)?)?;
         }

@@ -96,7 +96,8 @@ impl Program for Reuters {
         // Words that do not occur take no memory: one row of the kernel at least.
         let hidden = limits::memory_problem(&format!("--hidden {}", self.hidden), self.hidden as f64 * limits::TRAINED);
         let whole = [("--hidden", self.hidden), ("--batch-size", self.batch_size)];
-        weights.chain(hidden).chain(limits::zero_problems(&whole)).collect()
+        let rate = limits::range_problem("--rate", self.rate, f64::MIN_POSITIVE, 1.0);
+        weights.chain(hidden).chain(limits::zero_problems(&whole)).chain(rate).collect()
     }
 
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {
@@ -123,6 +124,7 @@ impl Program for Reuters {
         let fit = Fit::new().epochs(self.epochs).batch_size(self.batch_size).validation_split(0.1);
         let history = model.fit(&train, fit)?;
         say!("{history}\n")?;
+        common::converged(&history)?;
         let scores = model.evaluate(&test_set, self.batch_size)?;
         say!("test: {scores}\n")?;
 

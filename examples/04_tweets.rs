@@ -176,7 +176,8 @@ impl Program for Tweets {
     fn problems(&self) -> Vec<String> {
         let sizes =
             limits::Sizes { units: self.units, dim: self.dim, steps: self.steps, gates: 1, batch: self.batch_size };
-        sizes.problems()
+        let rate = limits::range_problem("--rate", self.rate, f64::MIN_POSITIVE, 1.0);
+        sizes.problems().into_iter().chain(rate).collect()
     }
 
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {
@@ -216,6 +217,7 @@ impl Program for Tweets {
         }
         let history = model.fit(&train, fit.callback(stop))?;
         say!("{history}\n")?;
+        common::converged(&history)?;
         let (chosen, scores) = (model.evaluate(&valid, 256)?, model.evaluate(&test, 256)?);
         say!("validation: {chosen}\ntest:       {scores}\n")?;
 

@@ -113,7 +113,8 @@ impl Program for Imdb {
     fn problems(&self) -> Vec<String> {
         let sizes =
             limits::Sizes { units: self.units, dim: self.dim, steps: self.steps, gates: 4, batch: self.batch_size };
-        sizes.problems()
+        let rate = limits::range_problem("--rate", self.rate, f64::MIN_POSITIVE, 1.0);
+        sizes.problems().into_iter().chain(rate).collect()
     }
 
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {
@@ -160,6 +161,7 @@ impl Program for Imdb {
         let fit = Fit::new().epochs(self.epochs).batch_size(self.batch_size).validation_data(&valid);
         let history = model.fit(&train, fit.callback(&mut best))?;
         say!("{history}\n")?;
+        common::converged(&history)?;
         let last = model.evaluate(&test, 256)?;
         say!("test, after the last epoch: {last}")?;
         let epoch = best.best().map_or(0, |(epoch, _)| epoch);

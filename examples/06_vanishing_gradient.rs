@@ -11,17 +11,15 @@ use common::gradient_flow::{
     BOUND, Candidate, FEATURES, TOO_MUCH, UNITS, candidates, gradient_norms, small_inputs, step_length,
 };
 use common::plot::{Chart, Line};
+use common::race::{Course, race};
 use common::{Options, Program, limits, memory, say};
-use elman::data::Dataset;
 use elman::layers::{Dense, Elman, Embedding, Gru, Lstm, Sequential, Weight};
 use elman::loss::{Loss, MeanSquaredError, SparseCategoricalCrossEntropy};
-use elman::model::Batch;
 use elman::optim::{Adam, Optimizer, Sgd};
-use elman::{Activation, Backend, Init, Key, Model, Spec};
+use elman::{Activation, Backend, Init, Key, Spec};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
 
 /// Vanishing and exploding gradients, measured and in their consequences (L20)
 #[derive(Parser)]
@@ -82,21 +80,6 @@ const PLOTS: [&str; 3] = ["gradients", "adding", "copy"];
 /// The distances that the table shows.
 const DISTANCES: [usize; 7] = [1, 2, 5, 10, 20, 50, 100];
 
-/// What a network's loss did in training, and how long that took.
-struct Course<B: Backend> {
-    name: &'static str,
-    model: Model<B>,
-    /// Updates and the loss on the test set after them.
-    losses: Vec<(f64, f64)>,
-    seconds: f64,
-}
-
-impl<B: Backend> Course<B> {
-    fn last(&self) -> f64 {
-        self.losses.last().map_or(f64::NAN, |&(_, loss)| loss)
-    }
-}
-
 impl Vanishing {
     fn does(&self, task: Task) -> bool {
         self.task == Task::All || self.task == task
@@ -148,41 +131,6 @@ impl Vanishing {
         Ok(json!({ "norms": results, "step_without_clipping": free, "step_with_clipping": clipped }))
     }
 
-    /// Trains networks side by side on the same batches, each drawn anew.
-    fn train<B: Backend>(
-        &self,
-        mut courses: Vec<Course<B>>,
-        updates: u64,
-        test: &Dataset,
-        draw: impl Fn(u64) -> elman::Result<Dataset>,
-    ) -> anyhow::Result<Vec<Course<B>>> {
-        say!("{:>8}{}", "updates", courses.iter().map(|course| format!("{:>12}", course.name)).collect::<String>())?;
-        let every = updates.div_ceil(12);
-        for update in 0..=updates {
-            if update % every == 0 || update == updates {
-                let mut line = format!("{update:>8}");
-                for course in &mut courses {
-                    let loss = course.model.evaluate(test, 100)?.get("loss").unwrap_or(f64::NAN);
-                    line += &format!("{loss:>12.4}");
-                    course.losses.push((update as f64, loss));
-                }
-                say!("{line}")?;
-            }
-            if update < updates {
-                let batch = Batch::new(courses[0].model.backend(), draw(update)?)?;
-                for course in &mut courses {
-                    let start = Instant::now();
-                    // Reading the loss waits for the device.
-                    course.model.train_step(&batch)?.0.to_scalar()?;
-                    course.seconds += start.elapsed().as_secs_f64();
-                }
-            }
-        }
-        let seconds = courses.iter().map(|course| format!("{:>12.1}", course.seconds));
-        say!("{:>8}{}\n", "seconds", seconds.collect::<String>())?;
-        Ok(courses)
-    }
-
     fn course<B: Backend>(
         &self,
         backend: &B,
@@ -213,7 +161,7 @@ impl Vanishing {
         ];
         let test = memory::adding(500, steps, key.named("test"))?;
         let draw = |update| memory::adding(self.batch_size, steps, key.named("train").fold(update));
-        let courses = self.train(courses, self.adding_updates, &test, draw)?;
+        let courses = race(courses, self.adding_updates, &test, draw)?;
         self.losses("adding", "Adding problem", "mean squared error", memory::ADDING_BASELINE, &courses)
     }
 
@@ -237,7 +185,7 @@ impl Vanishing {
         ];
         let test = memory::copy(200, blanks, key.named("test"))?;
         let draw = |update| memory::copy(self.batch_size, blanks, key.named("train").fold(update));
-        let courses = self.train(courses, self.copy_updates, &test, draw)?;
+        let courses = race(courses, self.copy_updates, &test, draw)?;
         self.losses("copy", "Copy task", "cross-entropy", baseline, &courses)
     }
 
@@ -299,9 +247,14 @@ impl Program for Vanishing {
         ];
         let memory = needs.into_iter().filter_map(|(options, bytes)| limits::memory_problem(options, bytes));
         let whole = [("--units", self.units), ("--batch-size", self.batch_size)];
-        let numbers = [("--rate", self.rate), ("--clip", self.clip)];
+        let above_0 = f64::MIN_POSITIVE;
+        let numbers = [
+            ("--rate", self.rate, above_0, 1.0),
+            ("--clip", self.clip, above_0, 1e6),
+            ("--forget-bias", self.forget_bias, -100.0, 100.0),
+        ];
         let numbers =
-            numbers.into_iter().filter_map(|(option, x)| limits::range_problem(option, x, f64::MIN_POSITIVE, 1e6));
+            numbers.into_iter().filter_map(|(option, x, least, most)| limits::range_problem(option, x, least, most));
         plots.chain(memory).chain(limits::zero_problems(&whole)).chain(numbers).collect()
     }
 

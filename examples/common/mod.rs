@@ -11,12 +11,13 @@ pub mod memory;
 pub mod newswire;
 pub mod outcome;
 pub mod plot;
+pub mod race;
 pub mod reviews;
 
 #[allow(unused_imports)]
 pub(crate) use outcome::{note, say, tell};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clap::{Args, Command, Parser, ValueEnum};
 use elman::Backend;
 use elman::model::{Evaluation, History};
@@ -154,6 +155,13 @@ fn device(name: &str) -> anyhow::Result<Candle> {
         _ => bail!("--device {name}: expected cpu, cuda:N or metal:N"),
     };
     device.with_context(|| format!("--device {name}"))
+}
+
+/// Errors where a training came to nothing: what is measured of such a model says nothing.
+pub fn converged(history: &History) -> anyhow::Result<()> {
+    let loss = history.last().and_then(|epoch| epoch.get("loss")).unwrap_or(0.0);
+    ensure!(loss.is_finite(), "the training diverged: the loss is {loss}; try a smaller --rate");
+    Ok(())
 }
 
 /// Seconds an epoch and samples a second over a history, for the JSON file.

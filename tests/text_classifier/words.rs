@@ -77,6 +77,11 @@ fn another_separator_is_told() {
         let found = error(place.command("train --run new --train other.csv").output().unwrap());
         assert!(found.contains(hint) && found.contains("other.csv, line 1"), "{found}");
     }
+    for (separator, shown) in [("é", "'é'"), ("\"", "'\"'"), ("\n", "'\\n'")] {
+        let mut command = place.command("train --run new --train other.csv");
+        let found = error(command.args(["--separator", separator]).output().unwrap());
+        assert!(found.starts_with(&format!("--separator {shown}: expected one ASCII character")), "{found}");
+    }
     // With it, the file is read.
     fs::write(place.path("other.csv"), "label;text\n".to_string() + &"yes;good\nno;bad\n".repeat(20)).unwrap();
     printed(place.command("train --run new --train other.csv --separator ; --epochs 1 --units 2 --dim 2 --steps 4"));
@@ -90,6 +95,11 @@ fn a_class_whose_label_has_a_comma_can_be_given_a_weight() {
     let mut command = place.command("train --run run --train commas.tsv --units 2 --dim 2 --steps 4 --epochs 1");
     command.args(["--class-weights", "news, local=2,other=0.5"]);
     printed(command);
+    // Weights by which nothing would be learned.
+    let mut command = place.command("train --run new --train commas.tsv --units 2 --dim 2 --steps 4 --epochs 1");
+    command.args(["--class-weights", "news, local=0,other=0"]);
+    let found = error(command.output().unwrap());
+    assert!(found.starts_with("--class-weights: expected a weight above 0 for one label"), "{found}");
 }
 
 #[test]
@@ -101,6 +111,13 @@ fn many_labels_take_no_line_each_on_the_screen() {
         place.command("train --run run --train many.tsv --valid-part 0 --units 1 --dim 1 --steps 2 --epochs 1"),
     );
     assert!(said.lines().all(|line| line.len() < 300), "{said}");
+    // What is confused with what is told where there is something, and not as a square of nine million numbers.
+    printed(place.command("evaluate --run run --data many.tsv --threads 1 --json scores.json"));
+    let scores: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(place.path("scores.json")).unwrap()).unwrap();
+    let texts = scores["confused"].as_array().unwrap().iter().map(|pair| pair["texts"].as_u64().unwrap());
+    assert_eq!(texts.sum::<u64>(), 3000);
+    assert!(scores["confusion"].is_null());
     let found = error(place.command("train --run new --train many.tsv --class-weights none=1").output().unwrap());
     assert!(found.ends_with("... (3000 in all), found `none`"), "{found}");
 }

@@ -93,8 +93,9 @@ impl Columns {
     /// What is wrong with the columns that the user `told` of, and with the `files` that have them.
     pub fn problems(&self, told: &[&str], files: &[(&str, &Path)]) -> Vec<String> {
         let mut problems = Vec::new();
-        if !self.separator.is_ascii() {
-            problems.push(format!("--separator `{}`: expected one ASCII character", self.separator));
+        if !self.separator.is_ascii() || ['"', '\n', '\r'].contains(&self.separator) {
+            let expected = "expected one ASCII character, no quote and no line end";
+            problems.push(format!("--separator {:?}: {expected}", self.separator));
         }
         let formats: Vec<Option<Format>> =
             files.iter().map(|(_, path)| self.format.or_else(|| by_name(path))).collect();

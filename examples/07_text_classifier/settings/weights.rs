@@ -1,7 +1,7 @@
 //! `--class-weights`: weights by label, of which some have commas and equals signs in them.
 
 use super::Settings;
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use elman::data::{ClassWeights, Labels};
 
 impl Settings {
@@ -10,7 +10,14 @@ impl Settings {
         let weights = match self.class_weights.as_deref() {
             None => return Ok(None),
             Some("balanced") => ClassWeights::balanced(classes, labels.len()).map_err(anyhow::Error::from),
-            Some(given) => by_label(given, labels).and_then(|weights| Ok(ClassWeights::new(weights)?)),
+            Some(given) => by_label(given, labels).and_then(|weights| {
+                let zeros = weights.iter().filter(|(_, weight)| *weight == 0.0).count();
+                ensure!(
+                    zeros < labels.len(),
+                    "expected a weight above 0 for one label at least: nothing would be learned"
+                );
+                Ok(ClassWeights::new(weights)?)
+            }),
         };
         weights.map(Some).context("--class-weights")
     }
