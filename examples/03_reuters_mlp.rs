@@ -92,12 +92,16 @@ impl Program for Reuters {
     }
 
     fn problems(&self) -> Vec<String> {
-        let weights = self.weights.iter().filter_map(|path| output_problem("--weights", path, &self.inputs()));
+        let weights = self.weights.iter().filter_map(|path| match path.exists() && !path.is_file() {
+            true => Some(format!("--weights {}: expected a plain file, which can be read back", path.display())),
+            false => output_problem("--weights", path, &self.inputs()),
+        });
         // Words that do not occur take no memory: one row of the kernel at least.
         let hidden = limits::memory_problem(&format!("--hidden {}", self.hidden), self.hidden as f64 * limits::TRAINED);
         let whole = [("--hidden", self.hidden), ("--batch-size", self.batch_size)];
         let rate = limits::range_problem("--rate", self.rate, f64::MIN_POSITIVE, 1.0);
-        weights.chain(hidden).chain(limits::zero_problems(&whole)).chain(rate).collect()
+        let (whole, parts) = (limits::zero_problems(&whole), [("--dropout", self.dropout)]);
+        weights.chain(hidden).chain(whole).chain(limits::part_problems(&parts)).chain(rate).collect()
     }
 
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {

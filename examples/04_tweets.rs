@@ -11,7 +11,7 @@ mod common;
 
 use clap::{Parser, ValueEnum};
 use common::corpus::{self, Corpus, Encoder};
-use common::files::Files;
+use common::files::{Files, input_problem};
 use common::{Options, Program, limits, reviews, say};
 use elman::data::ClassWeights;
 use elman::layers::*;
@@ -94,7 +94,7 @@ struct Tweets {
     #[arg(long, default_value = "val_macro_recall")]
     choose_by: String,
     /// A text to predict, several times if there are several
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     predict: Vec<String>,
 }
 
@@ -174,10 +174,15 @@ impl Program for Tweets {
     }
 
     fn problems(&self) -> Vec<String> {
-        let sizes =
-            limits::Sizes { units: self.units, dim: self.dim, steps: self.steps, gates: 1, batch: self.batch_size };
-        let rate = limits::range_problem("--rate", self.rate, f64::MIN_POSITIVE, 1.0);
-        sizes.problems().into_iter().chain(rate).collect()
+        let (units, dim, steps) = (self.units, self.dim, self.steps);
+        let sizes = limits::Sizes { units, dim, steps, gates: 1, batch: self.batch_size, rate: self.rate };
+        let parts = [
+            ("--dropout", self.dropout),
+            ("--word-dropout", self.word_dropout),
+            ("--recurrent-dropout", self.recurrent_dropout),
+        ];
+        let vectors = self.vectors.iter().filter_map(|path| input_problem("--vectors", path));
+        sizes.problems().into_iter().chain(limits::part_problems(&parts)).chain(vectors).collect()
     }
 
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {

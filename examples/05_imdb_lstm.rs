@@ -111,10 +111,10 @@ impl Program for Imdb {
     }
 
     fn problems(&self) -> Vec<String> {
-        let sizes =
-            limits::Sizes { units: self.units, dim: self.dim, steps: self.steps, gates: 4, batch: self.batch_size };
-        let rate = limits::range_problem("--rate", self.rate, f64::MIN_POSITIVE, 1.0);
-        sizes.problems().into_iter().chain(rate).collect()
+        let (units, dim, steps) = (self.units, self.dim, self.steps);
+        let sizes = limits::Sizes { units, dim, steps, gates: 4, batch: self.batch_size, rate: self.rate };
+        let parts = [("--dropout", self.dropout), ("--word-dropout", self.word_dropout.unwrap_or(0.0))];
+        sizes.problems().into_iter().chain(limits::part_problems(&parts)).collect()
     }
 
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {
@@ -173,9 +173,10 @@ impl Program for Imdb {
 
         let shown = || corpus.test.iter().take(5);
         let predictions = model.predict(&encoder.inputs(shown().map(|(_, text)| text.as_str()))?, 32)?;
+        let name = |label: u32| corpus.labels.get(label as usize).map_or("no name", String::as_str);
         for ((label, text), row) in shown().zip(predictions.rows()) {
             let start: String = text.chars().take(70).collect();
-            say!("{:5.1} % positive   true: {:<8}  {start}...", 100.0 * row[0], corpus.labels[*label as usize])?;
+            say!("{:5.1} % positive   true: {:<8}  {start}...", 100.0 * row[0], name(*label))?;
         }
         let results = json!({
             "metrics": common::metrics(&last),

@@ -11,7 +11,7 @@ use common::gradient_flow::{
     BOUND, Candidate, FEATURES, TOO_MUCH, UNITS, candidates, gradient_norms, small_inputs, step_length,
 };
 use common::plot::{Chart, Line};
-use common::race::{Course, race};
+use common::race::{Course, lines, race, results};
 use common::{Options, Program, limits, memory, say};
 use elman::layers::{Dense, Elman, Embedding, Gru, Lstm, Sequential, Weight};
 use elman::loss::{Loss, MeanSquaredError, SparseCategoricalCrossEntropy};
@@ -162,7 +162,9 @@ impl Vanishing {
         let test = memory::adding(500, steps, key.named("test"))?;
         let draw = |update| memory::adding(self.batch_size, steps, key.named("train").fold(update));
         let courses = race(courses, self.adding_updates, &test, draw)?;
-        self.losses("adding", "Adding problem", "mean squared error", memory::ADDING_BASELINE, &courses)
+        let lines = lines(&courses, memory::ADDING_BASELINE);
+        self.plot("adding", "Adding problem", "updates", "mean squared error", 0.0, lines)?;
+        Ok(results(&courses, memory::ADDING_BASELINE))
     }
 
     fn copy<B: Backend>(&self, backend: &B, key: Key) -> anyhow::Result<Value> {
@@ -186,34 +188,8 @@ impl Vanishing {
         let test = memory::copy(200, blanks, key.named("test"))?;
         let draw = |update| memory::copy(self.batch_size, blanks, key.named("train").fold(update));
         let courses = race(courses, self.copy_updates, &test, draw)?;
-        self.losses("copy", "Copy task", "cross-entropy", baseline, &courses)
-    }
-
-    /// Draws the courses of the losses; what becomes of them in the JSON file.
-    fn losses<B: Backend>(
-        &self,
-        file: &str,
-        title: &str,
-        loss: &str,
-        baseline: f64,
-        courses: &[Course<B>],
-    ) -> anyhow::Result<Value> {
-        let ends = [0.0, courses.first().and_then(|course| course.losses.last()).map_or(0.0, |&(update, _)| update)];
-        let line = |(colour, course): (usize, &Course<B>)| Line {
-            name: course.name.to_string(),
-            points: course.losses.clone(),
-            colour: colour + 1,
-            dashed: false,
-        };
-        let level = ends.map(|update| (update, baseline)).to_vec();
-        let level = Line { name: "baseline".to_string(), points: level, colour: 6, dashed: true };
-        let lines = std::iter::once(level).chain(courses.iter().enumerate().map(line)).collect();
-        self.plot(file, title, "updates", loss, 0.0, lines)?;
-        let mut results = json!({ "baseline": baseline });
-        for course in courses {
-            results[course.name] = json!({ "loss": course.last(), "seconds": course.seconds });
-        }
-        Ok(results)
+        self.plot("copy", "Copy task", "updates", "cross-entropy", 0.0, lines(&courses, baseline))?;
+        Ok(results(&courses, baseline))
     }
 
     fn plot(&self, file: &str, title: &str, x: &str, y: &str, floor: f64, lines: Vec<Line>) -> anyhow::Result<()> {
@@ -239,23 +215,14 @@ impl Program for Vanishing {
 
     fn problems(&self) -> Vec<String> {
         let plots = self.files().into_iter().filter_map(|(option, path)| output_problem(&option, &path, &Files::new()));
-        let (units, rows) = (self.units as f64, self.batch_size as f64);
-        let steps = f64::from(self.steps.max(self.blanks));
-        let needs = [
-            ("--units", limits::recurrent(4, 1.0, units) * limits::TRAINED),
-            ("--batch-size and --units", rows * steps * (1.0 + units) * 4.0),
-        ];
-        let memory = needs.into_iter().filter_map(|(options, bytes)| limits::memory_problem(options, bytes));
-        let whole = [("--units", self.units), ("--batch-size", self.batch_size)];
-        let above_0 = f64::MIN_POSITIVE;
-        let numbers = [
-            ("--rate", self.rate, above_0, 1.0),
-            ("--clip", self.clip, above_0, 1e6),
-            ("--forget-bias", self.forget_bias, -100.0, 100.0),
-        ];
-        let numbers =
-            numbers.into_iter().filter_map(|(option, x, least, most)| limits::range_problem(option, x, least, most));
-        plots.chain(memory).chain(limits::zero_problems(&whole)).chain(numbers).collect()
+        let (units, steps) = (self.units, self.steps.max(self.blanks) as usize);
+        let sizes = limits::Sizes { units, dim: 1, steps, gates: 4, batch: self.batch_size, rate: self.rate };
+        // Drawn anew for each update, unlike texts.
+        let batch = self.batch_size as f64 * steps as f64 * (1.0 + units as f64) * 4.0;
+        let batch = limits::memory_problem("--batch-size and --units", batch);
+        let clip = limits::range_problem("--clip", self.clip, f64::MIN_POSITIVE, 1e6);
+        let bias = limits::range_problem("--forget-bias", self.forget_bias, -100.0, 100.0);
+        plots.chain(sizes.problems()).chain(batch).chain(clip).chain(bias).collect()
     }
 
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {

@@ -2,6 +2,7 @@
 //! `valid.tsv.gz`, each line a label and a text with a tab between; `labels.txt` names label `i` on line `i + 1`.
 
 use super::files::Files;
+use super::limits::memory;
 use super::reviews;
 use elman::data::{Dataset, Inputs, Targets, read_labelled, read_lines};
 use elman::text::{Padding, Tokenizer, Truncation, Vocabulary, pad_sequences};
@@ -67,6 +68,13 @@ impl Encoder<'_> {
     /// Rows of indices, padded on the left.
     pub fn inputs<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> elman::Result<Inputs> {
         let encode = |text: &str| self.vocabulary.encode_text(self.tokenizer, text);
+        let texts: Vec<&str> = texts.into_iter().collect();
+        // As they are made, and as they are kept.
+        let bytes = texts.len() as f64 * self.steps as f64 * 8.0;
+        if bytes > memory() {
+            let expected = format!("fewer, to have room for {} texts", texts.len());
+            return Err(elman::Error::invalid("--steps", expected, self.steps));
+        }
         let rows = texts.into_iter().map(encode).collect::<elman::Result<Vec<_>>>()?;
         Inputs::indices(&pad_sequences(&rows, Padding::Pre, self.truncation, Some(self.steps))?)
     }

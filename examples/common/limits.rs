@@ -11,7 +11,7 @@ pub const TRAINED: f64 = 12.0;
 /// Bytes of memory that this process can have at the most: of the machine, the container, `ulimit -v`. Where the system
 /// does not say, more than machines have.
 pub fn memory() -> f64 {
-    let number = |text: &str| text.trim().split_whitespace().next().and_then(|word| word.parse::<f64>().ok());
+    let number = |text: &str| text.split_whitespace().next().and_then(|word| word.parse::<f64>().ok());
     let line = |file: &str, name: &str| {
         let text = fs::read_to_string(file).ok()?;
         text.lines().find_map(|line| line.strip_prefix(name).and_then(number))
@@ -42,6 +42,12 @@ pub fn range_problem(option: &str, x: f64, least: f64, most: f64) -> Option<Stri
     (!inside).then(|| format!("{option} {found}: expected a number {least} and {most}"))
 }
 
+/// What is wrong with rates of dropout and other parts of a whole, which have to be below 1.
+pub fn part_problems<'a>(parts: &'a [(&'a str, f64)]) -> impl Iterator<Item = String> + 'a {
+    let wrong = parts.iter().filter(|(_, part)| !(0.0..1.0).contains(part));
+    wrong.map(|(option, part)| format!("{option} {part}: expected a part from 0 to below 1"))
+}
+
 /// What is wrong with whole numbers that have to be above 0.
 pub fn zero_problems<'a>(numbers: &'a [(&'a str, usize)]) -> impl Iterator<Item = String> + 'a {
     numbers.iter().filter(|(_, number)| *number == 0).map(|(option, _)| format!("{option} 0: expected at least 1"))
@@ -59,6 +65,8 @@ pub struct Sizes {
     pub steps: usize,
     pub gates: usize,
     pub batch: usize,
+    /// The learning rate, of Adam.
+    pub rate: f64,
 }
 
 impl Sizes {
@@ -73,7 +81,8 @@ impl Sizes {
         let whole =
             [("--units", self.units), ("--dim", self.dim), ("--steps", self.steps), ("--batch-size", self.batch)];
         let memory = needs.into_iter().filter_map(|(options, bytes)| memory_problem(&options, bytes));
-        zero_problems(&whole).chain(memory).collect()
+        let rate = range_problem("--rate", self.rate, f64::MIN_POSITIVE, 1.0);
+        zero_problems(&whole).chain(memory).chain(rate).collect()
     }
 }
 

@@ -1,9 +1,11 @@
 //! Networks that learn one task side by side, and a table of how they do.
 
+use super::plot::Line;
 use super::say;
 use elman::data::Dataset;
 use elman::model::Batch;
 use elman::{Backend, Model};
+use serde_json::{Value, json};
 use std::time::Instant;
 
 /// What a network's loss did in training, and how long that took.
@@ -53,4 +55,27 @@ pub fn race<B: Backend>(
     let seconds = courses.iter().map(|course| format!("{:>12.1}", course.seconds));
     say!("{:>8}{}\n", "seconds", seconds.collect::<String>())?;
     Ok(courses)
+}
+
+/// The curves of the losses, beside the level of one who has learned nothing.
+pub fn lines<B: Backend>(courses: &[Course<B>], baseline: f64) -> Vec<Line> {
+    let ends = [0.0, courses.first().and_then(|course| course.losses.last()).map_or(0.0, |&(update, _)| update)];
+    let line = |(colour, course): (usize, &Course<B>)| Line {
+        name: course.name.to_string(),
+        points: course.losses.clone(),
+        colour: colour + 1,
+        dashed: false,
+    };
+    let level = ends.map(|update| (update, baseline)).to_vec();
+    let level = Line { name: "baseline".to_string(), points: level, colour: 6, dashed: true };
+    std::iter::once(level).chain(courses.iter().enumerate().map(line)).collect()
+}
+
+/// What becomes of the courses in the JSON file.
+pub fn results<B: Backend>(courses: &[Course<B>], baseline: f64) -> Value {
+    let mut results = json!({ "baseline": baseline });
+    for course in courses {
+        results[course.name] = json!({ "loss": course.last(), "seconds": course.seconds });
+    }
+    results
 }

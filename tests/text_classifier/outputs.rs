@@ -85,13 +85,13 @@ fn results_take_no_place_of_the_program_s_own_files() {
     let names = ["train.tsv", "test.tsv", "run/run.json", "run/model.safetensors", "run/history.csv"];
     let before = names.map(content);
     for (line, whose) in [
-        (format!("train --run run --resume --json train.tsv"), "--json train.tsv: this is the file of --train"),
+        ("train --run run --resume --json train.tsv".to_string(), "--json train.tsv: this is the file of --train"),
         (
-            format!("train --run run --resume --json way/model.safetensors"),
+            "train --run run --resume --json way/model.safetensors".to_string(),
             "--json way/model.safetensors: this is a file",
         ),
-        (format!("train --run run --resume --json run/run.json"), "--json run/run.json: this is a file of the run"),
-        (format!("train --run run --resume --json run/checkpoint.step-1.safetensors"), "--json run/checkpoint"),
+        ("train --run run --resume --json run/run.json".to_string(), "--json run/run.json: this is a file of the run"),
+        ("train --run run --resume --json run/checkpoint.step-1.safetensors".to_string(), "--json run/checkpoint"),
         (format!("{EVALUATE} --json test.tsv"), "--json test.tsv: this is the file of --data"),
         (format!("{EVALUATE} --json same.tsv"), "--json same.tsv: this is the file of --data"),
         (format!("{EVALUATE} --json ./run/../run/model.safetensors"), "--json ./run/../run/model.safetensors: this is"),

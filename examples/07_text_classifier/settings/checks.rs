@@ -1,6 +1,6 @@
 //! Settings that contradict themselves or those that a run was begun with.
 
-use super::super::common::limits::{range_problem, zero_problems};
+use super::super::common::limits::{part_problems, range_problem, zero_problems};
 use super::{Course, Settings};
 use serde_json::Value;
 
@@ -22,7 +22,6 @@ impl Settings {
             ("--max-features", self.max_features),
         ];
         problems.extend(zero_problems(&whole));
-        let below_1 = 1.0 - f64::EPSILON;
         let numbers = [
             ("--rate", self.rate, f64::MIN_POSITIVE, 1.0),
             ("--clip-norm", self.clip_norm, 0.0, f64::MAX),
@@ -36,8 +35,7 @@ impl Settings {
             ("--word-dropout", self.word_dropout),
             ("--recurrent-dropout", self.recurrent_dropout),
         ];
-        let parts = parts.into_iter().filter(|(_, part)| !(0.0..=below_1).contains(part));
-        problems.extend(parts.map(|(option, part)| format!("{option} {part}: expected a part from 0 to below 1")));
+        problems.extend(part_problems(&parts));
         if self.train.is_none() && self.valid_part.is_some() {
             problems.push("--valid-part: the made-up reviews have texts to choose by; give --train".into());
         }

@@ -106,10 +106,8 @@ impl Columns {
         if files.is_empty() || formats.contains(&None) {
             return problems;
         }
-        let (names, separated) = (
-            formats.iter().any(|format| *format != Some(Format::Tsv)),
-            formats.iter().any(|format| *format == Some(Format::Csv)),
-        );
+        let (names, separated) =
+            (formats.iter().any(|format| *format != Some(Format::Tsv)), formats.contains(&Some(Format::Csv)));
         for option in told {
             match *option {
                 "--separator" if !separated => {
