@@ -69,12 +69,8 @@ fn read(path: &Path, columns: &Columns, labels: Option<&Labels>) -> anyhow::Resu
         let head = head.filter(|head| csv && !head.contains(','));
         let other = head.and_then(|head| [';', '\t', '|'].into_iter().find(|&separator| head.contains(separator)));
         match other {
-            Some('\t') => {
-                error.context("no commas in the first line, but tabs: give --separator $'\\t', or --format tsv")
-            }
-            Some(other) => {
-                error.context(format!("no commas in the first line, but `{other}`: give --separator '{other}'"))
-            }
+            Some('\t') => error.context("give --separator $'\\t', or --format tsv"),
+            Some(other) => error.context(format!("give --separator '{other}'")),
             None => error,
         }
     })
