@@ -5,7 +5,7 @@
 mod common;
 
 use clap::Parser;
-use common::{Options, Program};
+use common::{Options, Program, limits, say};
 use elman::data::{Dataset, Inputs, Targets};
 use elman::layers::{Dense, Sequential, Weight};
 use elman::loss::BinaryCrossEntropy;
@@ -14,6 +14,7 @@ use elman::model::Fit;
 use elman::optim::Sgd;
 use elman::{Activation, Backend, Init, Key, Spec};
 use serde_json::{Value, json};
+use std::process::ExitCode;
 
 /// One neuron: logistic regression on two clouds of points (L1)
 #[derive(Parser)]
@@ -45,6 +46,15 @@ fn clouds(points: usize, key: Key) -> elman::Result<Dataset> {
 }
 
 impl Program for Neuron {
+    fn problems(&self) -> Vec<String> {
+        // Two numbers and a class each.
+        let memory = limits::memory_problem(&format!("--points {}", self.points), self.points as f64 * 12.0);
+        let numbers = [("--rate", self.rate, f64::MIN_POSITIVE, 100.0), ("--l2", self.l2, 0.0, 100.0)];
+        let numbers =
+            numbers.into_iter().filter_map(|(option, x, least, most)| limits::range_problem(option, x, least, most));
+        limits::zero_problems(&[("--points", self.points)]).chain(memory).chain(numbers).collect()
+    }
+
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {
         let key = Key::new(options.seed).named("clouds");
         let (train, test) = (clouds(self.points, key.fold(0))?, clouds((self.points / 4).max(1), key.fold(1))?);
@@ -53,20 +63,20 @@ impl Program for Neuron {
             .add(Dense::new(1).activation(Activation::Sigmoid).kernel(Weight::new(Init::GlorotUniform).l2(self.l2)))
             .build(backend, Spec::dense(&[2]), options.seed)?;
         model.compile(Sgd::new(self.rate), BinaryCrossEntropy::new()).metric(Accuracy::new()).metric(Auc::new());
-        println!("{}\n", model.summary());
+        say!("{}\n", model.summary())?;
 
         let history = model.fit(&train, Fit::new().epochs(self.epochs))?;
         let scores = model.evaluate(&test, 32)?;
-        println!("{history}\n\ntest: {scores}");
+        say!("{history}\n\ntest: {scores}")?;
+        common::converged(&history)?;
         for (name, array) in model.weights() {
-            println!("{name}: {:?}", backend.download(array)?);
+            say!("{name}: {:?}", backend.download(array)?)?;
         }
-        println!("(two clouds at distance 2 √2: on points without end no line does better than 0.921)");
+        say!("(two clouds at distance 2 √2: on points without end no line does better than 0.921)")?;
         Ok(common::merged(json!({ "metrics": common::metrics(&scores) }), common::speed(&history)))
     }
 }
 
-fn main() -> anyhow::Result<()> {
-    let program = Neuron::parse();
-    common::launch("01_neuron", &program.options, &program)
+fn main() -> ExitCode {
+    common::main("01_neuron", |program: &Neuron| &program.options)
 }

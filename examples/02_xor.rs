@@ -3,7 +3,7 @@
 mod common;
 
 use clap::Parser;
-use common::{Options, Program};
+use common::{Options, Program, limits, say};
 use elman::data::{Dataset, Inputs, Targets};
 use elman::layers::{Dense, Sequential};
 use elman::loss::BinaryCrossEntropy;
@@ -12,6 +12,7 @@ use elman::model::{Fit, History};
 use elman::optim::Adam;
 use elman::{Activation, Backend, Model, Spec};
 use serde_json::{Value, json};
+use std::process::ExitCode;
 
 /// XOR: a linear model fails, a multilayer perceptron solves it (L3)
 #[derive(Parser)]
@@ -42,6 +43,13 @@ impl Xor {
 }
 
 impl Program for Xor {
+    fn problems(&self) -> Vec<String> {
+        // Two weights from the inputs, a bias, a weight to the output.
+        let bytes = self.hidden as f64 * 4.0 * limits::TRAINED;
+        let memory = limits::memory_problem(&format!("--hidden {}", self.hidden), bytes);
+        limits::zero_problems(&[("--hidden", self.hidden)]).chain(memory).collect()
+    }
+
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {
         let data = Dataset::new(Inputs::rows(&ROWS)?, Targets::classes(vec![0, 1, 1, 0])?)?;
         // A neuron alone, and with a hidden layer before it.
@@ -55,27 +63,26 @@ impl Program for Xor {
             let mut network = mlp.build(backend, Spec::dense(&[2]), seed)?;
             let (of_line, _) = self.train(&mut line, &data)?;
             let (of_network, history) = self.train(&mut network, &data)?;
-            println!("seed {seed}: accuracy of the linear model {of_line:.2}, of the perceptron {of_network:.2}");
+            say!("seed {seed}: accuracy of the linear model {of_line:.2}, of the perceptron {of_network:.2}")?;
             if seed == options.seed {
-                println!("\n{}\n", network.summary());
-                println!("  x1  x2  linear  perceptron");
+                say!("\n{}\n", network.summary())?;
+                say!("  x1  x2  linear  perceptron")?;
                 let (a, b) = (line.predict(data.inputs(), 4)?, network.predict(data.inputs(), 4)?);
                 for (i, [x1, x2]) in ROWS.iter().enumerate() {
-                    println!("{x1:>4}{x2:>4}  {:>6.3}  {:>10.3}", a.data()[i], b.data()[i]);
+                    say!("{x1:>4}{x2:>4}  {:>6.3}  {:>10.3}", a.data()[i], b.data()[i])?;
                 }
-                println!();
+                say!("")?;
             }
             solved += u64::from(of_network == 1.0);
             best_linear = best_linear.max(of_line);
             last = history;
         }
-        println!("perceptron: solved with {solved} of {} seeds; linear model: at best {best_linear:.2}", self.seeds);
+        say!("perceptron: solved with {solved} of {} seeds; linear model: at best {best_linear:.2}", self.seeds)?;
         let metrics = json!({ "solved": solved, "seeds": self.seeds, "best_linear_accuracy": best_linear });
         Ok(common::merged(json!({ "metrics": metrics }), common::speed(&last)))
     }
 }
 
-fn main() -> anyhow::Result<()> {
-    let program = Xor::parse();
-    common::launch("02_xor", &program.options, &program)
+fn main() -> ExitCode {
+    common::main("02_xor", |program: &Xor| &program.options)
 }

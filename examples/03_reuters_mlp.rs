@@ -6,7 +6,8 @@
 mod common;
 
 use clap::Parser;
-use common::{Options, Program, newswire};
+use common::files::{Files, output_problem};
+use common::{Options, Program, limits, newswire, say};
 use elman::data::{Dataset, Inputs, Targets, WordIndex, read_labelled, read_lines};
 use elman::layers::{Dense, Dropout, Sequential};
 use elman::loss::SparseCategoricalCrossEntropy;
@@ -16,6 +17,7 @@ use elman::optim::Adam;
 use elman::{Activation, Backend, Spec};
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// Keras' reuters_mlp: the topic of a news wire from the bag of its words (L13)
 #[derive(Parser)]
@@ -58,11 +60,16 @@ struct Corpus {
 }
 
 impl Reuters {
+    fn inputs(&self) -> Files {
+        let names = |folder: &PathBuf| ["train.tsv.gz", "test.tsv.gz", "topics.txt"].map(|name| folder.join(name));
+        self.data.iter().flat_map(names).map(|path| ("--data".to_string(), path)).collect()
+    }
+
     fn corpus(&self) -> anyhow::Result<Corpus> {
         let Some(folder) = &self.data else {
-            println!(
+            say!(
                 "No --data given: training on news wires that this program makes up (4,000, and 1,000 to test on).\n"
-            );
+            )?;
             let (train, test) = (newswire::generate(4000, 1), newswire::generate(1000, 2));
             let topics = newswire::topics().iter().map(|topic| topic.to_string()).collect();
             return Ok(Corpus { train, test, topics });
@@ -79,15 +86,32 @@ fn dataset(index: &WordIndex, texts: &[(u32, String)]) -> elman::Result<Dataset>
 }
 
 impl Program for Reuters {
+    fn files(&self) -> Files {
+        let weights = self.weights.iter().map(|path| ("--weights".to_string(), path.clone()));
+        weights.chain(self.inputs()).collect()
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let weights = self.weights.iter().filter_map(|path| match path.exists() && !path.is_file() {
+            true => Some(format!("--weights {}: expected a plain file, which can be read back", path.display())),
+            false => output_problem("--weights", path, &self.inputs()),
+        });
+        // Words that do not occur take no memory: one row of the kernel at least.
+        let hidden = limits::memory_problem(&format!("--hidden {}", self.hidden), self.hidden as f64 * limits::TRAINED);
+        let whole = [("--hidden", self.hidden), ("--batch-size", self.batch_size)];
+        let rate = limits::range_problem("--rate", self.rate, f64::MIN_POSITIVE, 1.0);
+        let (whole, parts) = (limits::zero_problems(&whole), [("--dropout", self.dropout)]);
+        weights.chain(hidden).chain(whole).chain(limits::part_problems(&parts)).chain(rate).collect()
+    }
+
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {
         // A folder of its own for each run, as several may run side by side; it goes with the run.
         let folder = tempfile::tempdir()?;
         let file = self.weights.clone().unwrap_or_else(|| folder.path().join("reuters_mlp.safetensors"));
-        common::check_file("--weights", &file)?;
         let Corpus { train, test, topics } = self.corpus()?;
         let index = WordIndex::fit(train.iter().map(|(_, text)| text), self.max_words)?;
         let (train, test_set) = (dataset(&index, &train)?, dataset(&index, &test)?);
-        println!("{} texts to train on, {} to test on, {} topics", train.len(), test_set.len(), topics.len());
+        say!("{} texts to train on, {} to test on, {} topics", train.len(), test_set.len(), topics.len())?;
 
         let network = Sequential::new()
             .add(Dense::new(self.hidden).activation(Activation::Relu))
@@ -99,13 +123,14 @@ impl Program for Reuters {
             .metric(Accuracy::new())
             .metric(TopK::new(3.min(topics.len()))?.named("top_3"))
             .metric(F1::new(Average::Macro).named("macro_f1"));
-        println!("on {}\n\n{}\n", backend.name(), model.summary());
+        say!("on {}\n\n{}\n", backend.name(), model.summary())?;
 
         let fit = Fit::new().epochs(self.epochs).batch_size(self.batch_size).validation_split(0.1);
         let history = model.fit(&train, fit)?;
-        println!("{history}\n");
+        say!("{history}\n")?;
+        common::converged(&history)?;
         let scores = model.evaluate(&test_set, self.batch_size)?;
-        println!("test: {scores}\n");
+        say!("test: {scores}\n")?;
 
         // Save, and read back into a model that starts from other weights.
         model.save_weights(&file)?;
@@ -114,23 +139,22 @@ impl Program for Reuters {
         let predictions = reloaded.predict(test_set.inputs(), 256)?;
         let same = predictions == model.predict(test_set.inputs(), 256)?;
         anyhow::ensure!(same, "the model read back from {} predicts otherwise", file.display());
-        println!("weights saved to {}, read back, same predictions\n", file.display());
+        say!("weights saved to {}, read back, same predictions\n", file.display())?;
 
         let classes = predictions.classes();
         for (((label, text), row), &best) in test.iter().zip(predictions.rows()).zip(&classes).take(5) {
             let start: String = text.chars().take(60).collect();
             let (truth, guess) = (&topics[*label as usize], &topics[best]);
-            println!("{guess:>14} ({:3.0} %)  true: {truth:<14}  {start}...", 100.0 * row[best]);
+            say!("{guess:>14} ({:3.0} %)  true: {truth:<14}  {start}...", 100.0 * row[best])?;
         }
         let mut confusion = ConfusionMatrix::new(topics.len())?;
         confusion.update(&Scores::new(predictions.data(), topics.len(), test_set.targets()))?;
-        println!("\nThe largest topics:\n{}", confusion.table().names(&topics)?.largest(8));
+        say!("\nThe largest topics:\n{}", confusion.table().names(&topics)?.largest(8))?;
 
         Ok(common::merged(json!({ "metrics": common::metrics(&scores) }), common::speed(&history)))
     }
 }
 
-fn main() -> anyhow::Result<()> {
-    let program = Reuters::parse();
-    common::launch("03_reuters_mlp", &program.options, &program)
+fn main() -> ExitCode {
+    common::main("03_reuters_mlp", |program: &Reuters| &program.options)
 }

@@ -10,8 +10,9 @@
 mod common;
 
 use clap::{Parser, ValueEnum};
-use common::corpus::{Corpus, Encoder};
-use common::{Options, Program, reviews};
+use common::corpus::{self, Corpus, Encoder};
+use common::files::{Files, input_problem};
+use common::{Options, Program, limits, reviews, say};
 use elman::data::ClassWeights;
 use elman::layers::*;
 use elman::loss::SparseCategoricalCrossEntropy;
@@ -22,6 +23,7 @@ use elman::text::{Truncation, UnknownRows, Vocabulary, VocabularyBuilder, WordTo
 use elman::{Activation, Backend, Key, Spec};
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// The mood of tweets: negative, neutral or positive
 #[derive(Parser)]
@@ -92,7 +94,7 @@ struct Tweets {
     #[arg(long, default_value = "val_macro_recall")]
     choose_by: String,
     /// A text to predict, several times if there are several
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     predict: Vec<String>,
 }
 
@@ -113,10 +115,10 @@ impl Tweets {
         let mut files = self.vectors.iter().map(WordVectors::read).collect::<elman::Result<Vec<_>>>()?;
         let counted = VocabularyBuilder::new().fit_texts(tokenizer, texts.clone())?;
         for (vectors, file) in files.iter().zip(&self.vectors) {
-            println!("{}: {}", file.file_name().unwrap_or_default().display(), vectors.coverage(&counted, 8));
+            say!("{}: {}", file.file_name().unwrap_or_default().display(), vectors.coverage(&counted, 8))?;
         }
         if self.data.is_none() && files.is_empty() && !self.train_vectors {
-            println!("No --vectors given: each word has a random vector that stays as it is.");
+            say!("No --vectors given: each word has a random vector that stays as it is.")?;
             let words: Vec<&str> = counted.words().map(|(word, _)| word).collect();
             let numbers: Vec<f32> = words.iter().flat_map(|word| reviews::vector(word, self.dim)).collect();
             files.push(WordVectors::new(&words, self.dim, &numbers)?);
@@ -166,11 +168,28 @@ impl Tweets {
 }
 
 impl Program for Tweets {
+    fn files(&self) -> Files {
+        let vectors = self.vectors.iter().map(|path| ("--vectors".to_string(), path.clone()));
+        corpus::files(self.data.as_deref()).into_iter().chain(vectors).collect()
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let (units, dim, steps) = (self.units, self.dim, self.steps);
+        let sizes = limits::Sizes { units, dim, steps, gates: 1, batch: self.batch_size, rate: self.rate };
+        let parts = [
+            ("--dropout", self.dropout),
+            ("--word-dropout", self.word_dropout),
+            ("--recurrent-dropout", self.recurrent_dropout),
+        ];
+        let vectors = self.vectors.iter().filter_map(|path| input_problem("--vectors", path));
+        sizes.problems().into_iter().chain(limits::part_problems(&parts)).chain(vectors).collect()
+    }
+
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {
         let corpus = match &self.data {
             Some(folder) => Corpus::read(folder, &["negative", "neutral", "positive"])?,
             None => {
-                println!("No --data given: training on tweets that this program makes up.\n");
+                say!("No --data given: training on tweets that this program makes up.\n")?;
                 Corpus::tweets()
             }
         };
@@ -181,7 +200,7 @@ impl Program for Tweets {
             Encoder { tokenizer: &tokenizer, vocabulary: &vocabulary, steps: self.steps, truncation: Truncation::Pre };
         let [train, valid, test] = [&corpus.train, &corpus.valid, &corpus.test].map(|texts| encoder.dataset(texts));
         let (train, valid, test) = (train?, valid?, test?);
-        println!("{} tweets to train on, {} to choose by, {} to test on\n", train.len(), valid.len(), test.len());
+        say!("{} tweets to train on, {} to choose by, {} to test on\n", train.len(), valid.len(), test.len())?;
 
         let (classes, reach) = (corpus.labels.len(), if self.lazy { Reach::Lazy } else { Reach::Exact });
         let mut model = self.network(embedding, classes).build(backend, Spec::Indices(None), options.seed)?;
@@ -193,7 +212,7 @@ impl Program for Tweets {
             .metric(Accuracy::new())
             .metric(Recall::new(Average::Macro).named("macro_recall"))
             .metric(F1::new(Average::Macro).named("macro_f1"));
-        println!("on {}\n\n{}\n", backend.name(), model.summary());
+        say!("on {}\n\n{}\n", backend.name(), model.summary())?;
 
         let stop = EarlyStopping::new(&self.choose_by).patience(self.patience).restore_best();
         let mut fit = Fit::new().epochs(self.epochs).batch_size(self.batch_size).by_length(0).validation_data(&valid);
@@ -202,14 +221,15 @@ impl Program for Tweets {
             fit = fit.class_weights(ClassWeights::balanced(&labels, classes)?);
         }
         let history = model.fit(&train, fit.callback(stop))?;
-        println!("{history}\n");
+        say!("{history}\n")?;
+        common::converged(&history)?;
         let (chosen, scores) = (model.evaluate(&valid, 256)?, model.evaluate(&test, 256)?);
-        println!("validation: {chosen}\ntest:       {scores}\n");
+        say!("validation: {chosen}\ntest:       {scores}\n")?;
 
         let predictions = model.predict(test.inputs(), 256)?;
         let mut confusion = ConfusionMatrix::new(classes)?;
         confusion.update(&Scores::new(predictions.data(), classes, test.targets()))?;
-        println!("{}\n", confusion.table().names(&corpus.labels)?);
+        say!("{}\n", confusion.table().names(&corpus.labels)?)?;
 
         // Raw text in, words out: the user's, or some of the test part's.
         let shown: Vec<&str> = match &self.predict[..] {
@@ -218,14 +238,13 @@ impl Program for Tweets {
         };
         let predictions = model.predict(&encoder.inputs(shown.iter().copied())?, 32)?;
         for ((text, row), class) in shown.iter().zip(predictions.rows()).zip(predictions.classes()) {
-            println!("{:>10} ({:3.0} %)  {text}", corpus.labels[class], 100.0 * row[class]);
+            say!("{:>10} ({:3.0} %)  {text}", corpus.labels[class], 100.0 * row[class])?;
         }
         let results = json!({ "metrics": common::metrics(&scores), "validation": common::metrics(&chosen) });
         Ok(common::merged(results, common::speed(&history)))
     }
 }
 
-fn main() -> anyhow::Result<()> {
-    let program = Tweets::parse();
-    common::launch("04_tweets", &program.options, &program)
+fn main() -> ExitCode {
+    common::main("04_tweets", |program: &Tweets| &program.options)
 }

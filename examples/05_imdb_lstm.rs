@@ -11,8 +11,9 @@
 mod common;
 
 use clap::{Parser, ValueEnum};
-use common::corpus::{Corpus, Encoder};
-use common::{Options, Program};
+use common::corpus::{self, Corpus, Encoder};
+use common::files::Files;
+use common::{Options, Program, limits, say};
 use elman::layers::*;
 use elman::loss::BinaryCrossEntropy;
 use elman::metrics::{Accuracy, Auc};
@@ -22,6 +23,7 @@ use elman::text::{Truncation, VocabularyBuilder, WordTokenizer};
 use elman::{Activation, Backend, Spec};
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// An LSTM reads film reviews (Keras' imdb_lstm)
 #[derive(Parser)]
@@ -104,11 +106,22 @@ impl Imdb {
 }
 
 impl Program for Imdb {
+    fn files(&self) -> Files {
+        corpus::files(self.data.as_deref())
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let (units, dim, steps) = (self.units, self.dim, self.steps);
+        let sizes = limits::Sizes { units, dim, steps, gates: 4, batch: self.batch_size, rate: self.rate };
+        let parts = [("--dropout", self.dropout), ("--word-dropout", self.word_dropout.unwrap_or(0.0))];
+        sizes.problems().into_iter().chain(limits::part_problems(&parts)).collect()
+    }
+
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {
         let mut corpus = match &self.data {
             Some(folder) => Corpus::read(folder, &["negative", "positive"])?,
             None => {
-                println!("No --data given: training on reviews that this program makes up.\n");
+                say!("No --data given: training on reviews that this program makes up.\n")?;
                 Corpus::reviews()
             }
         };
@@ -125,13 +138,13 @@ impl Program for Imdb {
             Encoder { tokenizer: &tokenizer, vocabulary: &vocabulary, steps: self.steps, truncation: Truncation::Pre };
         let [train, valid, test] = [&corpus.train, &corpus.valid, &corpus.test].map(|texts| encoder.dataset(texts));
         let (train, valid, test) = (train?, valid?, test?);
-        println!(
+        say!(
             "{} reviews to train on, {} to choose by, {} to test on; {} words",
             train.len(),
             valid.len(),
             test.len(),
             vocabulary.len()
-        );
+        )?;
 
         let network = self.network(vocabulary.width());
         let mut model = network.build(backend, Spec::indices(self.steps), options.seed)?;
@@ -140,28 +153,30 @@ impl Program for Imdb {
             .compile(Optimizer::new(Adam::new(self.rate)).reach(reach), BinaryCrossEntropy::new())
             .metric(Accuracy::new())
             .metric(Auc::new());
-        println!("on {}\n\n{}\n", backend.name(), model.summary());
+        say!("on {}\n\n{}\n", backend.name(), model.summary())?;
 
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("best.safetensors");
         let mut best = BestWeights::new(&file, "val_loss");
         let fit = Fit::new().epochs(self.epochs).batch_size(self.batch_size).validation_data(&valid);
         let history = model.fit(&train, fit.callback(&mut best))?;
-        println!("{history}\n");
+        say!("{history}\n")?;
+        common::converged(&history)?;
         let last = model.evaluate(&test, 256)?;
-        println!("test, after the last epoch: {last}");
+        say!("test, after the last epoch: {last}")?;
         let epoch = best.best().map_or(0, |(epoch, _)| epoch);
         if epoch > 0 {
             model.load_weights(&file)?;
         }
         let scores = model.evaluate(&test, 256)?;
-        println!("test, after epoch {epoch}, the best by val_loss: {scores}\n");
+        say!("test, after epoch {epoch}, the best by val_loss: {scores}\n")?;
 
         let shown = || corpus.test.iter().take(5);
         let predictions = model.predict(&encoder.inputs(shown().map(|(_, text)| text.as_str()))?, 32)?;
+        let name = |label: u32| corpus.labels.get(label as usize).map_or("no name", String::as_str);
         for ((label, text), row) in shown().zip(predictions.rows()) {
             let start: String = text.chars().take(70).collect();
-            println!("{:5.1} % positive   true: {:<8}  {start}...", 100.0 * row[0], corpus.labels[*label as usize]);
+            say!("{:5.1} % positive   true: {:<8}  {start}...", 100.0 * row[0], name(*label))?;
         }
         let results = json!({
             "metrics": common::metrics(&last),
@@ -172,7 +187,6 @@ impl Program for Imdb {
     }
 }
 
-fn main() -> anyhow::Result<()> {
-    let program = Imdb::parse();
-    common::launch("05_imdb_lstm", &program.options, &program)
+fn main() -> ExitCode {
+    common::main("05_imdb_lstm", |program: &Imdb| &program.options)
 }

@@ -6,20 +6,20 @@
 mod common;
 
 use clap::{Parser, ValueEnum};
+use common::files::{Files, output_problem};
 use common::gradient_flow::{
     BOUND, Candidate, FEATURES, TOO_MUCH, UNITS, candidates, gradient_norms, small_inputs, step_length,
 };
 use common::plot::{Chart, Line};
-use common::{Options, Program, memory};
-use elman::data::Dataset;
+use common::race::{Course, lines, race, results};
+use common::{Options, Program, limits, memory, say};
 use elman::layers::{Dense, Elman, Embedding, Gru, Lstm, Sequential, Weight};
 use elman::loss::{Loss, MeanSquaredError, SparseCategoricalCrossEntropy};
-use elman::model::Batch;
 use elman::optim::{Adam, Optimizer, Sgd};
-use elman::{Activation, Backend, Init, Key, Model, Spec};
+use elman::{Activation, Backend, Init, Key, Spec};
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::process::ExitCode;
 
 /// Vanishing and exploding gradients, measured and in their consequences (L20)
 #[derive(Parser)]
@@ -74,23 +74,11 @@ enum Task {
     All,
 }
 
+/// The curves, each a file.
+const PLOTS: [&str; 3] = ["gradients", "adding", "copy"];
+
 /// The distances that the table shows.
 const DISTANCES: [usize; 7] = [1, 2, 5, 10, 20, 50, 100];
-
-/// What a network's loss did in training, and how long that took.
-struct Course<B: Backend> {
-    name: &'static str,
-    model: Model<B>,
-    /// Updates and the loss on the test set after them.
-    losses: Vec<(f64, f64)>,
-    seconds: f64,
-}
-
-impl<B: Backend> Course<B> {
-    fn last(&self) -> f64 {
-        self.losses.last().map_or(f64::NAN, |&(_, loss)| loss)
-    }
-}
 
 impl Vanishing {
     fn does(&self, task: Task) -> bool {
@@ -100,24 +88,21 @@ impl Vanishing {
     fn gradients<B: Backend>(&self, backend: &B, key: Key) -> anyhow::Result<Value> {
         let steps = self.steps as usize + 1;
         let distances: Vec<usize> = DISTANCES.into_iter().filter(|&distance| distance < steps).collect();
-        println!("The gradient of the last output for the input some steps before it, in untrained networks:\n");
-        print!("{:<26}", "distance");
-        distances.iter().for_each(|distance| print!("{distance:>10}"));
-        println!();
+        say!("The gradient of the last output for the input some steps before it, in untrained networks:\n")?;
+        let cells = |cells: Vec<String>| cells.iter().map(|cell| format!("{cell:>10}")).collect::<String>();
+        say!("{:<26}{}", "distance", cells(distances.iter().map(usize::to_string).collect()))?;
         let x = small_inputs(backend, steps, key.named("inputs"))?;
         let (mut lines, mut results) = (Vec::new(), json!({}));
         for Candidate { name, colour, dashed, network } in candidates() {
             let model = network.build(backend, Spec::dense(&[steps, FEATURES]), self.options.seed)?;
             let norms = gradient_norms(&model, &x, key.named("direction"))?;
-            print!("{name:<26}");
-            distances.iter().for_each(|&distance| print!("{:>10}", scientific(norms[distance])));
-            println!();
+            say!("{name:<26}{}", cells(distances.iter().map(|&distance| scientific(norms[distance])).collect()))?;
             results[&name] =
                 distances.iter().map(|&d| (d.to_string(), json!(norms[d]))).collect::<serde_json::Map<_, _>>().into();
             let points = norms.iter().enumerate().map(|(distance, &norm)| (distance as f64, norm)).collect();
             lines.push(Line { name, points, colour, dashed });
         }
-        println!("(inputs uniform in ±{BOUND}, {UNITS} units; a 0 is less than the numbers can hold)\n");
+        say!("(inputs uniform in ±{BOUND}, {UNITS} units; a 0 is less than the numbers can hold)\n")?;
 
         let exploding = Elman::new(UNITS)
             .activation(Activation::Relu)
@@ -129,12 +114,12 @@ impl Vanishing {
         };
         let free = move_by(Optimizer::new(Sgd::new(1.0)))?;
         let clipped = move_by(Optimizer::new(Sgd::new(1.0)).clip_global_norm(self.clip))?;
-        println!(
+        say!(
             "A step of gradient descent (rate 1) moves the weights of the network that explodes by {}, with the\n\
              gradients' common norm clipped at {} by {clipped:.3}.\n",
             scientific(free),
             self.clip
-        );
+        )?;
         self.plot(
             "gradients",
             "Gradient of the last output for earlier inputs",
@@ -144,44 +129,6 @@ impl Vanishing {
             lines,
         )?;
         Ok(json!({ "norms": results, "step_without_clipping": free, "step_with_clipping": clipped }))
-    }
-
-    /// Trains networks side by side on the same batches, each drawn anew.
-    fn train<B: Backend>(
-        &self,
-        mut courses: Vec<Course<B>>,
-        updates: u64,
-        test: &Dataset,
-        draw: impl Fn(u64) -> elman::Result<Dataset>,
-    ) -> anyhow::Result<Vec<Course<B>>> {
-        print!("{:>8}", "updates");
-        courses.iter().for_each(|course| print!("{:>12}", course.name));
-        println!();
-        let every = updates.div_ceil(12);
-        for update in 0..=updates {
-            if update % every == 0 || update == updates {
-                print!("{update:>8}");
-                for course in &mut courses {
-                    let loss = course.model.evaluate(test, 100)?.get("loss").unwrap_or(f64::NAN);
-                    print!("{loss:>12.4}");
-                    course.losses.push((update as f64, loss));
-                }
-                println!();
-            }
-            if update < updates {
-                let batch = Batch::new(courses[0].model.backend(), draw(update)?)?;
-                for course in &mut courses {
-                    let start = Instant::now();
-                    // Reading the loss waits for the device.
-                    course.model.train_step(&batch)?.0.to_scalar()?;
-                    course.seconds += start.elapsed().as_secs_f64();
-                }
-            }
-        }
-        print!("{:>8}", "seconds");
-        courses.iter().for_each(|course| print!("{:>12.1}", course.seconds));
-        println!("\n");
-        Ok(courses)
     }
 
     fn course<B: Backend>(
@@ -199,10 +146,10 @@ impl Vanishing {
 
     fn adding<B: Backend>(&self, backend: &B, key: Key) -> anyhow::Result<Value> {
         let steps = self.steps as usize;
-        println!(
+        say!(
             "The adding problem over {steps} steps; mean squared error, {:.3} for who always says 1:\n",
             memory::ADDING_BASELINE
-        );
+        )?;
         let course = |name, recurrent: Sequential<B>| {
             let network = recurrent.add(Dense::new(1));
             self.course(backend, name, network, Spec::dense(&[steps, 2]), MeanSquaredError)
@@ -214,14 +161,16 @@ impl Vanishing {
         ];
         let test = memory::adding(500, steps, key.named("test"))?;
         let draw = |update| memory::adding(self.batch_size, steps, key.named("train").fold(update));
-        let courses = self.train(courses, self.adding_updates, &test, draw)?;
-        self.losses("adding", "Adding problem", "mean squared error", memory::ADDING_BASELINE, &courses)
+        let courses = race(courses, self.adding_updates, &test, draw)?;
+        let lines = lines(&courses, memory::ADDING_BASELINE);
+        self.plot("adding", "Adding problem", "updates", "mean squared error", 0.0, lines)?;
+        Ok(results(&courses, memory::ADDING_BASELINE))
     }
 
     fn copy<B: Backend>(&self, backend: &B, key: Key) -> anyhow::Result<Value> {
         let blanks = self.blanks as usize;
         let baseline = memory::copy_baseline(blanks);
-        println!("The copy task over {blanks} blanks; cross-entropy, {baseline:.4} for who guesses the symbols:\n");
+        say!("The copy task over {blanks} blanks; cross-entropy, {baseline:.4} for who guesses the symbols:\n")?;
         let one_hot = (0..memory::WORDS * memory::WORDS).map(|i| f32::from(u8::from(i % (memory::WORDS + 1) == 0)));
         let one_hot = Embedding::from_vectors(one_hot.collect(), memory::WORDS)?.frozen();
         let one_hot = || Sequential::new().add(one_hot.clone());
@@ -238,42 +187,16 @@ impl Vanishing {
         ];
         let test = memory::copy(200, blanks, key.named("test"))?;
         let draw = |update| memory::copy(self.batch_size, blanks, key.named("train").fold(update));
-        let courses = self.train(courses, self.copy_updates, &test, draw)?;
-        self.losses("copy", "Copy task", "cross-entropy", baseline, &courses)
-    }
-
-    /// Draws the courses of the losses; what becomes of them in the JSON file.
-    fn losses<B: Backend>(
-        &self,
-        file: &str,
-        title: &str,
-        loss: &str,
-        baseline: f64,
-        courses: &[Course<B>],
-    ) -> anyhow::Result<Value> {
-        let ends = [0.0, courses.first().and_then(|course| course.losses.last()).map_or(0.0, |&(update, _)| update)];
-        let line = |(colour, course): (usize, &Course<B>)| Line {
-            name: course.name.to_string(),
-            points: course.losses.clone(),
-            colour: colour + 1,
-            dashed: false,
-        };
-        let level = ends.map(|update| (update, baseline)).to_vec();
-        let level = Line { name: "baseline".to_string(), points: level, colour: 6, dashed: true };
-        let lines = std::iter::once(level).chain(courses.iter().enumerate().map(line)).collect();
-        self.plot(file, title, "updates", loss, 0.0, lines)?;
-        let mut results = json!({ "baseline": baseline });
-        for course in courses {
-            results[course.name] = json!({ "loss": course.last(), "seconds": course.seconds });
-        }
-        Ok(results)
+        let courses = race(courses, self.copy_updates, &test, draw)?;
+        self.plot("copy", "Copy task", "updates", "cross-entropy", 0.0, lines(&courses, baseline))?;
+        Ok(results(&courses, baseline))
     }
 
     fn plot(&self, file: &str, title: &str, x: &str, y: &str, floor: f64, lines: Vec<Line>) -> anyhow::Result<()> {
         let Some(folder) = &self.plots else { return Ok(()) };
         let path = folder.join(file).with_extension("svg");
         Chart { title, x, y, floor, lines }.write(&path)?;
-        println!("curves written to {}\n", path.display());
+        say!("curves written to {}\n", path.display())?;
         Ok(())
     }
 }
@@ -284,10 +207,25 @@ fn scientific(x: f64) -> String {
 }
 
 impl Program for Vanishing {
+    fn files(&self) -> Files {
+        let plots =
+            |folder: &PathBuf| PLOTS.map(|name| ("--plots".to_string(), folder.join(name).with_extension("svg")));
+        self.plots.iter().flat_map(plots).collect()
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let plots = self.files().into_iter().filter_map(|(option, path)| output_problem(&option, &path, &Files::new()));
+        let (units, steps) = (self.units, self.steps.max(self.blanks) as usize);
+        let sizes = limits::Sizes { units, dim: 1, steps, gates: 4, batch: self.batch_size, rate: self.rate };
+        // Drawn anew for each update, unlike texts.
+        let batch = self.batch_size as f64 * steps as f64 * (1.0 + units as f64) * 4.0;
+        let batch = limits::memory_problem("--batch-size and --units", batch);
+        let clip = limits::range_problem("--clip", self.clip, f64::MIN_POSITIVE, 1e6);
+        let bias = limits::range_problem("--forget-bias", self.forget_bias, -100.0, 100.0);
+        plots.chain(sizes.problems()).chain(batch).chain(clip).chain(bias).collect()
+    }
+
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {
-        if let Some(folder) = &self.plots {
-            common::check_file("--plots", &folder.join("gradients.svg"))?;
-        }
         let key = Key::new(options.seed);
         let mut results = json!({});
         if self.does(Task::Gradients) {
@@ -303,7 +241,6 @@ impl Program for Vanishing {
     }
 }
 
-fn main() -> anyhow::Result<()> {
-    let program = Vanishing::parse();
-    common::launch("06_vanishing_gradient", &program.options, &program)
+fn main() -> ExitCode {
+    common::main("06_vanishing_gradient", |program: &Vanishing| &program.options)
 }

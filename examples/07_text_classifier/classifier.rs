@@ -2,14 +2,14 @@
 
 use super::network::network;
 use super::settings::{End, Settings};
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use elman::checkpoint::Extras;
 use elman::data::{Inputs, Labels};
 use elman::layers::Embedding;
 use elman::text::{
     HfTokenizer, Padding, Tokenizer, Truncation, Vocabulary, WordTokenizer, pad_sequences, tokenizer_from_json,
 };
-use elman::{Backend, Model, Spec};
+use elman::{Backend, Element, Model, Spec};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -30,8 +30,11 @@ pub struct Description {
 }
 
 impl Description {
+    /// With the names of files alone: where they lie on the machine that trains is nobody's business, and the same
+    /// training in another folder gives the same bytes.
     pub fn extras(&self) -> elman::Result<Extras> {
-        Extras::new().with(EXTRA, self)
+        let description = Description { settings: self.settings.with_bare_names(), ..self.clone() };
+        Extras::new().with(EXTRA, &description)
     }
 
     /// That of a checkpoint.
@@ -61,8 +64,8 @@ pub fn tokenizer(name: &str) -> anyhow::Result<Box<dyn Tokenizer>> {
         "tweets" => Box::new(WordTokenizer::tweets()),
         "keras" => Box::new(WordTokenizer::keras()),
         "glove-twitter" => Box::new(WordTokenizer::glove_twitter()),
-        path if Path::new(path).is_file() => Box::new(HfTokenizer::from_file(path)?.special_tokens(false)),
-        other => bail!("--tokenizer {other}: expected words, tweets, keras, glove-twitter or a file, found neither"),
+        path if Path::new(path).exists() => Box::new(HfTokenizer::from_file(path)?.special_tokens(false)),
+        other => bail!("--tokenizer {other}: expected the name of a tokenizer or a file, found neither"),
     })
 }
 
@@ -106,15 +109,27 @@ impl<B: Backend> Classifier<B> {
         let network = network(&description.settings, words, description.labels.len());
         let mut model = network.build(backend, Spec::indices(description.settings.steps), 0)?;
         model.load_weights(path)?;
+        if let Some(name) = not_finite(&model)? {
+            let (place, found) = (path.display(), "found NaN or infinity: the training diverged");
+            bail!("{place}: expected numbers in the weights `{name}`, {found}; {CURE}");
+        }
         let encoder = description.encoder()?;
         Ok(Classifier { labels: description.labels, settings: description.settings, model, encoder })
     }
 
-    /// A prediction for each text, at least one.
+    /// A prediction for each text, at least one. Errors: probabilities that are no numbers, of weights too large to
+    /// compute with.
     pub fn predict<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> anyhow::Result<Vec<Prediction>> {
         let predicted = self.model.predict(&Inputs::indices(&self.encoder.rows(texts)?)?, 128)?;
+        let are_numbers = predicted.data().iter().all(|p| p.is_finite());
+        ensure!(are_numbers, "expected probabilities, found NaN: the training diverged; {CURE}");
         let rows = predicted.classes().into_iter().zip(predicted.rows());
         Ok(rows.map(|(class, row)| Prediction { class, probabilities: row.to_vec() }).collect())
+    }
+
+    /// Texts whose probabilities are no burden to keep.
+    pub fn at_once(&self) -> usize {
+        (4_000_000 / self.labels.len().max(1)).clamp(1, 2048)
     }
 
     /// Label and probabilities of a prediction as the fields of a JSON object.
@@ -129,7 +144,64 @@ impl<B: Backend> Classifier<B> {
     }
 }
 
+/// What helps a training that diverged.
+pub const CURE: &str = "train anew, in another --run, with a smaller --rate or --clip-norm";
+
+/// The name of weights that are not all numbers, if there are any.
+pub fn not_finite<B: Backend>(model: &Model<B>) -> elman::Result<Option<String>> {
+    for (name, array) in model.weights() {
+        if !model.backend().download(array)?.iter().all(|&weight| weight.to_f64().is_finite()) {
+            return Ok(Some(name.to_string()));
+        }
+    }
+    Ok(None)
+}
+
 /// A number in as many digits as it has: as an `f64`, 0.9 would be 0.8999999761581421.
 fn number(p: f32) -> Value {
     p.to_string().parse::<f64>().map_or(Value::Null, |p| json!(p))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use elman::layers::{Dense, Dropout, Lstm, Sequential, Weight};
+    use elman::model::History;
+    use elman::text::VocabularyBuilder;
+    use elman::{Activation, Init};
+    use elman_reference::Reference;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    /// Weights may be numbers and what is computed from them none.
+    #[test]
+    fn probabilities_that_are_no_numbers_are_an_error() {
+        let settings = Cli::parse_from(["train", "--steps", "3"]).settings;
+        let tokenizer = WordTokenizer::new();
+        let vocabulary = VocabularyBuilder::new().fit_texts(&tokenizer, ["good bad"]).unwrap();
+        let (labels, dim, units) = (Labels::new(["no", "yes"]).unwrap(), settings.dim(), settings.units);
+        let description = Description { settings, labels, vocabulary, tokenizer: tokenizer.to_json(), dim };
+        let (folder, backend) = (tempfile::tempdir().unwrap(), Reference::<f32>::new());
+        let path = folder.path().join("model.safetensors");
+        let load = |kernel: Init| {
+            let network = Sequential::new()
+                .add(Embedding::new(description.vocabulary.width(), dim).table(Weight::new(Init::Constant(1e30))))
+                .add(Dropout::new(0.0))
+                .add(Lstm::new(units))
+                .add(Dropout::new(0.0))
+                .add(Dense::new(2).kernel(Weight::new(kernel)).activation(Activation::Softmax));
+            let model = network.build(&backend, Spec::indices(3), 0).unwrap();
+            model.save_checkpoint(&path, &History::default(), &description.extras().unwrap()).unwrap();
+            Classifier::load(&backend, &path).unwrap()
+        };
+        assert!(load(Init::GlorotUniform).predict(["good"]).is_ok());
+        // Infinite sums, of which softmax takes differences.
+        let error = load(Init::Constant(3e38)).predict(["good"]).err().unwrap().to_string();
+        assert!(error.starts_with("expected probabilities, found NaN: the training diverged"), "{error}");
+    }
 }

@@ -1,10 +1,11 @@
 //! The texts that a training sees: read from the user's files, or made up.
 
-use super::common::{self, corpus::Texts};
+use super::common::{self, corpus::Texts, files::Input};
 use super::settings::{Columns, Settings};
 use anyhow::{bail, ensure};
-use elman::data::{Labels, read_texts};
+use elman::data::{self, Labels, read_texts};
 use elman::random::Key;
+use std::io::Read;
 use std::path::Path;
 
 /// Labelled texts to train on and to choose by; of made-up ones some to test on too.
@@ -20,8 +21,7 @@ impl Corpus {
     /// whole numbers.
     pub fn read(settings: &Settings, seed: u64) -> anyhow::Result<Self> {
         let Some(path) = &settings.train else { return made_up() };
-        settings.columns.check(path)?;
-        let read = read_texts(path, &settings.columns.reader(None)?)?;
+        let read = read(path, &settings.columns, None)?;
         let labels = sorted(&read.labels)?;
         if labels.len() < 2 {
             bail!(
@@ -56,9 +56,31 @@ impl Corpus {
 
 /// Reads texts with labels of a set that is known.
 pub fn labelled(path: &Path, columns: &Columns, labels: &Labels) -> anyhow::Result<Texts> {
-    columns.check(path)?;
-    let read = read_texts(path, &columns.reader(Some(labels))?)?;
+    let read = read(path, columns, Some(labels))?;
     Ok(read.classes.into_iter().zip(read.texts).collect())
+}
+
+fn read(path: &Path, columns: &Columns, labels: Option<&Labels>) -> anyhow::Result<data::Texts> {
+    let (input, reader) = (Input::open(path)?, columns.reader(labels)?);
+    let mut head = None;
+    let read = input.read(|path| read_texts(path, &reader).inspect_err(|_| head = first_line(path)));
+    read.map_err(|error| {
+        let csv = columns.is_csv(path) && columns.separator == ',';
+        let head = head.filter(|head| csv && !head.contains(','));
+        let other = head.and_then(|head| [';', '\t', '|'].into_iter().find(|&separator| head.contains(separator)));
+        match other {
+            Some('\t') => error.context("give --separator $'\\t', or --format tsv"),
+            Some(other) => error.context(format!("give --separator '{other}'")),
+            None => error,
+        }
+    })
+}
+
+/// What a file begins with, as far as a hint may need it.
+fn first_line(path: &Path) -> Option<String> {
+    let mut head = Vec::new();
+    std::fs::File::open(path).ok().filter(|_| path.is_file())?.take(4096).read_to_end(&mut head).ok()?;
+    String::from_utf8_lossy(&head).lines().next().map(String::from)
 }
 
 /// The labels in an order that does not depend on that of the texts.

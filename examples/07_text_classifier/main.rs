@@ -15,15 +15,16 @@ mod evaluate;
 mod network;
 mod predict;
 mod prepare;
+mod record;
+mod report;
 mod run;
 mod serve;
 mod settings;
 mod train;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use common::{Options, Program, Which};
+use common::{Options, Program, Which, note, say, tell};
 use elman_candle::Precision;
-use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -51,7 +52,7 @@ enum Command {
 /// The trained model, and what is to run it.
 #[derive(clap::Args, Clone, Debug)]
 struct Trained {
-    /// Folder of the run, as given to `train`
+    /// Folder of the run, as given to `train`; needs nothing in it but model.safetensors
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
     /// What runs the model
@@ -74,7 +75,8 @@ impl Trained {
 }
 
 fn run() -> anyhow::Result<()> {
-    let matches = Cli::command().get_matches();
+    let command = Cli::command().mut_subcommands(common::negative_numbers);
+    let matches = command.get_matches();
     match Cli::from_arg_matches(&matches)?.command {
         Command::Train(train) => train.launch(matches.subcommand_matches("train")),
         Command::Evaluate(evaluate) => evaluate.trained.launch(evaluate.json.clone(), &evaluate),
@@ -84,29 +86,5 @@ fn run() -> anyhow::Result<()> {
 }
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        // Whoever read the output has read enough (`| head`): no failure to tell of, and nobody to tell.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    common::outcome::exit(run())
 }
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|e| e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe))
-}
-
-/// `println!` whose failure is an error and no panic: standard output may be a pipe that is closed.
-macro_rules! say {
-    ($($arguments:tt)*) => { std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($arguments)*))) };
-}
-pub(crate) use say;
-
-/// Tells of a training, which goes on if nobody listens any more.
-macro_rules! tell {
-    ($($arguments:tt)*) => { super::say!($($arguments)*).unwrap_or(()) };
-}
-pub(crate) use tell;

@@ -1,23 +1,31 @@
 //! `predict`: label and probabilities of texts given as arguments or as the lines of a file.
 
 use super::classifier::{Classifier, Prediction};
+use super::common::files::{Input, input_problem};
 use super::common::{Options, Program};
 use super::{Trained, run};
+use anyhow::Context;
 use clap::ValueEnum;
 use elman::Backend;
 use elman::data::read_lines;
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub struct Predict {
     #[command(flatten)]
     pub trained: Trained,
     /// A text, several times if there are several
-    #[arg(long, value_name = "TEXT", required_unless_present = "file", conflicts_with = "file")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        required_unless_present = "file",
+        conflicts_with = "file",
+        allow_hyphen_values = true
+    )]
     text: Vec<String>,
-    /// A file with a text on each line, plain or .gz
+    /// A file with a text on each line, plain or .gz; -: standard input
     file: Option<PathBuf>,
     /// tsv: label, a probability a class, text, under a heading; jsonl: an object a line
     #[arg(long, value_enum, default_value = "tsv")]
@@ -31,33 +39,57 @@ enum Output {
 }
 
 impl Program for Predict {
+    fn problems(&self) -> Vec<String> {
+        self.file.iter().filter_map(|path| input_problem("", path)).map(|problem| problem.trim().to_string()).collect()
+    }
+
     fn run<B: Backend>(&self, backend: &B, _: &Options) -> anyhow::Result<Value> {
+        let classifier = Classifier::load(backend, &run::trained(&self.trained.run)?)?;
         let texts = match &self.file {
-            Some(path) => read_lines(path)?,
+            Some(path) => lines(path)?,
             None => self.text.clone(),
         };
-        let classifier = Classifier::load(backend, &run::trained(&self.trained.run)?)?;
         let mut out = BufWriter::new(io::stdout().lock());
+        self.write(&classifier, &texts, &mut out)?;
+        out.flush().context("standard output")?;
+        Ok(json!({ "texts": texts.len() }))
+    }
+}
+
+impl Predict {
+    fn write<B: Backend>(
+        &self,
+        classifier: &Classifier<B>,
+        texts: &[String],
+        out: &mut impl Write,
+    ) -> anyhow::Result<()> {
         if let Output::Tsv = self.output {
             let names = classifier.labels.names();
             let heading = names.iter().map(|name| format!("p({})", cell(name))).collect::<Vec<_>>().join("\t");
-            writeln!(out, "label\t{heading}\ttext")?;
+            writeln!(out, "label\t{heading}\ttext").context("standard output")?;
         }
-        for part in texts.chunks(2048) {
+        for part in texts.chunks(classifier.at_once()) {
             for (text, prediction) in part.iter().zip(classifier.predict(part.iter().map(String::as_str))?) {
-                match self.output {
-                    Output::Tsv => writeln!(out, "{}", line(classifier.labels.names(), &prediction, text))?,
+                let line = match self.output {
+                    Output::Tsv => line(classifier.labels.names(), &prediction, text),
                     Output::Jsonl => {
                         let mut fields = classifier.fields(&prediction);
                         fields.insert("text".into(), json!(text));
-                        writeln!(out, "{}", Value::Object(fields))?;
+                        Value::Object(fields).to_string()
                     }
-                }
+                };
+                writeln!(out, "{line}").context("standard output")?;
             }
         }
-        out.flush()?;
-        Ok(json!({ "texts": texts.len() }))
+        Ok(())
     }
+}
+
+/// The lines of a file; of an empty one, which readers refuse, none, as `serve-stdin` has it.
+fn lines(path: &Path) -> anyhow::Result<Vec<String>> {
+    let input = Input::open(path)?;
+    let is_empty = |path: &Path| std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() == 0);
+    input.read(|path| if is_empty(path) { Ok(Vec::new()) } else { read_lines(path) })
 }
 
 /// A line of TSV.

@@ -2,31 +2,23 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `run.json` | the settings that the run was begun with, and a fingerprint of its data |
+//! | `run.json` | what the run was begun with: settings, fingerprints of its data, what computes it |
 //! | `checkpoint.step-N.safetensors` | where training goes on; predicts, too |
 //! | `history.csv` | an epoch a line |
 //! | `model.safetensors` | in the end: the chosen weights and all that predicting needs |
 //! | `lock` | held by the process that trains |
 
-use super::settings::Settings;
+use super::note;
+use super::record::Record;
 use anyhow::{Context, bail, ensure};
 use elman::checkpoint::Checkpoint;
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::fs::{self, File, TryLockError};
-use std::io::Write;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// What a run was begun with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Record {
-    pub settings: Settings,
-    pub seed: u64,
-    /// Of words, labels and texts as the network sees them.
-    pub fingerprint: String,
-    /// What computed it, down to the threads: sums on another one may differ in their last bits.
-    pub backend: String,
-}
+/// The files of a run that always have the same names.
+pub const OWN: [&str; 5] = ["run.json", "history.csv", "model.safetensors", "lock", "test.tsv"];
 
 /// The folder, held for training by this process.
 pub struct Run {
@@ -41,7 +33,8 @@ impl Run {
         let place = || format!("--run {}", folder.display());
         ensure!(!folder.is_file(), "{}: this is a file, not a folder", place());
         fs::create_dir_all(folder).with_context(place)?;
-        let lock = File::create(folder.join("lock")).with_context(place)?;
+        let lock = folder.join("lock");
+        let lock = File::create(&lock).with_context(|| lock.display().to_string())?;
         match lock.try_lock() {
             Err(TryLockError::WouldBlock) => bail!("{}: another process trains there", place()),
             // A file system without locks does not keep anyone from training.
@@ -73,18 +66,25 @@ impl Run {
 
     /// Writes a file of the folder whole or not at all.
     pub fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
-        let (path, beside) = (self.file(name), self.file(&format!("{name}.tmp")));
-        let write = || {
-            let mut file = File::create(&beside)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&beside, &path)
-        };
-        write().with_context(|| path.display().to_string())
+        Ok(elman::file::write(self.file(name), text)?)
+    }
+
+    /// The newest checkpoint, if there is one.
+    pub fn latest(&self) -> anyhow::Result<Option<PathBuf>> {
+        Ok(self.checkpoint().latest()?)
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+
+    /// Whether a file is one that the run writes.
+    pub fn owns(&self, path: &Path) -> bool {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let here =
+            fs::canonicalize(folder).ok().is_some_and(|folder| fs::canonicalize(&self.folder).ok() == Some(folder));
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        here && (OWN.contains(&name.as_ref()) || name.starts_with("checkpoint."))
     }
 
     /// Its checkpoints.
@@ -100,6 +100,8 @@ fn checkpoint(folder: &Path) -> Checkpoint {
 /// The file of a run that predicts best: the chosen weights of a training that has ended, otherwise the newest checkpoint.
 pub fn trained(folder: &Path) -> anyhow::Result<PathBuf> {
     let place = folder.display();
+    let is_file = folder.exists() && !folder.is_dir();
+    ensure!(!is_file, "--run {place}: this is a file; give the folder that it is in, as `train --run` was given it");
     ensure!(folder.is_dir(), "--run {place}: there is no such folder");
     let model = folder.join("model.safetensors");
     if model.is_file() {
@@ -108,8 +110,25 @@ pub fn trained(folder: &Path) -> anyhow::Result<PathBuf> {
     let Some(path) = checkpoint(folder).latest()? else {
         bail!("--run {place}: there is no checkpoint; `train --run {place}` writes one")
     };
-    eprintln!("note: the training in {place} has not ended; using {}", path.display());
+    note!("the training in {place} has not ended; using {}", path.display());
     Ok(path)
+}
+
+/// Epochs that a checkpoint has behind it, with the one that it stands in.
+pub fn epochs_begun(checkpoint: &Path) -> anyhow::Result<u64> {
+    let read = || {
+        let mut file = File::open(checkpoint)?;
+        let mut length = [0; 8];
+        file.read_exact(&mut length)?;
+        let mut header = Vec::new();
+        file.take(u64::from_le_bytes(length)).read_to_end(&mut header)?;
+        let header: Value = serde_json::from_slice(&header)?;
+        let training = header["__metadata__"]["elman.training"].as_str().unwrap_or_default();
+        let training: Value = serde_json::from_str(training)?;
+        let done = training["epoch_logs"].as_array().map_or(0, Vec::len) as u64;
+        anyhow::Ok(done + u64::from(!training["position"].is_null()))
+    };
+    read().with_context(|| format!("{}: not a checkpoint of a training", checkpoint.display()))
 }
 
 /// A hash of what a training goes through (FNV-1a, 64 bits), to know it again; not proof against malice.
@@ -157,6 +176,10 @@ mod tests {
         let message = Run::open(folder.path()).err().unwrap().to_string();
         assert!(message.ends_with("another process trains there"), "{message}");
         drop(first);
-        Run::open(folder.path()).unwrap();
+        // A child of another test, between its fork and its exec, has all open files of this process and their locks.
+        let again = || std::iter::repeat_with(|| Run::open(folder.path())).take(1000);
+        let opened =
+            again().inspect(|_| std::thread::sleep(std::time::Duration::from_millis(5))).any(|run| run.is_ok());
+        assert!(opened);
     }
 }

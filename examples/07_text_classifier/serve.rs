@@ -4,6 +4,7 @@
 use super::classifier::Classifier;
 use super::common::{Options, Program};
 use super::{Trained, run};
+use anyhow::Context;
 use clap::ValueEnum;
 use elman::Backend;
 use serde_json::{Map, Value, json};
@@ -45,9 +46,9 @@ fn serve(
     mut to: impl Write,
     input: Input,
     answer: impl Fn(&str) -> Result<Map<String, Value>, String>,
-) -> io::Result<u64> {
+) -> anyhow::Result<u64> {
     let mut number = 0;
-    while let Some(line) = next_line(&mut from)? {
+    while let Some(line) = next_line(&mut from).context("standard input")? {
         number += 1;
         let (id, text) = match line.and_then(|line| request(&line, input)) {
             Ok((id, text)) => (id, Ok(text)),
@@ -60,17 +61,14 @@ fn serve(
         if let Some(id) = id {
             object.insert("id".into(), id);
         }
-        writeln!(to, "{}", Value::Object(object))?;
-        to.flush()?;
+        writeln!(to, "{}", Value::Object(object)).and_then(|()| to.flush()).context("standard output")?;
     }
     Ok(number)
 }
 
 /// What a line asks for: an id, if it has one, and a text.
 fn request(line: &str, input: Input) -> Result<(Option<Value>, String), String> {
-    if line.trim().is_empty() {
-        return Err("expected a text, found an empty line".into());
-    }
+    // An empty line is a text like others, as for `predict`.
     if input == Input::Text {
         return Ok((None, line.to_string()));
     }
@@ -125,7 +123,9 @@ mod tests {
         let objects = served(&input, Input::Text);
         assert_eq!(objects.len(), 5);
         assert_eq!(objects[0], json!({ "label": 4, "line": 1 }));
-        for (object, why) in objects[1..4].iter().zip(["an empty line", "UTF-8", "a longer one"]) {
+        // A text without a word is one.
+        assert_eq!(objects[1], json!({ "label": 0, "line": 2 }));
+        for (object, why) in objects[2..4].iter().zip(["UTF-8", "a longer one"]) {
             assert!(object["error"].as_str().unwrap().contains(why), "{object}");
         }
         assert_eq!(objects[4], json!({ "label": 20, "line": 5 }));
@@ -157,6 +157,7 @@ mod tests {
             }
         }
         let error = serve(&b"one\ntwo\n"[..], Closed, Input::Text, |_| Ok(Map::new())).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(error.to_string(), "standard output");
+        assert_eq!(error.downcast_ref::<io::Error>().unwrap().kind(), io::ErrorKind::BrokenPipe);
     }
 }

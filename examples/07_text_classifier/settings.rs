@@ -1,19 +1,25 @@
 //! What a training is told: flags, kept with the run as JSON.
 
 mod checks;
+mod files;
+mod size;
+mod weights;
 
-use anyhow::{bail, ensure};
+pub use checks::flags;
+pub use size::Found;
+
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use elman::data::{Labels, TextColumns, TextFormat};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Everything that decides what comes out of a training, besides the seed and the content of the files.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Labelled texts to train on: .tsv (label, tab, text), .csv with a header, or .jsonl, plain or .gz [default: made-up
-    /// reviews]
+    /// Labelled texts to train on: .tsv (label, tab, text), .csv with a header, or .jsonl, plain or .gz; -: standard input,
+    /// with --format [default: made-up reviews]
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub train: Option<PathBuf>,
     /// Labelled texts to choose the best epoch by
@@ -85,7 +91,7 @@ pub struct Settings {
     /// Texts a mini-batch
     #[arg(long, default_value_t = 32, help_heading = "Training")]
     pub batch_size: usize,
-    /// Learning rate (of Adam)
+    /// Learning rate (of Adam), above 0 to 1
     #[arg(long, default_value_t = 1e-3, help_heading = "Training")]
     pub rate: f64,
     /// Course of the learning rate over all epochs
@@ -103,7 +109,8 @@ pub struct Settings {
     /// Move only the vectors of words that occur (lazy Adam): faster where many words are known
     #[arg(long, help_heading = "Training")]
     pub lazy: bool,
-    /// How much the texts of a class count: balanced, or LABEL=WEIGHT,... [default: all alike]
+    /// How much the texts of a class count: balanced, or LABEL=WEIGHT,... where a label may have commas in it [default:
+    /// all alike]
     #[arg(long, value_name = "WEIGHTS", help_heading = "Training")]
     pub class_weights: Option<String>,
     /// What the best epoch is chosen by: val_loss, val_accuracy or val_macro_f1 [default: val_loss]
@@ -206,16 +213,6 @@ impl Settings {
 }
 
 impl Columns {
-    /// Errors where neither --format nor the name of a file tells what is in it.
-    pub fn check(&self, path: &Path) -> anyhow::Result<()> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        let name = name.strip_suffix(".gz").unwrap_or(&name);
-        let known = [".tsv", ".csv", ".jsonl", ".ndjson"].iter().any(|end| name.ends_with(end));
-        let expected = "expected a name that ends in .tsv, .csv or .jsonl (or with .gz behind it), or --format";
-        ensure!(self.format.is_some() || known, "{}: {expected}", path.display());
-        Ok(())
-    }
-
     /// As the library's reader takes them; `labels` are the only ones that may come, if given.
     pub fn reader(&self, labels: Option<&Labels>) -> anyhow::Result<TextColumns> {
         let Ok(separator) = u8::try_from(self.separator) else {

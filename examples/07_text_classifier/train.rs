@@ -1,12 +1,15 @@
 //! `train`: from labelled texts to a run, begun or gone on with.
 
-use super::common::{self, Options, Program};
+use super::classifier::{CURE, not_finite};
+use super::common::files::Files;
+use super::common::{self, Options, Program, outcome::refuse};
 use super::network::{network, optimizer};
 use super::prepare::Prepared;
-use super::run::{Record, Run};
+use super::record::{Computed, EXTRA, Record};
+use super::run::{Run, epochs_begun};
 use super::settings::Settings;
-use super::{NAME, tell};
-use anyhow::{Context, bail, ensure};
+use super::{NAME, note, tell};
+use anyhow::{bail, ensure};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 use elman::loss::SparseCategoricalCrossEntropy;
@@ -36,9 +39,6 @@ pub struct Train {
     settings: Settings,
 }
 
-/// Flags that do not change what is trained, and are free when a training goes on.
-const FREE: &[&str] = &["run", "resume", "checkpoint_every_steps", "backend", "device", "threads", "json", "epochs"];
-
 /// A training that is about to begin or go on.
 struct Training {
     run: Run,
@@ -49,31 +49,35 @@ struct Training {
 
 impl Train {
     pub fn launch(self, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
-        let (mut settings, mut options) = (self.settings, self.options);
-        settings.check()?;
-        ensure!(!self.resume || self.run.is_dir(), "--run {}: there is no such folder", self.run.display());
-        let run = Run::open(&self.run)?;
         let place = self.run.display();
+        ensure!(!self.resume || self.run.exists(), "--run {place}: there is no such folder");
+        if !self.resume {
+            // Before the folder is made.
+            refuse(self.problems(&self.settings))?;
+        }
+        let run = Run::open(&self.run)?;
+        let latest = run.latest()?;
         // A start that led to no checkpoint has left nothing that another one would spoil.
-        let begun = if self.resume || run.checkpoint().latest()?.is_some() { run.record()? } else { None };
+        let begun = if self.resume || latest.is_some() { run.record()? } else { None };
+        let given =
+            |name: &str| matches.is_some_and(|matches| matches.value_source(name) == Some(ValueSource::CommandLine));
+        let (mut settings, mut options) = (self.settings.clone(), self.options.clone());
+        let mut every_steps = self.checkpoint_every_steps;
         match &begun {
             None if self.resume => bail!("--resume: no training was begun in {place}"),
-            None => {}
             Some(begun) if self.resume => {
-                let given = |name: &str| {
-                    matches.is_some_and(|matches| matches.value_source(name) == Some(ValueSource::CommandLine))
-                };
-                let names = matches.iter().flat_map(|matches| matches.ids()).map(|id| id.as_str());
-                // Those with a capital are clap's names of whole groups.
-                let told = names.filter(|name| name.starts_with(char::is_lowercase) && !FREE.contains(name));
-                let told: Vec<_> =
-                    told.filter(|name| given(name)).map(|n| format!("--{}", n.replace('_', "-"))).collect();
-                ensure!(told.is_empty(), "{}: with --resume the run has its own; leave it out", told.join(", "));
-                let epochs = if given("epochs") { settings.epochs } else { begun.settings.epochs };
-                settings = Settings { epochs, ..begun.settings.clone() };
-                options.seed = begun.seed;
+                settings = begun.resumed(&settings, given)?;
+                ensure!(
+                    !given("seed") || options.seed == begun.seed,
+                    "--seed: {} then, {} now; with --resume the run has its own, leave it out",
+                    begun.seed,
+                    options.seed
+                );
+                begun.restore(&mut options, given)?;
+                every_steps = every_steps.or(begun.computed.steps);
+                refuse(self.problems(&settings))?;
             }
-            Some(_) => {}
+            _ => {}
         }
         if let Some(begun) = &begun {
             let mut differ = settings.differences(&begun.settings);
@@ -85,34 +89,68 @@ impl Train {
                 differ.is_empty(),
                 "the training in {place} was begun with other flags:\n  {differ}\nGive the same, or `train --resume --run {place}`, or another --run to begin anew"
             );
+            if let Some(latest) = &latest {
+                begun.check_checkpoint(latest)?;
+                let (epochs, wanted) = (epochs_begun(latest)?, settings.epochs);
+                ensure!(
+                    wanted >= epochs,
+                    "--epochs {wanted}: the training in {place} is in epoch {epochs} already; give as many at least"
+                );
+            }
         }
-        let training = Training { run, begun, settings, checkpoint_every_steps: self.checkpoint_every_steps };
+        let training = Training { run, begun, settings, checkpoint_every_steps: every_steps };
         common::launch(NAME, &options, &training)
+    }
+
+    /// What is wrong with settings and options.
+    fn problems(&self, settings: &Settings) -> Vec<String> {
+        let mut problems = settings.problems();
+        if self.checkpoint_every_steps == Some(0) {
+            problems.push("--checkpoint-every-steps 0: expected at least 1".into());
+        }
+        let mut options = self.options.clone();
+        // In the folder of the run, which is yet to be made: looked at again then.
+        options.json.take_if(|json| !self.run.exists() && json.parent() == Some(&self.run));
+        problems.extend(options.problems(&settings.files()));
+        problems
     }
 }
 
 impl Training {
     /// Begins the run, or makes sure that it is the one that was begun.
-    fn agree(&self, record: &Record) -> anyhow::Result<()> {
-        let Some(begun) = &self.begun else { return self.run.begin(record) };
-        ensure!(
-            begun.fingerprint == record.fingerprint,
-            "the texts are not those that this training was begun with (a file has changed, or the tokenizer's has)"
-        );
-        let (then, now) = (&begun.backend, &record.backend);
-        if then != now {
-            eprintln!("note: begun on {then}, now on {now}: the last bits of the results may differ");
+    fn agree(&self, mut record: Record) -> anyhow::Result<Record> {
+        if let Some(begun) = &self.begun {
+            begun.check_data(&record)?;
+            record.id.clone_from(&begun.id);
+            let (then, now) = (&begun.computed.name, &record.computed.name);
+            if then != now {
+                note!("begun on {then}, now on {now}: the last bits of the results may differ");
+            }
         }
         // More epochs, another place of the files: what `--resume` is to go by from now on.
-        if begun == record { Ok(()) } else { self.run.begin(record) }
+        if self.begun.as_ref() != Some(&record) {
+            self.run.begin(&record)?;
+        }
+        Ok(record)
     }
 }
 
 impl Program for Training {
+    fn files(&self) -> Files {
+        self.settings.files()
+    }
+
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value> {
         let settings = &self.settings;
+        if let Some(json) = options.json.as_ref().filter(|json| self.run.owns(json)) {
+            bail!("--json {}: this is a file of the run; give another", json.display());
+        }
+        let path = self.run.file("model.safetensors");
+        elman::file::check_writable(&path)?;
         let data = Prepared::new(settings, options.seed, &self.run)?;
         let (description, train, valid) = (&data.description, &data.train, data.valid.as_ref());
+
+        let weights = settings.class_weights(&description.labels, &data.classes)?;
 
         let network = network(settings, data.words.clone(), description.labels.len());
         let mut model = network.build(backend, Spec::indices(settings.steps), options.seed)?;
@@ -127,15 +165,12 @@ impl Program for Training {
         let mut best =
             EarlyStopping::new(choose_by).patience(self.settings.patience.unwrap_or(u64::MAX)).restore_best();
         let mut fit = Fit::new().epochs(settings.epochs).batch_size(settings.batch_size);
-        if let Some(weights) = settings.class_weights(&description.labels, &data.classes)? {
+        if let Some(weights) = weights {
             fit = fit.class_weights(weights);
         }
-        self.agree(&Record {
-            settings: settings.clone(),
-            seed: options.seed,
-            fingerprint: data.fingerprint.clone(),
-            backend: backend.name(),
-        })?;
+        let computed = Computed::new(options, backend.name(), self.checkpoint_every_steps);
+        let recorded = settings.clone().with_absolute_paths()?;
+        let record = self.agree(Record::new(recorded, options.seed, data.data.clone(), computed))?;
 
         let extras = description.extras()?;
         let mut checkpoint = self.run.checkpoint();
@@ -146,21 +181,26 @@ impl Program for Training {
         if let Some(steps) = self.checkpoint_every_steps {
             checkpoint = checkpoint.every_steps(steps);
         }
-        fit = fit.checkpoint(checkpoint.extras(extras.clone())).callback(StopOnNan::new());
+        let checkpoint = checkpoint.extras(extras.clone().with(EXTRA, &record.id)?);
+        fit = fit.checkpoint(checkpoint).callback(StopOnNan::new());
         fit = fit.callback(CsvLog::new(self.run.file("history.csv"))).callback(EpochLines);
         if let Some(valid) = valid {
             fit = fit.validation_data(valid).callback(&mut best);
         }
-        let history = model.fit(train, fit).context("train")?;
+        let history = model.fit(train, fit).map_err(|error| {
+            let text = error.to_string();
+            let diverged = ["NaN", "finite"].iter().any(|word| text.contains(word));
+            anyhow::Error::new(error).context(if diverged { format!("train: {CURE}") } else { "train".into() })
+        })?;
         tell!("{history}\n");
 
         let chosen = if valid.is_some() { best.best() } else { None };
         let loss = history.last().and_then(|last| last.get("loss")).unwrap_or(f64::NAN);
-        ensure!(chosen.is_some() || loss.is_finite(), "the loss is {loss}: nothing to keep; try a smaller --rate");
+        let is_lost = not_finite(&model)?.is_some() || chosen.is_some_and(|(_, value)| !value.is_finite());
+        ensure!(loss.is_finite() && !is_lost, "the training diverged: the loss is {loss}, and nothing is kept; {CURE}");
         // A model that was not compiled is saved without the optimiser's state, which only training needs.
         let mut trained = network.build(backend, Spec::indices(self.settings.steps), options.seed)?;
         trained.restore(model.snapshot())?;
-        let path = self.run.file("model.safetensors");
         trained.save_checkpoint(&path, &History::default(), &extras)?;
         match chosen {
             Some((epoch, value)) => {

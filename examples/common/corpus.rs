@@ -1,6 +1,8 @@
 //! Labelled texts in files, as the examples on text take them: `train.tsv.gz`, `test.tsv.gz` and, if there is one,
 //! `valid.tsv.gz`, each line a label and a text with a tab between; `labels.txt` names label `i` on line `i + 1`.
 
+use super::files::Files;
+use super::limits::memory;
 use super::reviews;
 use elman::data::{Dataset, Inputs, Targets, read_labelled, read_lines};
 use elman::text::{Padding, Tokenizer, Truncation, Vocabulary, pad_sequences};
@@ -15,6 +17,12 @@ pub struct Corpus {
     pub valid: Texts,
     pub test: Texts,
     pub labels: Vec<String>,
+}
+
+/// The files of a folder, as `--data` takes it.
+pub fn files(folder: Option<&Path>) -> Files {
+    let names = ["train.tsv.gz", "valid.tsv.gz", "test.tsv.gz", "labels.txt"];
+    folder.iter().flat_map(|folder| names.map(|name| ("--data".to_string(), folder.join(name)))).collect()
 }
 
 impl Corpus {
@@ -60,6 +68,13 @@ impl Encoder<'_> {
     /// Rows of indices, padded on the left.
     pub fn inputs<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> elman::Result<Inputs> {
         let encode = |text: &str| self.vocabulary.encode_text(self.tokenizer, text);
+        let texts: Vec<&str> = texts.into_iter().collect();
+        // As they are made, and as they are kept.
+        let bytes = texts.len() as f64 * self.steps as f64 * 8.0;
+        if bytes > memory() {
+            let expected = format!("fewer, to have room for {} texts", texts.len());
+            return Err(elman::Error::invalid("--steps", expected, self.steps));
+        }
         let rows = texts.into_iter().map(encode).collect::<elman::Result<Vec<_>>>()?;
         Inputs::indices(&pad_sequences(&rows, Padding::Pre, self.truncation, Some(self.steps))?)
     }

@@ -4,20 +4,31 @@
 #![allow(dead_code)]
 
 pub mod corpus;
+pub mod files;
 pub mod gradient_flow;
+pub mod limits;
 pub mod memory;
 pub mod newswire;
+pub mod outcome;
 pub mod plot;
+pub mod race;
 pub mod reviews;
 
+#[allow(unused_imports)]
+pub(crate) use outcome::{note, say, tell};
+
 use anyhow::{Context, bail, ensure};
-use clap::{Args, ValueEnum};
+use clap::{Args, Command, Parser, ValueEnum};
 use elman::Backend;
 use elman::model::{Evaluation, History};
 use elman_candle::{Candle, Precision};
 use elman_reference::Reference;
+use files::{Files, output_problem};
+use limits::MOST_THREADS;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// Options that every example takes.
 #[derive(Args, Clone, Debug)]
@@ -37,13 +48,14 @@ pub struct Options {
     /// Seed of initial weights, shuffling and dropout
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Write the results to this file as one JSON object
+    /// Write the results to this file as one JSON object; -: to standard output, behind what is printed
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 }
 
 /// The backends that come with the library.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Which {
     /// Candle's devices: CPU, CUDA, Metal
     Candle,
@@ -55,51 +67,79 @@ pub enum Which {
 pub trait Program {
     /// Runs and gives its results for the JSON file: an object.
     fn run<B: Backend>(&self, backend: &B, options: &Options) -> anyhow::Result<Value>;
+
+    /// Files that it reads or writes itself, by what they are: the results must not take their place.
+    fn files(&self) -> Files {
+        Files::new()
+    }
+
+    /// What is wrong with its own options, as far as that can be said before the work.
+    fn problems(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+impl Options {
+    /// What is wrong with them, as far as that can be said before the work.
+    pub fn problems(&self, files: &Files) -> Vec<String> {
+        let mut problems = Vec::new();
+        if let Some(threads) = self.threads.filter(|threads| !(1..=MOST_THREADS).contains(threads)) {
+            problems.push(format!("--threads {threads}: expected from 1 to {MOST_THREADS}"));
+        }
+        if self.precision != Precision::F32 && !self.device.starts_with("cuda") {
+            let (precision, device) = (self.precision, &self.device);
+            problems.push(format!("--precision {precision}: only CUDA devices have it, not {device}"));
+        }
+        if self.backend == Which::Reference && self.device != "cpu" {
+            problems.push(format!("--device {}: the reference backend runs on the CPU only", self.device));
+        }
+        problems.extend(self.json.iter().filter_map(|path| output_problem("--json", path, files)));
+        problems
+    }
+
+    /// Threads on the CPU.
+    pub fn threads(&self) -> usize {
+        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+    }
+}
+
+/// The whole of an example: reads the command line, runs, and ends as a program should.
+pub fn main<P: Program + Parser>(name: &str, options: impl Fn(&P) -> &Options) -> ExitCode {
+    let matches = negative_numbers(P::command()).get_matches();
+    let program = P::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    outcome::exit(launch(name, options(&program), &program))
+}
+
+/// `--rate -1` is a number out of range and no unknown flag.
+pub fn negative_numbers(command: Command) -> Command {
+    command.mut_args(|arg| if arg.get_action().takes_values() { arg.allow_negative_numbers(true) } else { arg })
 }
 
 /// Runs a program on the backend that the options name, and writes its results if they name a file.
 pub fn launch(name: &str, options: &Options, program: &impl Program) -> anyhow::Result<()> {
-    let threads = match options.threads {
-        Some(0) => bail!("--threads 0: at least one thread is needed"),
-        Some(threads) => threads,
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    if let Some(path) = &options.json {
-        check_file("--json", path)?;
-    }
-    let (cpu, precision) = (options.device == "cpu", options.precision);
-    if precision != Precision::F32 && !options.device.starts_with("cuda") {
-        bail!("--precision {precision}: only CUDA devices have it, not {}", options.device);
-    }
+    let mut problems = program.problems();
+    problems.extend(options.problems(&program.files()));
+    outcome::refuse(problems)?;
+    let (threads, cpu) = (options.threads(), options.device == "cpu");
     let (backend, results) = match options.backend {
-        Which::Reference if !cpu => bail!("--device {}: the reference backend runs on the CPU only", options.device),
         Which::Reference => run(&Reference::<f32>::with_threads(threads), options, program)?,
         Which::Candle if cpu => run(&Candle::cpu_with_threads(threads)?, options, program)?,
-        Which::Candle => run(&device(&options.device)?.with_precision(precision), options, program)?,
+        Which::Candle => run(&device(&options.device)?.with_precision(options.precision), options, program)?,
     };
     let Some(path) = &options.json else { return Ok(()) };
     let mut object = Map::from_iter([
         ("example".to_string(), json!(name)),
-        ("backend".to_string(), json!(options.backend.to_possible_value().map(|value| value.get_name().to_string()))),
+        ("backend".to_string(), json!(options.backend)),
         ("backend_name".to_string(), json!(backend)),
         ("device".to_string(), json!(options.device)),
-        ("precision".to_string(), json!(precision.to_string())),
+        ("precision".to_string(), json!(options.precision.to_string())),
         ("threads".to_string(), json!(threads)),
         ("seed".to_string(), json!(options.seed)),
     ]);
     if let Value::Object(results) = results {
         object.extend(results);
     }
-    write_file(path, &(serde_json::to_string_pretty(&object)? + "\n"))
-}
-
-/// Writes a file whole or not at all.
-pub fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".tmp");
-    let beside = PathBuf::from(beside);
-    std::fs::write(&beside, text).with_context(|| format!("writing {}", beside.display()))?;
-    std::fs::rename(&beside, path).with_context(|| format!("writing {}", path.display()))
+    files::write(path, &(serde_json::to_string_pretty(&object)? + "\n")).context("--json")
 }
 
 fn run<B: Backend>(backend: &B, options: &Options, program: &impl Program) -> anyhow::Result<(String, Value)> {
@@ -117,11 +157,10 @@ fn device(name: &str) -> anyhow::Result<Candle> {
     device.with_context(|| format!("--device {name}"))
 }
 
-/// Finds out before the work whether its results will have a place.
-pub fn check_file(option: &str, path: &Path) -> anyhow::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    ensure!(folder.is_dir(), "{option} {}: there is no folder {}", path.display(), folder.display());
-    ensure!(!path.is_dir(), "{option} {}: this is a folder, not a file", path.display());
+/// Errors where a training came to nothing: what is measured of such a model says nothing.
+pub fn converged(history: &History) -> anyhow::Result<()> {
+    let loss = history.last().and_then(|epoch| epoch.get("loss")).unwrap_or(0.0);
+    ensure!(loss.is_finite(), "the training diverged: the loss is {loss}; try a smaller --rate");
     Ok(())
 }
 

@@ -49,7 +49,7 @@ const DASH: (i32, i32) = (7, 5);
 impl Chart<'_> {
     /// Writes the chart to a file, whole or not at all. Errors when there is nothing to show.
     pub fn write(&self, path: &Path) -> anyhow::Result<()> {
-        super::write_file(path, &self.svg()?)
+        super::files::write(path, &self.svg()?)
     }
 
     /// The points of a line that can be shown, up to the first that cannot.

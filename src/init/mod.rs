@@ -128,9 +128,14 @@ impl Init {
     /// First values for a weight of this shape, in row-major order: a function of the shape and the key alone.
     ///
     /// Errors when numbers are not finite, bounds are in the wrong order, a deviation is negative, or the shape cannot
-    /// be had (orthogonal needs two axes at least, the identity exactly two).
+    /// be had (orthogonal needs two axes at least, the identity exactly two), be it for want of memory, as far as the
+    /// system says so.
     pub fn values(&self, shape: Shape, key: Key) -> Result<Vec<f64>> {
         let n = shape.elements();
+        // A layer with far too many units is an error: a failed allocation would end the process.
+        if Vec::<f64>::new().try_reserve_exact(n).is_err() {
+            return Err(Error::invalid("first values", "a shape that memory has room for", shape));
+        }
         match *self {
             Init::Zeros => Ok(vec![0.0; n]),
             Init::Ones => Ok(vec![1.0; n]),

@@ -131,20 +131,31 @@ fn remove_four(four: &[f64], pair: &mut [f64]) {
 
 /// The inner products of four vectors with `v` and with `w`, in two sums each side by side: as many as registers hold.
 fn products(q: [&[f64]; 4], v: &[f64], w: &[f64]) -> [[f64; 4]; 2] {
-    let ([q0, q1, q2, q3], v2, w2) = (q.map(|q| q.as_chunks::<2>().0), v.as_chunks::<2>().0, w.as_chunks::<2>().0);
-    let mut sums = [[[0.0; 2]; 4]; 2];
-    let all = q0.iter().zip(q1).zip(q2).zip(q3).zip(v2).zip(w2);
-    for (((((q0, q1), q2), q3), v), w) in all {
-        for (sums, v) in sums.iter_mut().zip([v, w]) {
-            for (sum, q) in sums.iter_mut().zip([q0, q1, q2, q3]) {
-                sum[0] += q[0] * v[0];
-                sum[1] += q[1] * v[1];
-            }
-        }
+    let (pairs, v2, w2) = (q.map(|q| q.as_chunks::<2>().0), v.as_chunks::<2>().0, w.as_chunks::<2>().0);
+    let (n, zero) = (v2.len(), [0.0; 2]);
+    let [q0, q1, q2, q3] = pairs.map(|q| &q[..n]);
+    let w2 = &w2[..n];
+    let add = |sum: &mut [f64; 2], q: &[f64; 2], v: &[f64; 2]| {
+        sum[0] += q[0] * v[0];
+        sum[1] += q[1] * v[1];
+    };
+    // Written out: builds with little optimisation neither unroll loops nor keep arrays in registers.
+    let (mut a0, mut a1, mut a2, mut a3) = (zero, zero, zero, zero);
+    let (mut b0, mut b1, mut b2, mut b3) = (zero, zero, zero, zero);
+    for i in 0..n {
+        let (v, w) = (&v2[i], &w2[i]);
+        add(&mut a0, &q0[i], v);
+        add(&mut a1, &q1[i], v);
+        add(&mut a2, &q2[i], v);
+        add(&mut a3, &q3[i], v);
+        add(&mut b0, &q0[i], w);
+        add(&mut b1, &q1[i], w);
+        add(&mut b2, &q2[i], w);
+        add(&mut b3, &q3[i], w);
     }
+    let (of_v, of_w) = ([a0, a1, a2, a3], [b0, b1, b2, b3]);
     let rest = v.len() / 2 * 2;
     let end = |q: &[f64], v: &[f64]| q[rest..].iter().zip(&v[rest..]).map(|(q, v)| q * v).sum::<f64>();
-    let [of_v, of_w] = sums;
     let whole = |sums: [[f64; 2]; 4], v: &[f64]| std::array::from_fn(|i| sums[i][0] + sums[i][1] + end(q[i], v));
     [whole(of_v, v), whole(of_w, w)]
 }

@@ -10,6 +10,7 @@ mod masks;
 mod norm;
 mod recurrent;
 mod refused;
+mod sizes;
 
 use elman::layers::rnn::{GruCell, LstmCell};
 use elman::layers::*;

@@ -7,14 +7,14 @@ use std::io::{Read, Write};
 use std::process::{Command, Output, Stdio};
 
 /// Standard output of a command that succeeds.
-fn printed(mut command: Command) -> String {
+pub fn printed(mut command: Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// The first line of the error of a command that fails as a program should.
-fn error(output: Output) -> String {
+pub fn error(output: Output) -> String {
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && !text.contains("panicked"), "{text}");
     text.lines().find_map(|line| line.strip_prefix("error: ")).unwrap_or(&text).to_string()
@@ -117,7 +117,9 @@ fn a_training_goes_on_only_as_it_was_begun() {
     // The same file with another text in it.
     let texts = fs::read_to_string(place.path("train.tsv")).unwrap();
     fs::write(place.path("train.tsv"), texts.replacen("good", "fine", 1)).unwrap();
-    assert!(error(place.command("train --run run --resume").output().unwrap()).starts_with("the texts are not those"));
+    assert!(
+        error(place.command("train --run run --resume").output().unwrap()).starts_with("the texts to train on are not")
+    );
 }
 
 #[test]
@@ -132,11 +134,11 @@ fn mistakes_are_told_as_what_they_are() {
     let said = |line: &str| error(place.command(line).output().unwrap());
     let train = |flags: &str| said(&format!("train --run new --threads 1 {flags}"));
     for (flags, expected) in [
-        ("--train none.tsv", "none.tsv: No such file"),
-        ("--resume", "--resume: no training was begun in new"),
+        ("--train none.tsv", "--train none.tsv: No such file"),
+        ("--resume", "--run new: there is no such folder"),
         ("--train empty.tsv", "empty.tsv: expected texts, found none"),
         ("--train one.tsv", "one.tsv: expected texts of at least two labels, found only `yes`"),
-        ("--train file", "file: expected a name that ends in"),
+        ("--train file", "--train file: expected a name that ends in"),
         ("--train other.csv", "other.csv, line 1: expected the column \"label\""),
         ("--train train.tsv --valid unknown.tsv", "unknown.tsv, line 2: expected one of the labels"),
         ("--train train.tsv --valid-part 0.001", "train.tsv: --valid-part 0.001 of 240 texts leaves none"),
@@ -144,10 +146,10 @@ fn mistakes_are_told_as_what_they_are() {
         ("--train train.tsv --valid test.tsv --valid-part 0.1", "the argument '--valid <FILE>' cannot be used with"),
         ("--train train.tsv --tokenizer wrods", "--tokenizer wrods: expected words,"),
         ("--train train.tsv --class-weights maybe=2", "--class-weights: expected a label of no, yes"),
-        ("--train train.tsv --choose-by val_f1", "train: callback: expected a value to watch among"),
-        ("--train train.tsv --dropout 1", "layer `"),
+        ("--train train.tsv --choose-by val_f1", "--choose-by val_f1: expected one of val_loss,"),
+        ("--train train.tsv --dropout 1", "--dropout 1: expected"),
         ("--train train.tsv --min-count 1000", "vocabulary: expected"),
-        ("--train train.tsv --batch-size 0", "train: "),
+        ("--train train.tsv --batch-size 0", "--batch-size 0: expected"),
     ] {
         let found = train(flags);
         assert!(found.starts_with(expected), "{flags}: {found}");
@@ -156,6 +158,7 @@ fn mistakes_are_told_as_what_they_are() {
     printed(place.train("new", ""));
     for (line, expected) in [
         ("train --run file", "--run file: this is a file"),
+        ("train --run . --resume", "--resume: no training was begun in ."),
         ("train --run nowhere --resume", "--run nowhere: there is no such folder"),
         ("evaluate --run nowhere --data test.tsv", "--run nowhere: there is no such folder"),
         ("evaluate --run . --data test.tsv", "--run .: there is no checkpoint"),

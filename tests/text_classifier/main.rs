@@ -8,6 +8,11 @@ mod example;
 mod commands;
 #[cfg(unix)]
 mod kills;
+#[cfg(unix)]
+mod outputs;
+mod resuming;
+mod sizes;
+mod words;
 
 use elman::Key;
 use std::fs;
@@ -24,8 +29,10 @@ fn program() -> Command {
     let name = format!("07_text_classifier{}", std::env::consts::EXE_SUFFIX);
     let path = deps.parent().unwrap().parent().unwrap().join("examples").join(name);
     let built = fs::metadata(&path).and_then(|file| file.modified());
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/07_text_classifier");
-    let changed = fs::read_dir(source).unwrap().map(|file| file.unwrap().metadata().unwrap().modified().unwrap()).max();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let folders = ["07_text_classifier", "07_text_classifier/settings", "common"].map(|name| examples.join(name));
+    let files = folders.into_iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let changed = files.map(|file| file.unwrap().metadata().unwrap().modified().unwrap()).max();
     let fresh = built.is_ok_and(|built| Some(built) >= changed);
     assert!(fresh, "{} is missing or old: cargo build --example 07_text_classifier", path.display());
     Command::new(path)

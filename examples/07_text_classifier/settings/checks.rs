@@ -1,75 +1,86 @@
-//! Settings that contradict themselves or those that a run was begun with; weights of classes by label.
+//! Settings that contradict themselves or those that a run was begun with.
 
+use super::super::common::limits::{part_problems, range_problem, zero_problems};
 use super::{Course, Settings};
-use anyhow::{bail, ensure};
-use elman::data::{ClassWeights, Labels};
 use serde_json::Value;
 
+/// What the best epoch can be chosen by.
+const MEASURES: [&str; 3] = ["val_loss", "val_accuracy", "val_macro_f1"];
+
 impl Settings {
-    /// Errors for what clap cannot know: flags that contradict each other, numbers out of range. What the library
-    /// checks itself (rates of dropout, say) is left to it.
-    pub fn check(&self) -> anyhow::Result<()> {
-        let part = self.held_out();
-        ensure!((0.0..1.0).contains(&part), "--valid-part {part}: expected a part from 0 to below 1");
-        if self.train.is_none() {
-            ensure!(
-                self.valid_part.is_none(),
-                "--valid-part: the made-up reviews have texts to choose by; give --train"
-            );
+    /// All that is wrong and can be said before texts are read: numbers out of range, flags that contradict each other,
+    /// files that are not there, sizes that no machine has.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = self.file_problems();
+        let whole = [
+            ("--epochs", usize::try_from(self.epochs).unwrap_or(usize::MAX)),
+            ("--steps", self.steps),
+            ("--layers", self.layers),
+            ("--units", self.units),
+            ("--dim", self.dim()),
+            ("--batch-size", self.batch_size),
+            ("--max-features", self.max_features),
+        ];
+        problems.extend(zero_problems(&whole));
+        let numbers = [
+            ("--rate", self.rate, f64::MIN_POSITIVE, 1.0),
+            ("--clip-norm", self.clip_norm, 0.0, f64::MAX),
+            ("--weight-decay", self.weight_decay, 0.0, 1.0),
+        ];
+        problems
+            .extend(numbers.into_iter().filter_map(|(option, x, least, most)| range_problem(option, x, least, most)));
+        let parts = [
+            ("--valid-part", self.held_out()),
+            ("--dropout", self.dropout),
+            ("--word-dropout", self.word_dropout),
+            ("--recurrent-dropout", self.recurrent_dropout),
+        ];
+        problems.extend(part_problems(&parts));
+        if self.train.is_none() && self.valid_part.is_some() {
+            problems.push("--valid-part: the made-up reviews have texts to choose by; give --train".into());
         }
         let choosing = [("--patience", self.patience.is_some()), ("--choose-by", self.choose_by.is_some())];
         if let Some((flag, _)) = choosing.iter().find(|(_, given)| *given && !self.chooses()) {
-            bail!("{flag} needs texts to choose by: leave out --valid-part 0, or give --valid");
+            problems.push(format!("{flag} needs texts to choose by: leave out --valid-part 0, or give --valid"));
         }
-        let numbers = [("--epochs", self.epochs), ("--steps", self.steps as u64), ("--layers", self.layers as u64)];
-        if let Some((flag, _)) = numbers.iter().find(|(_, number)| *number == 0) {
-            bail!("{flag} 0: expected at least 1");
+        if let Some(name) = self.choose_by.as_deref().filter(|name| !MEASURES.contains(name)) {
+            let of_training = MEASURES.contains(&format!("val_{name}").as_str());
+            let why = if of_training { "; that is of the texts trained on, which always looks better" } else { "" };
+            problems.push(format!("--choose-by {name}: expected one of {}{why}", MEASURES.join(", ")));
         }
-        let norm = self.clip_norm;
-        ensure!(norm.is_finite() && norm >= 0.0, "--clip-norm {norm}: expected a number of at least 0");
-        Ok(())
+        if let Some(given) = self.class_weights.as_deref().filter(|given| *given != "balanced" && !given.contains('='))
+        {
+            problems.push(format!("--class-weights: expected balanced or LABEL=WEIGHT, found `{given}`"));
+        }
+        problems.extend(self.size_problems(self.least()));
+        problems
     }
 
-    /// What differs from the settings that a run was begun with, as flags. Where files lie is no difference (what is in
-    /// them is compared by itself), nor is how many epochs there are to be where the rate does not depend on it.
-    pub fn differences(&self, begun: &Settings) -> Vec<String> {
-        let free = |name: &str| match name {
+    /// Whether a setting may differ from that of a run that was begun. Where files lie is no difference (what is in them
+    /// is compared by itself), nor is how many epochs there are to be where the rate does not depend on it.
+    pub fn is_free(&self, begun: &Settings, name: &str) -> bool {
+        match name {
             "train" | "valid" => true,
+            "vectors" => self.vectors.is_some() == begun.vectors.is_some(),
+            "tokenizer" => self.tokenizer_file().is_some() && begun.tokenizer_file().is_some(),
             "epochs" => self.schedule == Course::Constant && begun.schedule == Course::Constant,
             _ => false,
-        };
+        }
+    }
+
+    /// What differs from the settings that a run was begun with, as flags.
+    pub fn differences(&self, begun: &Settings) -> Vec<String> {
         let (now, then) = (flags(self), flags(begun));
-        let changed = then.iter().zip(&now).filter(|((name, then), (_, now))| then != now && !free(name));
+        let changed =
+            then.iter().zip(&now).filter(|((name, then), (_, now))| then != now && !self.is_free(begun, name));
         changed
             .map(|((name, then), (_, now))| format!("--{}: {then} then, {now} now", name.replace('_', "-")))
             .collect()
     }
-
-    /// Weights of the classes, if any were asked for. Errors: a label that is not there, what is not `LABEL=WEIGHT`.
-    pub fn class_weights(&self, labels: &Labels, classes: &[u32]) -> anyhow::Result<Option<ClassWeights>> {
-        let weight = |part: &str| {
-            // A label may have an `=` in it, a weight not.
-            let pair = part.rsplit_once('=').and_then(|(label, weight)| Some((label, weight.parse::<f32>().ok()?)));
-            let Some((label, weight)) = pair else { bail!("expected balanced or LABEL=WEIGHT, found `{part}`") };
-            let names = || labels.names().join(", ");
-            let Some(number) = labels.number(label) else { bail!("expected a label of {}, found `{label}`", names()) };
-            Ok((number, weight))
-        };
-        let weights = match self.class_weights.as_deref() {
-            None => return Ok(None),
-            Some("balanced") => ClassWeights::balanced(classes, labels.len()).map_err(anyhow::Error::from),
-            Some(given) => given
-                .split(',')
-                .map(weight)
-                .collect::<anyhow::Result<Vec<_>>>()
-                .and_then(|weights| Ok(ClassWeights::new(weights)?)),
-        };
-        weights.map(Some).map_err(|e| e.context("--class-weights"))
-    }
 }
 
 /// Settings by name, those of the columns among them.
-fn flags(settings: &Settings) -> Vec<(String, String)> {
+pub fn flags(settings: &Settings) -> Vec<(String, String)> {
     let json = serde_json::to_value(settings).unwrap_or_default();
     let mut flags = Vec::new();
     for (name, value) in json.as_object().into_iter().flatten() {
@@ -132,26 +143,31 @@ mod tests {
 
     #[test]
     fn contradictions_are_found() {
-        let message = |flags: &str| settings(flags).check().unwrap_err().to_string();
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(at("a.tsv"), "").unwrap();
+        std::fs::write(at("b.tsv"), "").unwrap();
+        let problems =
+            |flags: &str| settings(&flags.replace("a.tsv", &at("a.tsv")).replace("b.tsv", &at("b.tsv"))).problems();
+        let message = |flags: &str| problems(flags).join("\n");
         assert!(message("--train a.tsv --valid-part 0 --patience 2").starts_with("--patience needs texts"));
         assert!(message("--valid-part 0.2").contains("made-up"));
         assert!(message("--train a.tsv --valid-part 1").starts_with("--valid-part 1: expected"));
         assert_eq!(message("--layers 0"), "--layers 0: expected at least 1");
         assert!(message("--clip-norm nan").starts_with("--clip-norm NaN"));
-        settings("--train a.tsv --valid b.tsv --patience 2").check().unwrap();
-    }
-
-    #[test]
-    fn class_weights_are_by_label() {
-        let labels = Labels::new(["ham", "spam=x"]).unwrap();
-        let weights = |given: &str| {
-            settings(&format!("--class-weights {given}")).class_weights(&labels, &[0, 0, 0, 1]).map(Option::unwrap)
-        };
-        assert_eq!(weights("spam=x=4").unwrap(), ClassWeights::new([(1, 4.0)]).unwrap());
-        assert_eq!(weights("balanced").unwrap(), ClassWeights::balanced(&[0, 0, 0, 1], 2).unwrap());
-        for (given, why) in [("spam=1", "found `spam`"), ("ham", "found `ham`"), ("ham=-1", "at least 0")] {
-            let message = format!("{:#}", weights(given).unwrap_err());
-            assert!(message.starts_with("--class-weights: ") && message.contains(why), "{message}");
-        }
+        assert_eq!(problems("--train a.tsv --valid b.tsv --patience 2"), [""; 0]);
+        // All of them at once.
+        let many =
+            problems("--train a.tsv --rate 0 --dropout 1 --label-column mood --units 99999999999 --choose-by accuracy");
+        let begin = [
+            "--label-column: TSV",
+            "--rate 0: expected",
+            "--dropout 1:",
+            "--choose-by accuracy:",
+            "--units 99999999999,",
+            "--steps 100 with",
+        ];
+        assert_eq!(many.len(), begin.len(), "{many:?}");
+        assert!(many.iter().zip(begin).all(|(problem, begin)| problem.starts_with(begin)), "{many:?}");
     }
 }
