@@ -28,7 +28,7 @@ fn is_its_formula<B: Backend>(b: &B) {
         let o = logits.sigmoid().unwrap();
         assert_near("probabilities", &numbers(&plain.each(&o, &target).unwrap()), &expected, 4.0 * near);
         // What a model that ends in a sigmoid is trained on has the weights, too.
-        let taken_over = Loss::<B>::before(&plain, Activation::Sigmoid).unwrap().unwrap();
+        let taken_over = Loss::<B>::before(&plain, Activation::Sigmoid).unwrap();
         assert_near("taken over", &numbers(&taken_over.each(&logits, &target).unwrap()), &expected, near);
     }
     // One is none, to the bit; one number is that of each output.
