@@ -7,9 +7,8 @@ use crate::error::Result;
 /// Adamax (Kingma and Ba, 2015, section 7.1): `m = β₁ m + (1-β₁) g`, corrected for its start at 0, `u = max(β₂ u, |g|)`, and
 /// `w -= η m / ((1 - β₁^t) (u + ε))`.
 ///
-/// `u` is the greatest recent gradient of a weight, and forgets it slowly: a step is never longer than about `η`, and a single
-/// great gradient makes the steps after it short. For the rows of an embedding that are rare, and sparse gradients generally,
-/// it is steadier than Adam.
+/// `u` is the greatest recent gradient of a weight, which it forgets slowly: a step is never much longer than `η`, and after a
+/// great gradient steps are short for a while. Keras' documentation recommends it for models with embeddings.
 ///
 /// The defaults are Keras': `η = 0.001`, `β₁ = 0.9`, `β₂ = 0.999`, `ε = 1e-7` outside of the maximum. PyTorch has it inside,
 /// `max(β₂ u, |g| + ε)`: `Adamax::new(0.002).epsilon(Epsilon::Inside(1e-8))`.

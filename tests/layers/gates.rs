@@ -1,6 +1,7 @@
 //! PReLU, GLU, RMS normalisation, frozen statistics: by hand, what they refuse, and NaN in steps that are left out.
 
-use crate::common::near::{assert_near, numbers, tensor, tolerance, variable};
+use crate::common::near::{assert_near, numbers, scattered, tensor, tolerance, variable};
+use elman::gradcheck::{Tolerance, gradcheck};
 use elman::layers::*;
 use elman::loss::{MeanSquaredError, Target};
 use elman::model::Batch;
@@ -76,6 +77,16 @@ fn frozen<B: Backend>(b: &B) {
     // The mean of 2 y n and of 2 y, times the rate.
     assert_near("gamma", &[numbers_of(&model, "gamma")[0] - 1.0], &[-1.0], tolerance::<B>());
     assert_near("beta", &numbers_of(&model, "beta"), &[-0.4], tolerance::<B>());
+}
+
+/// The harness holds all gradients against finite differences, the statistics' too, which have none.
+#[test]
+fn frozen_statistics_let_the_gradient_through() {
+    let b = Reference::<f64>::new();
+    let network = Sequential::new().add(BatchNorm::new().gamma(Weight::new(Init::Constant(3.0))).frozen_statistics());
+    let model = network.build(&b, Spec::dense(&[2]), 0).unwrap();
+    let x = (scattered(6, 2), vec![3, 2]);
+    gradcheck(&b, &[x], Tolerance::default(), |x| model.forward(x[0].clone(), TRAINING())).unwrap();
 }
 
 #[test]
