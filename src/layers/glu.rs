@@ -33,7 +33,7 @@ impl<B: Backend> Layer<B> for Glu {
 
     fn build(&self, input: &Spec, _: &mut Scope<'_, B>) -> Result<Built<B>> {
         let features = input.features()?;
-        if features % 2 != 0 {
+        if !features.is_multiple_of(2) {
             return Err(Error::invalid("input", "an even number of features, of which half are gates", features));
         }
         Ok(Built::new(GluModule, input.numbers()?.with_features(features / 2)))

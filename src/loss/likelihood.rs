@@ -190,7 +190,7 @@ impl<B: Backend> Loss<B> for GaussianNll {
             return Err(Error::invalid("gaussian_nll: epsilon", "a finite number above 0", self.epsilon));
         }
         let shape = prediction.shape();
-        if shape.rank() == 0 || shape.last() == 0 || shape.last() % 2 != 0 {
+        if shape.rank() == 0 || shape.last() == 0 || !shape.last().is_multiple_of(2) {
             let expected = "predictions [.., 2 d]: d means and as many variances";
             return Err(Error::invalid("gaussian_nll", expected, format!("shape {shape}")));
         }

@@ -311,8 +311,8 @@ fn a_gaussian_likelihood_is_fitted() {
     let b = Double::new();
     let sides: Vec<f32> = (0..40).map(|i| if i % 2 == 0 { -1.0 } else { 1.0 }).collect();
     // Around 1 + 2 x, off by ±0.5 on the left and ±1.5 on the right.
-    let off = |i: usize| if (i / 2) % 2 == 0 { 1.0 } else { -1.0 } * if i % 2 == 0 { 0.5 } else { 1.5 };
-    let targets = (0..40).map(|i| 1.0 + 2.0 * sides[i] + off(i)).collect();
+    let off = [0.5, 1.5, -0.5, -1.5];
+    let targets = (0..40).map(|i| 1.0 + 2.0 * sides[i] + off[i % 4]).collect();
     let rows: Vec<[f32; 1]> = sides.iter().map(|&x| [x]).collect();
     let data = Dataset::new(Inputs::rows(&rows).unwrap(), Targets::values(targets, &[1]).unwrap()).unwrap();
     let mut model = Sequential::new().add(Dense::new(2)).build(&b, Spec::dense(&[1]), 0).unwrap();
