@@ -2,6 +2,7 @@
 
 use super::layer_norm::check_epsilon;
 use super::{Built, Layer, Mask, Module, Pass, Scope, Spec, Value, Weight};
+use crate::activation::Activation;
 use crate::backend::{Backend, Map, Zip};
 use crate::error::{Error, Result};
 use crate::init::Init;
@@ -157,5 +158,10 @@ impl<B: Backend> Module<B> for BatchNormModule {
         let factor = variance.affine(1.0, self.epsilon)?.sqrt()?.recip()?.mul(&pass.param(self.gamma))?;
         let y = x.sub(&mean)?.mul(&factor)?.add(&pass.param(self.beta))?;
         Ok(Value::from(y).with_mask(mask))
+    }
+
+    // Numbers of any size and either sign.
+    fn last_activation(&self, _: Option<Activation>) -> Option<Activation> {
+        Some(Activation::Linear)
     }
 }

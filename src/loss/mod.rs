@@ -20,12 +20,14 @@
 mod binary;
 mod categorical;
 mod hinge;
+mod outputs;
 mod regression;
 mod target;
 
 pub use binary::BinaryCrossEntropy;
 pub use categorical::{CategoricalCrossEntropy, SparseCategoricalCrossEntropy};
 pub use hinge::{CategoricalHinge, Hinge, SquaredHinge};
+pub use outputs::{Outputs, Scale};
 pub use regression::{Huber, MeanAbsoluteError, MeanSquaredError};
 pub use target::Target;
 
@@ -54,10 +56,21 @@ pub trait Loss<B: Backend>: Debug + Send + Sync {
         None
     }
 
-    /// The same loss on what feeds `last`, the model's last activation, where that is the stable form. Errors when the
-    /// loss and the activation contradict each other.
-    fn before(&self, _last: Activation) -> Result<Option<Box<dyn Loss<B>>>> {
-        Ok(None)
+    /// What it takes the model's numbers for. A model whose last activation is known not to give such numbers is refused
+    /// ([`Outputs::check_last`]); metrics decide by it. Not known, unless a loss says so: then nothing is refused.
+    fn outputs(&self) -> Outputs {
+        Outputs::Unknown
+    }
+
+    /// Errors when it cannot be taken of a row of targets that are numbers, saying what to do. `fit` and `evaluate` ask it of
+    /// all data before the first batch. All are right, unless a loss says so.
+    fn check_row(&self, _targets: &[f32]) -> Result<()> {
+        Ok(())
+    }
+
+    /// The same loss on what feeds `last`, the model's last activation, where that is the stable form.
+    fn before(&self, _last: Activation) -> Option<Box<dyn Loss<B>>> {
+        None
     }
 }
 
@@ -125,19 +138,37 @@ fn mean_of_row<B: Backend>(elementwise: Tensor<B>) -> Result<Tensor<B>> {
     }
 }
 
-/// The loss wants another kind of numbers than the model's last activation gives.
-fn mismatch(name: &str, last: Activation) -> Error {
-    let expected = match last {
-        Activation::LogSoftmax => "probabilities, so a model that ends in softmax (or the loss from logits)",
-        _ => "logits, so a model that ends in a linear layer (or the loss on probabilities)",
-    };
-    Error::invalid(name, expected, format!("a model that ends in {last}"))
-}
-
 /// Smoothing is a part: all of the target would be none of it left.
 fn check_smoothing(smoothing: f64) -> Result<()> {
     if (0.0..1.0).contains(&smoothing) {
         return Ok(());
     }
     Err(Error::invalid("label smoothing", "a number in [0, 1)", smoothing))
+}
+
+/// Of a single output each class would be certain, and the loss 0 whatever the model gives.
+fn several_classes<B: Backend>(loss: &str, prediction: &Tensor<B>) -> Result<()> {
+    if prediction.shape().rank() == 0 || prediction.shape().last() != 1 {
+        return Ok(());
+    }
+    let expected = "an output for each class, at least 2 (or a single one with sigmoid and binary cross-entropy)";
+    Err(Error::invalid(loss, expected, "1 output"))
+}
+
+/// A row of targets must share out one class among the classes: none negative, and a sum of 1 within
+/// [`TOLERANCE`](outputs::TOLERANCE).
+fn check_distribution(loss: &str, targets: &[f32]) -> Result<()> {
+    if let Some(negative) = targets.iter().find(|&&t| t < 0.0) {
+        return Err(Error::invalid(
+            loss,
+            "targets that are probabilities, none negative (one-hot rows are 0 and 1)",
+            negative,
+        ));
+    }
+    let sum: f64 = targets.iter().copied().map(f64::from).sum();
+    if (sum - 1.0).abs() <= outputs::TOLERANCE {
+        return Ok(());
+    }
+    let expected = "targets of a row that sum to 1 (for several labels a row: sigmoid and binary cross-entropy)";
+    Err(Error::invalid(loss, expected, format!("a row that sums to {sum}")))
 }

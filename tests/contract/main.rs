@@ -20,6 +20,7 @@ mod recurrent;
 mod reduce;
 mod rows;
 mod sharing;
+mod tails;
 mod transfer;
 mod update;
 mod views;
@@ -62,6 +63,9 @@ macro_rules! contract {
                     bag_linear_is_the_dense_product, activations_are_their_defaults, activations_are_their_definitions,
                     softmaxes_are_their_defaults, softmax_of_extremes_is_finite, dropout_is_its_default,
                     dropout_follows_the_key
+                }
+                tails {
+                    values_and_slopes_hold_in_the_tails, the_greatest_numbers_are_finite, kinks_have_the_documented_slope
                 }
                 loss {
                     sparse_cross_entropy_is_its_default, cross_entropy_is_its_default,

@@ -86,7 +86,7 @@ impl Network {
     }
 }
 
-const ACTIVATIONS: [Activation; 15] = [
+const ACTIVATIONS: [Activation; 22] = [
     Activation::Linear,
     Activation::Sigmoid,
     Activation::HardSigmoid,
@@ -100,6 +100,13 @@ const ACTIVATIONS: [Activation; 15] = [
     Activation::GeluTanh,
     Activation::Silu,
     Activation::Softplus,
+    Activation::Selu,
+    Activation::Celu(0.7),
+    Activation::Mish,
+    Activation::HardSwish,
+    Activation::Softsign,
+    Activation::Relu6,
+    Activation::LogSigmoid,
     Activation::Softmax,
     Activation::LogSoftmax,
 ];

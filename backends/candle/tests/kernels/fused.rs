@@ -85,6 +85,13 @@ fn activations_agree() {
         A::GeluTanh,
         A::Silu,
         A::Softplus,
+        A::Selu,
+        A::Celu(0.7),
+        A::Mish,
+        A::HardSwish,
+        A::Softsign,
+        A::Relu6,
+        A::LogSigmoid,
         A::Softmax,
         A::LogSoftmax,
     ] {
