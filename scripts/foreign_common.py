@@ -13,6 +13,7 @@ import safetensors
 import torch
 from safetensors.numpy import save_file
 
+torch.set_num_threads(1)  # small products, and sums in one order
 FOLDER = Path(__file__).resolve().parent.parent / "tests" / "foreign"
 SEED = 20240607
 CHECK = 1e-9  # how closely a second run must agree with the files, in double precision
