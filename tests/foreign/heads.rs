@@ -1,70 +1,74 @@
-//! Attention of several heads, as PyTorch's module has it: self-attention by the library's layer.
+//! Attention of several heads, as PyTorch's module has it, made of the library's parts: its own layer attends to its own input
+//! only.
 
-use crate::compare::{gradient, near, near_beside, numbers, param, set, tensor, variable};
+use crate::compare::{gradient, near, near_beside, numbers, tensor, variable};
 use crate::suite::{Case, Numbers};
 use anyhow::{Result, ensure};
-use elman::layers::{Mask, Mode, MultiHeadAttention, Sequential, Value};
-use elman::random::Key;
-use elman::{Backend, Spec};
-
-/// The parts of a projection: from `in_proj_weight [3 e, e]` the rows of one, transposed.
-const PARTS: [&str; 3] = ["query", "key", "value"];
+use elman::backend::Attention;
+use elman::{Backend, Tensor};
 
 pub(crate) fn torch<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
     let (width, heads) = (case.count("embed_dim")?, case.count("num_heads")?);
-    ensure!(!case.is("add_bias_kv") && !case.is("add_zero_attn"), "keys and values that are added");
-    ensure!(case.find("in.attn_mask").is_none(), "a mask of pairs");
-    let first_batch = case.is("batch_first");
-    let batched = |numbers: &Numbers| match numbers.shape.len() {
-        2 => numbers.reshaped(&[1, numbers.shape[0], numbers.shape[1]]),
-        _ if first_batch => numbers.clone(),
-        _ => numbers.permuted(&[1, 0, 2]),
+    let inputs = ["in.query", "in.key", "in.value"];
+    // Single sequences all of them: `[time, width]`.
+    let single = |what: &str| -> Result<Numbers> {
+        let numbers = case.tensor(what)?;
+        ensure!(numbers.shape.len() == 2, "several sequences");
+        Ok(numbers)
     };
-    let [query, key, value] = ["query", "key", "value"].map(|what| case.tensor(&format!("in.{what}")));
-    let (query, key, value) = (batched(&query?), batched(&key?), batched(&value?));
-    ensure!(query == key && key == value, "attention to another sequence");
-    let x = variable(b, &query)?;
-    let layer = MultiHeadAttention::new(heads, width / heads);
-    let layer = if case.is("bias") { layer } else { layer.without_bias() };
-    let mut model = Sequential::new().add_named("heads", layer).build(b, Spec::dense(&query.shape[1..]), 0)?;
-    let third = |numbers: &Numbers, part: usize| {
-        let size = numbers.data.len() / 3;
-        let shape: &[usize] = if numbers.shape.len() == 2 { &[width, width] } else { &[width] };
-        let numbers = Numbers::new(numbers.data[part * size..][..size].to_vec(), shape);
-        if shape.len() == 2 { numbers.permuted(&[1, 0]) } else { numbers }
+    let x = inputs.iter().map(|what| variable(b, &single(what)?)).collect::<Result<Vec<_>>>()?;
+    let w = variable(b, &case.tensor("param.in_proj_weight")?)?;
+    let bias = case.find("param.in_proj_bias").map(|bias| variable(b, &bias)).transpose()?;
+    let part = |i: usize| -> Result<Tensor<B>> {
+        let w = w.slice(0, i * width, width)?.transpose()?;
+        let bias = bias.as_ref().map(|bias| bias.slice(0, i * width, width)).transpose()?;
+        Ok(x[i].linear(&w, bias.as_ref())?)
     };
-    let names = |front: &str| -> Result<Vec<(String, Numbers)>> {
-        let mut all = Vec::new();
-        for (i, part) in PARTS.iter().enumerate() {
-            all.push((format!("heads.{part}.kernel"), third(&case.tensor(&format!("{front}in_proj_weight"))?, i)));
-            if let Some(bias) = case.find(&format!("{front}in_proj_bias")) {
-                all.push((format!("heads.{part}.bias"), third(&bias, i)));
-            }
-        }
-        let out = case.tensor(&format!("{front}out_proj.weight"))?.permuted(&[1, 0]);
-        all.push(("heads.attention_output.kernel".into(), out));
-        all.extend(case.find(&format!("{front}out_proj.bias")).map(|bias| ("heads.attention_output.bias".into(), bias)));
-        Ok(all)
-    };
-    for (name, numbers) in names("param.")? {
-        set(b, &mut model, &name, &numbers)?;
+    let (query, mut key, mut value) = (part(0)?, part(1)?, part(2)?);
+
+    // Which keys are hidden: their own mask, and that of pairs, which is the same for all queries here.
+    let keys = key.shape()[0];
+    let mut shown = vec![1.0; keys];
+    let mut hide = |mask: &[f64]| shown.iter_mut().zip(mask).for_each(|(shown, hidden)| *shown *= 1.0 - hidden);
+    if let Some(mask) = case.find("in.key_padding_mask") {
+        hide(&mask.data);
     }
-    let mask = case.find("in.key_padding_mask").map(|mask| {
-        let flags: Vec<bool> = mask.data.iter().map(|&hidden| hidden == 0.0).collect();
-        Mask::new(b, &flags, query.shape[1])
-    });
-    let y = model.forward(Value::from(x.clone()).with_mask(mask.transpose()?), Mode::Training(Key::new(1)))?;
-    near::<B>("out.0", &numbers(&y)?, &batched(&case.tensor("out.0")?))?;
-    ensure!(case.find("above.out.1").is_none(), "the weights of attention come out too");
-    let gradients = y.backward_from(tensor(b, &batched(&case.tensor("above.out.0")?))?.value().clone())?;
+    if let Some(mask) = case.find("in.attn_mask") {
+        ensure!(mask.data.chunks(keys).all(|row| row == &mask.data[..keys]), "a mask of pairs");
+        hide(&mask.data[..keys]);
+    }
+    // A key and a value that are learned, and a pair of zeros.
+    let learned = ["param.bias_k", "param.bias_v"].map(|what| case.find(what).map(|numbers| variable(b, &numbers.reshaped(&[1, width]))));
+    let [bias_k, bias_v] = learned.map(Option::transpose);
+    let (bias_k, bias_v) = (bias_k?, bias_v?);
+    if let (Some(bias_k), Some(bias_v)) = (&bias_k, &bias_v) {
+        (key, value) = (Tensor::concat(&[&key, bias_k], 0)?, Tensor::concat(&[&value, bias_v], 0)?);
+    }
+    if case.is("add_zero_attn") {
+        let zero = Tensor::full(b, &[1, width], 0.0)?;
+        (key, value) = (Tensor::concat(&[&key, &zero], 0)?, Tensor::concat(&[&value, &zero], 0)?);
+    }
+    shown.resize(key.shape()[0], 1.0);
+
+    let split = |x: &Tensor<B>| x.reshape(&[1, x.shape()[0], heads, width / heads])?.permute(&[0, 2, 1, 3]);
+    let mask = tensor(b, &Numbers::new(shown, &[1, key.shape()[0]]))?.value().clone();
+    let scale = 1.0 / ((width / heads) as f64).sqrt();
+    let how = Attention { mask: Some(mask), scale, causal: false, dropout: None };
+    let y = split(&query)?.attention(&split(&key)?, &split(&value)?, how)?.permute(&[0, 2, 1, 3])?;
+    let out = variable(b, &case.tensor("param.out_proj.weight")?)?;
+    let out_bias = case.find("param.out_proj.bias").map(|bias| variable(b, &bias)).transpose()?;
+    let y = y.reshape(&[query.shape()[0], width])?.linear(&out.transpose()?, out_bias.as_ref())?;
+
+    near::<B>("out.0", &numbers(&y)?, &case.tensor("out.0")?)?;
+    case.pass_over("out.1", "the library's attention gives no weights out");
+    let gradients = y.backward_from(tensor(b, &case.tensor("above.out.0")?)?.value().clone())?;
     let greatest = case.greatest_gradient();
-    for (name, expected) in names("grad.param.")? {
-        near_beside::<B>(&name, &gradient(&gradients, param(&model, &name)?)?, &expected.reshaped(&expected.shape), greatest)?;
+    let optional = [("in_proj_bias", &bias), ("bias_k", &bias_k), ("bias_v", &bias_v), ("out_proj.bias", &out_bias)];
+    let optional = optional.iter().filter_map(|(name, of)| Some((format!("grad.param.{name}"), of.as_ref()?)));
+    let inputs = inputs.iter().zip(&x).map(|(name, of)| (format!("grad.{name}"), of));
+    let weights = [("grad.param.in_proj_weight".to_string(), &w), ("grad.param.out_proj.weight".to_string(), &out)];
+    for (name, of) in inputs.chain(weights).chain(optional) {
+        near_beside::<B>(&name, &gradient(&gradients, of)?, &case.tensor(&name)?, greatest)?;
     }
-    // The same sequence was given three times.
-    let mut sum = batched(&case.tensor("grad.in.query")?);
-    for what in ["grad.in.key", "grad.in.value"] {
-        sum = crate::torch_recurrent::sum(&sum, &batched(&case.tensor(what)?));
-    }
-    near_beside::<B>("grad.in.query", &gradient(&gradients, &x)?, &sum, greatest)
+    Ok(())
 }

@@ -32,3 +32,7 @@ pub(crate) fn onnx_norm<B: Backend>(_: &B, _: &Case<'_>, name: &str) -> Result<(
 pub(crate) fn onnx_nll<B: Backend>(_: &B, _: &Case<'_>, _: &Tensor<B>, _: &crate::cross_entropy::CrossEntropy<'_>) -> Result<()> {
     bail!("no negative log-likelihood")
 }
+
+pub(crate) fn keras_loss<B: Backend>(_: &Case<'_>, name: &str) -> Result<Box<dyn elman::loss::Loss<B>>> {
+    bail!("no loss {name}")
+}

@@ -159,6 +159,10 @@ impl<'a> Case<'a> {
         &self.told.kind
     }
 
+    pub(crate) fn suite(&self) -> &str {
+        &self.suite.name
+    }
+
     /// A tensor, if the case has it.
     pub(crate) fn find(&self, what: &str) -> Option<Numbers> {
         self.asked.borrow_mut().insert(what.to_string());
