@@ -2,7 +2,7 @@
 
 use crate::backend::{Backend, Map, Zip, check, op};
 use crate::element::Element;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::shape::Shape;
 use std::fmt;
 
@@ -104,6 +104,20 @@ impl Activation {
     /// Whether it is a sigmoid, hard or not: each output by itself from 0 to 1.
     pub fn is_sigmoid(self) -> bool {
         matches!(self, Activation::Sigmoid | Activation::HardSigmoid | Activation::HardSigmoidKeras1)
+    }
+
+    /// Errors for a parameter that no function has: one that is not finite, an `α` of a CELU that is not above 0. Layers ask when
+    /// they are built.
+    pub fn check(self) -> Result<()> {
+        match self {
+            Activation::LeakyRelu(x) | Activation::Elu(x) if !x.is_finite() => {
+                Err(Error::invalid("activation", format!("{self} with a finite number"), x))
+            }
+            Activation::Celu(x) if !(x.is_finite() && x > 0.0) => {
+                Err(Error::invalid("activation", "celu with a finite number above 0", x))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The value at one element, for elementwise functions (the softmaxes give `x` back).

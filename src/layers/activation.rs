@@ -33,8 +33,10 @@ impl<B: Backend> Module<B> for Activation {
 }
 
 impl Activation {
-    /// Errors for a softmax of outputs of which there is only one: it is 1 whatever goes in, and nothing is learned.
+    /// Errors for a softmax of outputs of which there is only one: it is 1 whatever goes in, and nothing is learned. Those of
+    /// [`Activation::check`].
     pub(super) fn check_units(self, outputs: &Spec) -> Result<()> {
+        self.check()?;
         if self.is_elementwise() || !matches!(outputs.features(), Ok(1)) {
             return Ok(());
         }

@@ -18,6 +18,9 @@ use crate::tensor::Tensor;
 /// in both places, as in Keras. A batch in which nothing counts leaves the averages as they are. Steps that are left out are
 /// themselves normalised like the others, as in Keras, so that they must hold numbers (not NaN) in training.
 ///
+/// To tune a network that was trained elsewhere, in batches too small or texts too few for statistics of their own, build it
+/// with [`BatchNorm::frozen_statistics`] and load its weights.
+///
 /// Defaults as in Keras: momentum `m = 0.99`, `ε = 1e-3`, `γ` ones, `β` zeros. Parameters: `gamma [features]`,
 /// `beta [features]`; state: `moving_mean [features]`, `moving_variance [features]`, at first 0 and 1.
 ///
@@ -28,6 +31,7 @@ pub struct BatchNorm {
     epsilon: f64,
     gamma: Weight,
     beta: Weight,
+    frozen: bool,
 }
 
 impl Default for BatchNorm {
@@ -39,7 +43,7 @@ impl Default for BatchNorm {
 impl BatchNorm {
     /// With Keras' defaults.
     pub fn new() -> Self {
-        BatchNorm { momentum: 0.99, epsilon: 1e-3, gamma: Weight::ones(), beta: Weight::zeros() }
+        BatchNorm { momentum: 0.99, epsilon: 1e-3, gamma: Weight::ones(), beta: Weight::zeros(), frozen: false }
     }
 
     /// What part of the running averages stays at each step, from 0 to 1. (PyTorch's momentum is one minus this.)
@@ -61,6 +65,13 @@ impl BatchNorm {
     pub fn beta(self, beta: Weight) -> Self {
         BatchNorm { beta, ..self }
     }
+
+    /// Uses the moving statistics in training as in evaluation, and leaves them as they are: the layer is then an affine map
+    /// of each feature. `γ` and `β` are trained all the same, unless they are frozen too; with both it is what Keras does
+    /// for `trainable = False` (in PyTorch `eval()`).
+    pub fn frozen_statistics(self) -> Self {
+        BatchNorm { frozen: true, ..self }
+    }
 }
 
 impl<B: Backend> Layer<B> for BatchNorm {
@@ -78,8 +89,8 @@ impl<B: Backend> Layer<B> for BatchNorm {
         let beta = scope.param("beta", shape, &self.beta)?;
         let moving_mean = scope.state("moving_mean", shape, Init::Zeros)?;
         let moving_variance = scope.state("moving_variance", shape, Init::Ones)?;
-        let (momentum, epsilon) = (self.momentum, self.epsilon);
-        let module = BatchNormModule { momentum, epsilon, gamma, beta, moving_mean, moving_variance };
+        let (momentum, epsilon, frozen) = (self.momentum, self.epsilon, self.frozen);
+        let module = BatchNormModule { momentum, epsilon, gamma, beta, moving_mean, moving_variance, frozen };
         Ok(Built::new(module, input.numbers()?))
     }
 }
@@ -92,6 +103,7 @@ struct BatchNormModule {
     beta: ParamId,
     moving_mean: ParamId,
     moving_variance: ParamId,
+    frozen: bool,
 }
 
 /// What is counted in a batch, as single numbers on the device.
@@ -150,7 +162,7 @@ impl<B: Backend> Module<B> for BatchNormModule {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
         let (value, mask) = input.split();
         let x = value.tensor(pass)?;
-        let [mean, variance] = if pass.is_training() {
+        let [mean, variance] = if pass.is_training() && !self.frozen {
             self.of_batch(&x, mask.as_ref(), pass)?
         } else {
             [pass.param(self.moving_mean), pass.param(self.moving_variance)]

@@ -4,6 +4,19 @@
 //! cross-entropy for classes ([`SparseCategoricalCrossEntropy`] with labels, [`BinaryCrossEntropy`] for two), a hinge
 //! with a linear last layer for margins, [`MeanSquaredError`] with a linear last layer for regression.
 //!
+//! | last layer | targets | losses |
+//! | --- | --- | --- |
+//! | softmax | labels | [`SparseCategoricalCrossEntropy`] |
+//! | softmax | distributions | [`CategoricalCrossEntropy`], [`KlDivergence`] |
+//! | log-softmax | labels | [`NegativeLogLikelihood`] |
+//! | sigmoid | 0 and 1 | [`BinaryCrossEntropy`] |
+//! | linear | labels, -1 and 1 | [`MultiMargin`], [`CategoricalHinge`], [`Hinge`], [`SquaredHinge`] |
+//! | linear | numbers | [`MeanSquaredError`], [`MeanAbsoluteError`], [`Huber`], [`LogCosh`], [`CosineSimilarity`] |
+//! | linear | numbers, with how sure the model is of each | [`GaussianNll`] |
+//! | linear, softplus | counts | [`Poisson`] |
+//!
+//! [`WeightedMean`] divides any of them by the sum of the weights.
+//!
 //! ```
 //! use elman::loss::{self, SparseCategoricalCrossEntropy, Target};
 //! use elman::Tensor;
@@ -19,20 +32,30 @@
 
 mod binary;
 mod categorical;
+mod divergence;
 mod hinge;
+mod likelihood;
+mod margin;
 mod outputs;
 mod regression;
+mod similarity;
 mod target;
+mod weighted;
 
 pub use binary::BinaryCrossEntropy;
 pub use categorical::{CategoricalCrossEntropy, SparseCategoricalCrossEntropy};
+pub use divergence::KlDivergence;
 pub use hinge::{CategoricalHinge, Hinge, SquaredHinge};
+pub use likelihood::{GaussianNll, NegativeLogLikelihood, Poisson};
+pub use margin::MultiMargin;
 pub use outputs::{Outputs, Scale};
 pub use regression::{Huber, MeanAbsoluteError, MeanSquaredError};
+pub use similarity::{CosineSimilarity, LogCosh};
 pub use target::Target;
+pub use weighted::WeightedMean;
 
 use crate::activation::Activation;
-use crate::backend::Backend;
+use crate::backend::{Backend, Zip};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::layers::Mask;
@@ -41,6 +64,17 @@ use std::fmt::Debug;
 
 /// Keras' smallest probability: those given are held in `[1e-7, 1 - 1e-7]`, so that their logarithm is finite.
 const EPSILON: f64 = 1e-7;
+
+/// What the weighted sum of a loss' values is divided by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reduction {
+    /// The number of rows, or of steps, that count: Keras' `sum_over_batch_size`.
+    #[default]
+    Rows,
+    /// The sum of the weights of those: PyTorch's mean with class weights. See [`WeightedMean`].
+    Weights,
+}
 
 /// A measure of how wrong predictions are, differentiable in them.
 pub trait Loss<B: Backend>: Debug + Send + Sync {
@@ -54,6 +88,11 @@ pub trait Loss<B: Backend>: Debug + Send + Sync {
     /// A class whose rows count nothing.
     fn ignored(&self) -> Option<u32> {
         None
+    }
+
+    /// What [`mean`] divides by.
+    fn reduction(&self) -> Reduction {
+        Reduction::Rows
     }
 
     /// What it takes the model's numbers for. A model whose last activation is known not to give such numbers is refused
@@ -75,8 +114,8 @@ pub trait Loss<B: Backend>: Debug + Send + Sync {
 }
 
 /// `Σ w loss / rows`: the mean over all rows that are not ignored, as Keras' `sum_over_batch_size`: it is divided by
-/// their number, not by their weight. Weights are one a sample, for all rows of it, or one a row. A batch whose every
-/// row is ignored gives 0 and not NaN. Errors when the number of weights is another.
+/// their number, not by their weight (unless the loss is a [`WeightedMean`]). Weights are one a sample, for all rows of it, or
+/// one a row. A batch whose every row is ignored gives 0 and not NaN. Errors when the number of weights is another.
 pub fn mean<B: Backend>(
     loss: &dyn Loss<B>,
     prediction: &Tensor<B>,
@@ -118,16 +157,25 @@ pub fn masked_mean<B: Backend>(
     let upload = |weight: &dyn Fn(usize) -> f64| {
         Tensor::new(b, (0..rows).map(|row| B::Elem::from_f64(weight(row))).collect(), &each.shape())
     };
+    let by_weight = loss.reduction() == Reduction::Weights;
     let weights = upload(&weight)?;
     let Some(mask) = mask else {
-        return each.mul(&weights)?.sum()?.affine(1.0 / counted.max(1) as f64, 0.0);
+        let total = if by_weight { (0..rows).map(weight).sum() } else { counted as f64 };
+        // The total of weights that are all 0 is not divided by.
+        return each.mul(&weights)?.sum()?.affine(if total == 0.0 { 0.0 } else { 1.0 / total }, 0.0);
     };
     mask.check(b, each.shape())?;
     // What is computed of padding may be anything, NaN too; it is left out before it is weighed.
     let there = mask.tensor(b);
     let zero = Tensor::full(b, &[], 0.0)?;
+    let sum = each.select(&there, &zero)?.mul(&weights)?.sum()?;
+    if by_weight {
+        let total = weights.mul(&there)?.sum()?;
+        let none = Tensor::constant(b, b.zip(Zip::Equal, total.value(), zero.value())?);
+        return sum.div(&Tensor::full(b, &[], 1.0)?.select(&none, &total)?);
+    }
     let counted = upload(&|row| f64::from(u8::from(!ignored(row))))?.mul(&there)?.sum()?;
-    each.select(&there, &zero)?.mul(&weights)?.sum()?.div(&counted.clamp(1.0, f64::INFINITY)?)
+    sum.div(&counted.clamp(1.0, f64::INFINITY)?)
 }
 
 /// The mean over a row's outputs.

@@ -37,9 +37,10 @@ pub enum Outputs {
 }
 
 /// The scale of a model's numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scale {
     /// From 0 to 1; 1/2 is the border of yes and no.
+    #[default]
     Probabilities,
     /// Any number, with 0 as the border of yes and no: logits, and the margins of a hinge.
     Logits,
@@ -75,7 +76,7 @@ impl Outputs {
     /// assert!(error.to_string().starts_with("cross-entropy: expected probabilities of the classes, so a model that ends in softmax"));
     /// ```
     pub fn check_last(self, loss: &str, last: Activation) -> Result<()> {
-        use Activation::{LogSoftmax, Relu, Softmax, Softplus};
+        use Activation::{LogSigmoid, LogSoftmax, Relu, Relu6, Softmax, Softplus};
         let sigmoid = last.is_sigmoid();
         let fits = match self {
             Outputs::Unknown => true,
@@ -85,7 +86,9 @@ impl Outputs {
             Outputs::Class(Scale::LogProbabilities) => last == LogSoftmax,
             Outputs::Labels(Scale::Probabilities) => sigmoid || last == Softmax,
             // What is never on one side of 0 always says yes, or always no.
-            Outputs::Labels(Scale::Logits) => !(sigmoid || matches!(last, Softmax | LogSoftmax | Relu | Softplus)),
+            Outputs::Labels(Scale::Logits) => {
+                !(sigmoid || matches!(last, Softmax | LogSoftmax | Relu | Relu6 | Softplus | LogSigmoid))
+            }
             Outputs::Labels(Scale::LogProbabilities) => last == LogSoftmax,
         };
         if fits { Ok(()) } else { Err(Error::invalid(loss, self, format!("a model that ends in {last}"))) }

@@ -4,9 +4,11 @@
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;
+mod others;
 mod pos_weight;
 mod refused;
 mod rows;
+mod weighted;
 
 use cases::*;
 use common::near::{assert_near, is_double, numbers, scattered, tensor, variable};
