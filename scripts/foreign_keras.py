@@ -241,7 +241,8 @@ def layer_case(name, cls, config, given, flags):
     outputs = dict(places_of("out", output))
     tensors = {key: value.detach() if isinstance(value, torch.Tensor) else value for key, value in places.items()}
     tensors |= {f"mask.{i}": value for i, value in masks.items()}
-    names = [v.path.split("/", 1)[1] if "/" in v.path else v.path for v in layer.weights]
+    names = [v.path for v in layer.weights]
+    assert len(set(names)) == len(names), names
     tensors |= {f"weight.{what}": value for what, value in zip(names, weights)}
     tensors |= {key: value.detach() for key, value in outputs.items()}
     rng = rng_for(name)

@@ -140,6 +140,7 @@ FLAGS = {"foreach", "fused", "capturable", "differentiable"}  # how, not what
 
 def optimizers():
     suite = Suite("torch_optimizers")
+    torch.set_default_dtype(torch.float64)  # of NAdam's running product of momenta
     for info in sorted(optim_db, key=lambda info: info.optim_cls.__name__):
         optimizer_name = info.optim_cls.__name__
         for number, item in enumerate(info.optim_inputs_func(device="cpu")):
@@ -167,4 +168,5 @@ def optimizers():
             tensors = {f"{what}_{key}": value for what in shapes for key, value in
                        [("initial", initial[what]), ("gradients", gradients[what]), ("steps", np.stack(steps[what]))]}
             suite.add(name, "optimizer", TORCH, {"optimizer": optimizer_name} | plain(options), tensors, label)
+    torch.set_default_dtype(torch.float32)
     return suite

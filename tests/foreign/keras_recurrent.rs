@@ -14,15 +14,17 @@ pub(crate) fn check<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
     let config = case.option("config");
     let layer = if both { &config["layer"]["config"] } else { config };
     let class = if both { config["layer"]["class_name"].as_str() } else { config_class(case) };
-    for option in ["zero_output_for_mask", "stateful"] {
-        ensure!(layer[option] != true, "{option}");
-    }
+    let masked = case.find("in.mask").or_else(|| case.find("mask.0")).is_some();
+    ensure!(!masked || layer["zero_output_for_mask"] != true, "zeros for masked steps");
+    ensure!(layer["stateful"] != true, "states of calls before");
     let merge = match (both, config["merge_mode"].as_str()) {
         (false, _) => None,
         (true, Some("concat")) => Some(Merge::Concat),
         (true, Some("sum")) => Some(Merge::Sum),
         (true, Some("mul")) => Some(Merge::Mul),
         (true, Some("ave")) => Some(Merge::Average),
+        // One beside the other.
+        (true, None) => Some(Merge::Concat),
         (true, other) => bail!("merge {other:?}"),
     };
     let units = layer["units"].as_u64().context("units")? as usize;
@@ -125,6 +127,17 @@ fn run<B: Backend, C: CellKind>(b: &B, case: &Case<'_>, config: &Value, merge: O
         _ => numbers,
     };
     let out = |front: &str| -> Result<(Numbers, Vec<Numbers>)> {
+        if directions == 2 && case.option("config")["merge_mode"].is_null() {
+            ensure!(!states, "outputs and states of two directions");
+            let [a, b] = [case.tensor(&format!("{front}out.0"))?, case.tensor(&format!("{front}out.1"))?];
+            let side_by_side = a.data.chunks(units).zip(b.data.chunks(units)).flat_map(|(a, b)| [a, b].concat());
+            let outputs = Numbers::new(side_by_side.collect(), &[&a.shape[..a.shape.len() - 1], &[2 * units]].concat());
+            let none = (0..count * directions).map(|i| match front.is_empty() {
+                true => ran.states[i].clone(),
+                false => Numbers::new(vec![0.0; batch * units], &[batch, units]),
+            });
+            return Ok((outputs, none.collect()));
+        }
         let outputs = if states { format!("{front}out.0") } else { format!("{front}out") };
         let last = (0..count * directions).map(|i| match states {
             true => case.tensor(&format!("{front}out.{}", i + 1)),

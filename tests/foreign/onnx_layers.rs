@@ -5,12 +5,13 @@ use crate::cross_entropy::{Aim, CrossEntropy};
 use crate::onnx_ops::{attribute, axis, number};
 use crate::recurrent::{Network, Weights};
 use crate::suite::{Case, Numbers};
+use crate::torch_likelihoods::of_labels;
 use crate::torch_losses::by_rows;
 use crate::torch_recurrent::{by_gate, sum};
 use anyhow::{Result, bail, ensure};
 use elman::backend::Attention;
 use elman::layers::rnn::{CellKind, Rnn};
-use elman::layers::{BatchNorm, Elman, Gru, LayerNorm, Lstm, Merge, Mode, Sequential};
+use elman::layers::{BatchNorm, Elman, Gru, LayerNorm, Lstm, Merge, Mode, RmsNorm, Sequential};
 use elman::{Backend, Spec};
 
 pub(crate) fn recurrent<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
@@ -38,7 +39,8 @@ fn run<B: Backend, C: CellKind>(b: &B, case: &Case<'_>, layer: Rnn<C>, gates: &[
     let (directions, units) = (w.shape[0], r.shape[2]);
     let part = |numbers: &Numbers, at: usize| {
         let size = numbers.data.len() / numbers.shape[0];
-        Numbers::new(numbers.data[at * size..][..size].to_vec(), &numbers.shape[1..])
+        let part = Numbers::new(numbers.data[at * size..][..size].to_vec(), &numbers.shape[1..]);
+        Numbers { single: numbers.single, ..part }
     };
     let reverse = attribute(case, "direction") == "reverse";
     let layer = if reverse { layer.reverse() } else { layer };
@@ -123,7 +125,17 @@ pub(crate) fn norm<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
             }
             Ok(())
         }
-        other => crate::learned::onnx_norm(b, case, other),
+        "RMSNormalization" => {
+            let at = axis(number(case, "axis", -1.0) as i64, input.shape.len());
+            let width: usize = input.shape[at..].iter().product();
+            let rows = [input.data.len() / width, width];
+            let layer = Sequential::new().add_named("norm", RmsNorm::new().epsilon(epsilon));
+            let mut model = layer.build(b, Spec::dense(&[width]), 0)?;
+            set(b, &mut model, "norm.gamma", &case.tensor("in.1")?)?;
+            let y = model.forward(tensor(b, &input.reshaped(&rows))?, Mode::Evaluation)?;
+            near::<B>("out.0", &numbers(&y)?, &case.tensor("out.0")?.reshaped(&rows))
+        }
+        other => bail!("no layer {other}"),
     }
 }
 
@@ -170,9 +182,10 @@ pub(crate) fn loss<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
     };
     let scores = tensor(b, &by_rows(&case.tensor("in.0")?))?;
     let labels = Aim::Labels(case.tensor("in.1")?.labels());
-    // Log-probabilities are logits of the same probabilities, if they are log-probabilities.
     if case.text("op")? == "NegativeLogLikelihoodLoss" {
-        return crate::learned::onnx_nll(b, case, &scores, &how);
+        let (weights, labels) = (how.weights.as_deref(), case.tensor("in.1")?.labels());
+        let value = of_labels(b, &scores, &labels, weights, how.ignore, reduction)?;
+        return near::<B>("out.0", &numbers(&value)?, &case.tensor("out.0")?.reshaped(&value.shape()));
     }
     let value = how.of(b, &scores, &labels)?;
     near::<B>("out.0", &numbers(&value)?, &case.tensor("out.0")?.reshaped(&value.shape()))?;

@@ -1,9 +1,9 @@
 //! PyTorch's activation modules.
 
-use crate::compare::{compare_gradient, gradient, near, near_beside, numbers, tensor, variable};
-use crate::suite::Case;
+use crate::compare::{compare_gradient, gradient, near, near_beside, numbers, param, set, tensor, variable};
+use crate::suite::{Case, Numbers};
 use anyhow::{Result, bail};
-use elman::layers::{Mode, Sequential};
+use elman::layers::{Glu, Mode, PRelu, Sequential};
 use elman::random::Key;
 use elman::{Activation, Backend, Spec, Tensor};
 
@@ -11,7 +11,7 @@ pub(crate) fn check<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
     let module = case.text("module")?.trim_start_matches("nn.");
     let input = case.tensor("in.input")?;
     if module == "PReLU" {
-        return crate::learned::prelu(b, case, &input);
+        return prelu(b, case, &input);
     }
     // The library's softmaxes and gates work along the last axis.
     let rank = input.shape.len() as i64;
@@ -25,7 +25,10 @@ pub(crate) fn check<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
         "Softmin" => x.neg()?.softmax()?,
         "Tanhshrink" => x.sub(&x.tanh()?)?,
         "Softplus" => softplus(case, &x)?,
-        "GLU" => crate::learned::glu(b, &x)?,
+        "GLU" => {
+            let model = Sequential::new().add(Glu).build(b, Spec::dense(&x.shape()[1..]), 0)?;
+            model.forward(x.clone(), Mode::Training(Key::new(1)))?
+        }
         _ => {
             let f = activation(case, module)?;
             let layer = Sequential::new().add(f).build(b, Spec::dense(&x.shape()[1..]), 0);
@@ -68,6 +71,24 @@ fn activation(case: &Case<'_>, module: &str) -> Result<Activation> {
         "Tanh" => Activation::Tanh,
         other => bail!("no activation {other}"),
     })
+}
+
+/// One slope for all, or one for each of axis 1.
+fn prelu<B: Backend>(b: &B, case: &Case<'_>, input: &Numbers) -> Result<()> {
+    let slopes = case.tensor("param.weight")?;
+    let several = slopes.data.len();
+    let by_rows = |numbers: &Numbers| {
+        let numbers = if several > 1 { numbers.with_last(1) } else { numbers.clone() };
+        numbers.reshaped(&[numbers.data.len() / several, several])
+    };
+    let x = variable(b, &by_rows(input))?;
+    let mut model = Sequential::new().add_named("prelu", PRelu::new()).build(b, Spec::dense(&[several]), 0)?;
+    set(b, &mut model, "prelu.alpha", &slopes)?;
+    let y = model.forward(x.clone(), Mode::Training(Key::new(1)))?;
+    near::<B>("out", &numbers(&y)?, &by_rows(&case.tensor("out")?))?;
+    let gradients = y.backward_from(tensor(b, &by_rows(&case.tensor("above.out")?))?.value().clone())?;
+    near_beside::<B>("grad.in.input", &gradient(&gradients, &x)?, &by_rows(&case.tensor("grad.in.input")?), 0.0)?;
+    compare_gradient(case, "grad.param.weight", &gradients, param(&model, "prelu.alpha")?)
 }
 
 /// PyTorch's is `softplus(β x) / β`, and `x` where `β x` is beyond a threshold, which is the same to eight digits.

@@ -3,7 +3,7 @@
 use crate::compare::{compare, compare_gradient, gradient, near, near_beside, numbers, param, set, tensor, variable};
 use crate::suite::{Case, Numbers};
 use anyhow::{Result, bail, ensure};
-use elman::layers::{BatchNorm, Dense, Embedding, LayerNorm, Mode, Sequential, Value, Weight};
+use elman::layers::{BatchNorm, Dense, Embedding, LayerNorm, Mode, RmsNorm, Sequential, Value, Weight};
 use elman::random::Key;
 use elman::{Backend, Shape, Spec};
 
@@ -16,7 +16,8 @@ pub(crate) fn check<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
         "LayerNorm" => layer_norm(b, case),
         "BatchNorm1d" => batch_norm(b, case),
         "MultiheadAttention" => crate::heads::torch(b, case),
-        other => crate::learned::torch_layer(b, case, other),
+        "RMSNorm" => rms_norm(b, case),
+        other => bail!("no layer {other}"),
     }
 }
 
@@ -92,6 +93,29 @@ fn layer_norm<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Over the last axes, which are made one; the least that PyTorch adds is the epsilon of the number's type.
+fn rms_norm<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
+    let input = case.tensor("in.x")?;
+    let over = case.option("normalized_shape").as_array().map_or(0, Vec::len);
+    let width: usize = input.shape[input.shape.len() - over..].iter().product();
+    let rows = [input.data.len() / width, width];
+    let x = variable(b, &input.reshaped(&rows))?;
+    let scale = case.find("param.weight");
+    let layer = RmsNorm::new().epsilon(case.number("eps").unwrap_or(f64::EPSILON));
+    let layer = Sequential::new().add_named("norm", layer.gamma(weight(scale.is_some(), Weight::ones())));
+    let mut model = layer.build(b, Spec::dense(&[width]), 0)?;
+    scale.map_or(Ok(()), |scale| set(b, &mut model, "norm.gamma", &scale))?;
+    let y = model.forward(x.clone(), TRAINING())?;
+    near::<B>("out", &numbers(&y)?, &case.tensor("out")?.reshaped(&rows))?;
+    let gradients = y.backward_from(tensor(b, &case.tensor("above.out")?.reshaped(&rows))?.value().clone())?;
+    let greatest = case.greatest_gradient();
+    let found = gradient(&gradients, &x)?;
+    near_beside::<B>("grad.in.x", &found, &case.tensor("grad.in.x")?.reshaped(&rows), greatest)?;
+    let Some(expected) = case.find("grad.param.weight") else { return Ok(()) };
+    let found = gradient(&gradients, param(&model, "norm.gamma")?)?;
+    near_beside::<B>("grad.param.weight", &found, &expected.reshaped(&[width]), greatest)
 }
 
 /// Features along axis 1 go to the end. PyTorch's momentum is the library's taken from 1.

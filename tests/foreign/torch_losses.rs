@@ -23,7 +23,7 @@ pub(crate) fn check<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
         },
         "CrossEntropyLoss" => cross_entropy(b, case),
         "LinearCrossEntropyLoss" => linear_cross_entropy(b, case),
-        other => crate::learned::torch_loss(b, case, other),
+        other => crate::torch_likelihoods::check(b, case, other),
     }
 }
 
@@ -62,6 +62,8 @@ fn elementwise<B: Backend>(b: &B, case: &Case<'_>, loss: &dyn Loss<B>, times: f6
     let mut each = loss.each(&x, &target)?.affine(times, 0.0)?;
     if let Some(weight) = case.find("option.weight") {
         each = each.mul(&tensor(b, &stretched(&weight, &input.shape).reshaped(&[rows[0]]))?)?;
+    } else if let Ok(weight) = case.number("weight") {
+        each = each.affine(weight, 0.0)?;
     }
     finish(b, case, &reduce(case, &each)?, &[("grad.in.input", &x, &|grad| grad.reshaped(&rows))])
 }
@@ -79,7 +81,8 @@ fn several<B: Backend>(b: &B, case: &Case<'_>, loss: &dyn Loss<B>) -> Result<()>
     finish(b, case, &value, &[("grad.in.input", &x, &|grad| grad)])
 }
 
-fn stretched(numbers: &Numbers, shape: &[usize]) -> Numbers {
+/// Numbers repeated along axes of which they have one, or none.
+pub(crate) fn stretched(numbers: &Numbers, shape: &[usize]) -> Numbers {
     let own = [vec![1; shape.len() - numbers.shape.len()], numbers.shape.clone()].concat();
     let count = shape.iter().product();
     let at = |mut i: usize| {

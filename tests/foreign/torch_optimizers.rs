@@ -2,8 +2,8 @@
 
 use crate::compare::{near, numbers, tensor};
 use crate::suite::{Case, Numbers};
-use anyhow::{Result, bail, ensure};
-use elman::optim::{AdaDelta, AdaGrad, Adam, Epsilon, Nadam, Optimizer, RmsProp, Schedule, Sgd};
+use anyhow::{Result, bail};
+use elman::optim::{AdaDelta, AdaGrad, Adam, Adamax, Epsilon, Nadam, Optimizer, RAdam, RmsProp, Schedule, Sgd};
 use elman::regularizer::Regularizer;
 use elman::{Backend, Param, Tensor};
 
@@ -40,7 +40,7 @@ pub(crate) fn check<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
 }
 
 /// A pair among the options.
-pub(crate) fn pair(case: &Case<'_>, key: &str) -> Result<(f64, f64)> {
+fn pair(case: &Case<'_>, key: &str) -> Result<(f64, f64)> {
     match case.option(key).as_array().map(|pair| pair.iter().map(crate::suite::number).collect::<Option<Vec<_>>>()) {
         Some(Some(pair)) if pair.len() == 2 => Ok((pair[0], pair[1])),
         _ => bail!("no pair {key}"),
@@ -51,8 +51,10 @@ fn optimizer<B: Backend>(case: &Case<'_>) -> Result<Optimizer<B>> {
     let lr = case.number("lr")?;
     let decoupled = case.is("decoupled_weight_decay");
     Ok(match case.text("optimizer")? {
-        "SGD" if case.number("dampening")? == 0.0 => {
+        "SGD" => {
             let sgd = Sgd::new(lr).momentum(case.number("momentum")?);
+            let dampening = case.number("dampening")?;
+            let sgd = if dampening > 0.0 { sgd.dampening(dampening) } else { sgd };
             if case.is("nesterov") { sgd.nesterov().into() } else { sgd.into() }
         }
         "Adagrad" => {
@@ -73,11 +75,20 @@ fn optimizer<B: Backend>(case: &Case<'_>) -> Result<Optimizer<B>> {
             if case.is("amsgrad") { adam.amsgrad().into() } else { adam.into() }
         }
         "NAdam" => {
-            ensure!(!decoupled, "decoupled decay of Nadam");
             let (beta1, beta2) = pair(case, "betas")?;
             let nadam = Nadam::new(lr).betas(beta1, beta2).epsilon(case.number("eps")?);
-            nadam.momentum_decay(case.number("momentum_decay")?).into()
+            let nadam = nadam.momentum_decay(case.number("momentum_decay")?);
+            if decoupled { nadam.weight_decay(case.number("weight_decay")?).into() } else { nadam.into() }
         }
-        other => return crate::learned::torch_optimizer(case, other),
+        "RAdam" => {
+            let (beta1, beta2) = pair(case, "betas")?;
+            let radam = RAdam::new(lr).betas(beta1, beta2).epsilon(case.number("eps")?);
+            if decoupled { radam.weight_decay(case.number("weight_decay")?).into() } else { radam.into() }
+        }
+        "Adamax" => {
+            let (beta1, beta2) = pair(case, "betas")?;
+            Adamax::new(lr).betas(beta1, beta2).epsilon(Epsilon::Inside(case.number("eps")?)).into()
+        }
+        other => bail!("no optimiser {other}"),
     })
 }
