@@ -67,7 +67,7 @@ def module_case(suite, name, info, kind, item, training):
     options = bound(info.module_cls.__init__, constructor.args, constructor.kwargs, True)
     # RNN, GRU and LSTM hand their options on by position and by name.
     options = {key: value for key, value in options.items() if key not in ("device", "dtype")}
-    is_tensor = lambda value: isinstance(value, torch.Tensor) and value.numel() != 1
+    is_tensor = lambda value: isinstance(value, torch.Tensor)
     said = {key: value for key, (value, given) in options.items() if given and not is_tensor(value)}
     inputs = bound(info.module_cls.forward, forward.args, forward.kwargs, True)
     flags = {key: value for key, (value, given) in inputs.items() if given and not list(leaves("", value))}

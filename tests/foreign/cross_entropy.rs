@@ -62,20 +62,24 @@ impl CrossEntropy<'_> {
     fn weighed<B: Backend>(&self, b: &B, logits: &Tensor<B>, aim: &Aim) -> Result<Tensor<B>> {
         let (rows, classes) = (logits.shape()[0], logits.shape()[1]);
         let weights = self.weights.clone().unwrap_or(vec![1.0; classes]);
-        let smoothed = |target: f64, class: usize| weights[class] * ((1.0 - self.smoothing) * target + self.smoothing / classes as f64);
+        let smoothed = |target: f64, class: usize| {
+            weights[class] * ((1.0 - self.smoothing) * target + self.smoothing / classes as f64)
+        };
         let (data, all): (Vec<f64>, f64) = match aim {
             Aim::Labels(labels) => {
                 let kept = self.kept(labels);
                 let row = |(&label, &keep): (&i64, &f64)| {
-                    let each = (0..classes).map(|class| keep * smoothed(f64::from(u8::from(class as i64 == label)), class));
+                    let each =
+                        (0..classes).map(|class| keep * smoothed(f64::from(u8::from(class as i64 == label)), class));
                     each.collect::<Vec<_>>()
                 };
                 let of = |(&label, &keep): (&i64, &f64)| if keep > 0.0 { weights[label as usize] } else { 0.0 };
                 (labels.iter().zip(&kept).flat_map(row).collect(), labels.iter().zip(&kept).map(of).sum())
             }
-            Aim::Distributions(numbers) => {
-                (numbers.data.iter().enumerate().map(|(i, &target)| smoothed(target, i % classes)).collect(), rows as f64)
-            }
+            Aim::Distributions(numbers) => (
+                numbers.data.iter().enumerate().map(|(i, &target)| smoothed(target, i % classes)).collect(),
+                rows as f64,
+            ),
         };
         let target = Target::Values(tensor(b, &Numbers::new(data, &[rows, classes]))?);
         let each = CategoricalCrossEntropy::from_logits().each(logits, &target)?;

@@ -38,7 +38,8 @@ pub(crate) fn torch<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
         hide(&mask.data[..keys]);
     }
     // A key and a value that are learned, and a pair of zeros.
-    let learned = ["param.bias_k", "param.bias_v"].map(|what| case.find(what).map(|numbers| variable(b, &numbers.reshaped(&[1, width]))));
+    let learned = ["param.bias_k", "param.bias_v"]
+        .map(|what| case.find(what).map(|numbers| variable(b, &numbers.reshaped(&[1, width]))));
     let [bias_k, bias_v] = learned.map(Option::transpose);
     let (bias_k, bias_v) = (bias_k?, bias_v?);
     if let (Some(bias_k), Some(bias_v)) = (&bias_k, &bias_v) {

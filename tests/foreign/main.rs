@@ -61,11 +61,15 @@ fn on_cuda() {
 
 #[test]
 fn metrics() {
-    check(METRICS, |suite| suite.name.ends_with("_metrics"), |case| match case.name() {
-        _ if case.kind() != "metric" => bail!("no metric"),
-        _ if !case.option("function").is_null() => metrics::sklearn(case),
-        _ => metrics::keras(case),
-    });
+    check(
+        METRICS,
+        |suite| suite.name.ends_with("_metrics"),
+        |case| match case.name() {
+            _ if case.kind() != "metric" => bail!("no metric"),
+            _ if !case.option("function").is_null() => metrics::sklearn(case),
+            _ => metrics::keras(case),
+        },
+    );
 }
 
 /// Every pattern is needed by some case, and what is not recorded is told the reason of too.
@@ -131,7 +135,9 @@ fn check(backend: &str, of: impl Fn(&Suite) -> bool, run: impl Fn(&Case<'_>) -> 
             match (outcome, disabled.of(&told.title, backend)) {
                 (Ok(()), None) => passed += 1,
                 (Err(_), Some(_)) => {}
-                (Ok(()), Some((pattern, _))) => wrong.push(format!("{}: passes, but {pattern} disables it", told.title)),
+                (Ok(()), Some((pattern, _))) => {
+                    wrong.push(format!("{}: passes, but {pattern} disables it", told.title))
+                }
                 (Err(error), None) => wrong.push(format!("{}: {error:#}", told.title)),
             }
         }

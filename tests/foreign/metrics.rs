@@ -28,7 +28,8 @@ impl Fed {
             Aims::Classes(labels) => TargetsRef::Classes(labels),
             Aims::Values(values) => TargetsRef::Values(values),
         };
-        let scores = Scores { weights: self.weights.as_deref(), ..Scores::new(&self.predictions, self.outputs, targets) };
+        let scores =
+            Scores { weights: self.weights.as_deref(), ..Scores::new(&self.predictions, self.outputs, targets) };
         Ok(metric.update(&scores)?)
     }
 
@@ -54,7 +55,8 @@ pub(crate) fn keras(case: &Case<'_>) -> Result<()> {
     }
     let class = case.text("class")?;
     let rows_of_one = matches!(class, "BinaryAccuracy" | "Precision" | "Recall");
-    let updates = (0..case.count("updates")?).map(|i| update(case, i, class, rows_of_one)).collect::<Result<Vec<_>>>()?;
+    let updates =
+        (0..case.count("updates")?).map(|i| update(case, i, class, rows_of_one)).collect::<Result<Vec<_>>>()?;
     let through = |mut metric: Box<dyn Metric>| -> Result<f64> {
         updates.iter().try_for_each(|update| update.to(&mut *metric))?;
         Ok(metric.value())
@@ -97,7 +99,8 @@ fn update(case: &Case<'_>, i: usize, class: &str, rows_of_one: bool) -> Result<F
         // Two lists of labels.
         "Accuracy" => {
             ensure!(targets.data.iter().chain(&predictions.data).all(|x| x.fract() == 0.0 && *x >= 0.0), "no labels");
-            let classes = targets.data.iter().chain(&predictions.data).fold(1.0, |most: f64, &x| most.max(x)) as usize + 1;
+            let classes =
+                targets.data.iter().chain(&predictions.data).fold(1.0, |most: f64, &x| most.max(x)) as usize + 1;
             (scores, outputs) = (hot(&predictions.labels(), classes), classes);
             Aims::Classes(targets.data.iter().map(|&label| label as u32).collect())
         }
@@ -113,7 +116,8 @@ fn update(case: &Case<'_>, i: usize, class: &str, rows_of_one: bool) -> Result<F
         Some(weights) => {
             let count = weights.data.len();
             // A weight of a sample counts for all its rows; one for each column is another matter.
-            let fits = rows.is_multiple_of(count.max(1)) && (count == rows || weights.shape[0] == targets_len(case, i)?);
+            let fits =
+                rows.is_multiple_of(count.max(1)) && (count == rows || weights.shape[0] == targets_len(case, i)?);
             ensure!(fits, "weights that are stretched to the predictions");
             Some((0..rows).map(|row| weights.data[row / (rows / count)] as f32).collect())
         }
@@ -145,8 +149,16 @@ fn f1(case: &Case<'_>) -> Result<Vec<f64>> {
                 });
                 rows.collect()
             };
-            let weights = batch.weights.as_ref().map(|weights| weights.iter().flat_map(|&w| columns.clone().map(move |_| w)).collect());
-            let fed = Fed { predictions: chosen(&batch.predictions, threshold.is_none()), outputs: 1, targets: Aims::Values(chosen(targets, false)), weights };
+            let weights = batch
+                .weights
+                .as_ref()
+                .map(|weights| weights.iter().flat_map(|&w| columns.clone().map(move |_| w)).collect());
+            let fed = Fed {
+                predictions: chosen(&batch.predictions, threshold.is_none()),
+                outputs: 1,
+                targets: Aims::Values(chosen(targets, false)),
+                weights,
+            };
             fed.to(&mut metric)?;
         }
         Ok(metric.value())
@@ -185,7 +197,8 @@ pub(crate) fn sklearn(case: &Case<'_>) -> Result<()> {
         targets: Aims::Classes(targets.data.iter().map(|&label| label as u32).collect()),
         weights: weights.map(|weights| narrow(&weights.data)),
     };
-    let rows = fed.weights.as_ref().map_or(targets.data.len() as f64, |weights| weights.iter().map(|&w| f64::from(w)).sum());
+    let rows =
+        fed.weights.as_ref().map_or(targets.data.len() as f64, |weights| weights.iter().map(|&w| f64::from(w)).sum());
     let found: Vec<Vec<f64>> = match function {
         "accuracy_score" => {
             let share = fed.value(Accuracy::new())?;
@@ -198,7 +211,8 @@ pub(crate) fn sklearn(case: &Case<'_>) -> Result<()> {
         "balanced_accuracy_score" => {
             ensure!(!case.is("adjusted"), "adjusted for chance");
             let occurring = (0..classes).filter(|&class| targets.labels().contains(&(class as i64)));
-            let each: Vec<f64> = occurring.map(|class| fed.value(Recall::new(Average::Class(class)))).collect::<Result<_>>()?;
+            let each: Vec<f64> =
+                occurring.map(|class| fed.value(Recall::new(Average::Class(class)))).collect::<Result<_>>()?;
             vec![vec![each.iter().sum::<f64>() / each.len() as f64]]
         }
         "confusion_matrix" => vec![confusion(case, &fed, classes)?],
@@ -234,12 +248,15 @@ fn by_class(case: &Case<'_>, function: &str, fed: &Fed, classes: usize) -> Resul
     let Aims::Classes(targets) = &fed.targets else { bail!("targets that are numbers") };
     let labels: Option<Vec<usize>> =
         case.option("labels").as_array().map(|list| list.iter().filter_map(|i| Some(i.as_u64()? as usize)).collect());
-    let predicted: Vec<usize> = fed.predictions.chunks(classes).map(|row| row.iter().position(|&x| x == 1.0).unwrap_or(0)).collect();
+    let predicted: Vec<usize> =
+        fed.predictions.chunks(classes).map(|row| row.iter().position(|&x| x == 1.0).unwrap_or(0)).collect();
     // Without a list all classes that occur.
     let occurs = |class: &usize| targets.contains(&(*class as u32)) || predicted.contains(class);
     let of: Vec<usize> = labels.clone().unwrap_or_else(|| (0..classes).filter(occurs).collect());
     let weight = |row: usize| fed.weights.as_ref().map_or(1.0, |weights| f64::from(weights[row]));
-    let support = |class: usize| targets.iter().enumerate().filter(|(_, t)| **t as usize == class).map(|(row, _)| weight(row)).sum::<f64>();
+    let support = |class: usize| {
+        targets.iter().enumerate().filter(|(_, t)| **t as usize == class).map(|(row, _)| weight(row)).sum::<f64>()
+    };
     measures
         .iter()
         .map(|measure| {
@@ -277,9 +294,14 @@ fn several_labels(case: &Case<'_>, function: &str, targets: &Numbers, predicted:
     let weights = case.find("sample_weight").map(|weights| narrow(&weights.data));
     let of = |columns: &[usize], metric: &mut dyn Metric| -> Result<f64> {
         let pick = |numbers: &Numbers| -> Vec<f32> {
-            numbers.data.chunks(width).flat_map(|row| columns.iter().map(|&c| row[c] as f32).collect::<Vec<_>>()).collect()
+            numbers
+                .data
+                .chunks(width)
+                .flat_map(|row| columns.iter().map(|&c| row[c] as f32).collect::<Vec<_>>())
+                .collect()
         };
-        let weights = weights.as_ref().map(|weights| weights.iter().flat_map(|&w| columns.iter().map(move |_| w)).collect());
+        let weights =
+            weights.as_ref().map(|weights| weights.iter().flat_map(|&w| columns.iter().map(move |_| w)).collect());
         Fed { predictions: pick(predicted), outputs: 1, targets: Aims::Values(pick(targets)), weights }.to(metric)?;
         Ok(metric.value())
     };
@@ -328,7 +350,10 @@ fn confusion(case: &Case<'_>, fed: &Fed, classes: usize) -> Result<Vec<f64>> {
     ensure!(case.option("normalize").is_null(), "shares instead of counts");
     let mut matrix = ConfusionMatrix::new(classes)?;
     let Aims::Classes(targets) = &fed.targets else { bail!("targets that are numbers") };
-    let scores = Scores { weights: fed.weights.as_deref(), ..Scores::new(&fed.predictions, classes, TargetsRef::Classes(targets)) };
+    let scores = Scores {
+        weights: fed.weights.as_deref(),
+        ..Scores::new(&fed.predictions, classes, TargetsRef::Classes(targets))
+    };
     matrix.update(&scores)?;
     let shown: Vec<usize> = match case.option("labels").as_array() {
         Some(list) => list.iter().filter_map(|i| Some(i.as_u64()? as usize)).collect(),

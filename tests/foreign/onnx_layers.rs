@@ -156,7 +156,8 @@ pub(crate) fn attention<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
     };
     let (query, key, value) = (heads(0, "q_num_heads")?, heads(1, "kv_num_heads")?, heads(2, "kv_num_heads")?);
     let known = ["is_causal", "scale", "q_num_heads", "kv_num_heads"];
-    let strange: Vec<String> = options.unwrap_or_default().into_iter().filter(|key| !known.contains(&key.as_str())).collect();
+    let strange: Vec<String> =
+        options.unwrap_or_default().into_iter().filter(|key| !known.contains(&key.as_str())).collect();
     ensure!(strange.is_empty(), "{strange:?}");
     ensure!(query.shape[1] == key.shape[1], "heads that share keys");
     let width = query.shape[3] as f64;

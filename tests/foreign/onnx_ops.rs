@@ -56,7 +56,9 @@ pub(crate) fn map<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
         "Log" => x.ln()?,
         "Mish" => like(Activation::Mish)?,
         "Neg" => x.neg()?,
-        "PRelu" => x.maximum(&tensor(b, &Numbers::new(vec![0.0], &[1]))?)?.add(&x.minimum(&tensor(b, &Numbers::new(vec![0.0], &[1]))?)?.mul(&input(b, case, 1)?)?)?,
+        "PRelu" => x
+            .maximum(&tensor(b, &Numbers::new(vec![0.0], &[1]))?)?
+            .add(&x.minimum(&tensor(b, &Numbers::new(vec![0.0], &[1]))?)?.mul(&input(b, case, 1)?)?)?,
         "Reciprocal" => x.recip()?,
         "Relu" => x.relu()?,
         // Of any α and λ: an ELU, multiplied.

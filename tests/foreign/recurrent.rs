@@ -110,7 +110,12 @@ impl<C: CellKind> Network<C> {
 
 impl<B: Backend> Ran<B> {
     /// What comes back for gradients from above, of outputs and last states: for the input, and for all weights.
-    pub(crate) fn backward(&self, b: &B, outputs: &Numbers, states: &[Numbers]) -> Result<(Numbers, Vec<Vec<Weights>>)> {
+    pub(crate) fn backward(
+        &self,
+        b: &B,
+        outputs: &Numbers,
+        states: &[Numbers],
+    ) -> Result<(Numbers, Vec<Vec<Weights>>)> {
         ensure!(states.len() == self.states.len(), "{} gradients for {} states", states.len(), self.states.len());
         let batch = self.outputs.shape[0];
         let rows = (0..batch).flat_map(|row| {

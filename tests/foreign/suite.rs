@@ -102,9 +102,13 @@ impl Suite {
     /// All files, sorted by name.
     pub(crate) fn all() -> Vec<Suite> {
         let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
-        let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|e| e == "safetensors")).collect();
+        let mut files: Vec<PathBuf> =
+            files.filter(|path| path.extension().is_some_and(|e| e == "safetensors")).collect();
         files.sort();
-        files.into_iter().map(|path| Suite::open(&path).unwrap_or_else(|e| panic!("{}: {e:#}", path.display()))).collect()
+        files
+            .into_iter()
+            .map(|path| Suite::open(&path).unwrap_or_else(|e| panic!("{}: {e:#}", path.display())))
+            .collect()
     }
 
     fn open(path: &std::path::Path) -> Result<Suite> {
@@ -112,7 +116,8 @@ impl Suite {
         let bytes = std::fs::read(path)?;
         let (_, header) = SafeTensors::read_metadata(&bytes)?;
         let metadata = header.metadata().clone().context("metadata")?;
-        let list = |key: &str| Ok::<Vec<Value>, anyhow::Error>(serde_json::from_str(metadata.get(key).context("a list")?)?);
+        let list =
+            |key: &str| Ok::<Vec<Value>, anyhow::Error>(serde_json::from_str(metadata.get(key).context("a list")?)?);
         let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
         let case = |case: Value| {
             let title = format!("{name}/{} {}", text(&case["name"]), text(&case["label"]));
@@ -183,7 +188,8 @@ impl<'a> Case<'a> {
 
     /// The greatest number in all gradients that were recorded.
     pub(crate) fn greatest_gradient(&self) -> f64 {
-        let all = self.tensors("grad.").into_iter().map(|what| &self.suite.tensors[&format!("{}/grad.{what}", self.name())]);
+        let all =
+            self.tensors("grad.").into_iter().map(|what| &self.suite.tensors[&format!("{}/grad.{what}", self.name())]);
         all.flat_map(|gradient| &gradient.data).fold(0.0, |greatest: f64, x| greatest.max(x.abs()))
     }
 

@@ -16,7 +16,9 @@ pub(crate) fn check<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
     // The library's softmaxes and gates work along the last axis.
     let rank = input.shape.len() as i64;
     let axis = match module {
-        "Softmax" | "LogSoftmax" | "Softmin" | "GLU" => case.option("dim").as_i64().map_or(rank - 1, |axis| axis.rem_euclid(rank)),
+        "Softmax" | "LogSoftmax" | "Softmin" | "GLU" => {
+            case.option("dim").as_i64().map_or(rank - 1, |axis| axis.rem_euclid(rank))
+        }
         _ => rank - 1,
     } as usize;
     let x = variable(b, &input.with_last(axis))?;
@@ -26,8 +28,10 @@ pub(crate) fn check<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
         "Tanhshrink" => x.sub(&x.tanh()?)?,
         "Softplus" => softplus(case, &x)?,
         "GLU" => {
+            let x = if rank == 1 { x.reshape(&[1, x.shape()[0]])? } else { x.clone() };
             let model = Sequential::new().add(Glu).build(b, Spec::dense(&x.shape()[1..]), 0)?;
-            model.forward(x.clone(), Mode::Training(Key::new(1)))?
+            let y = model.forward(x, Mode::Training(Key::new(1)))?;
+            if rank == 1 { y.reshape(&[y.shape()[1]])? } else { y }
         }
         _ => {
             let f = activation(case, module)?;

@@ -85,7 +85,12 @@ fn layer_norm<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
     let above = case.tensor("above.out")?.reshaped(&rows);
     let gradients = y.backward_from(tensor(b, &above)?.value().clone())?;
     let found = gradient(&gradients, &x)?;
-    near_beside::<B>("grad.in.input", &found, &case.tensor("grad.in.input")?.reshaped(&rows), case.greatest_gradient())?;
+    near_beside::<B>(
+        "grad.in.input",
+        &found,
+        &case.tensor("grad.in.input")?.reshaped(&rows),
+        case.greatest_gradient(),
+    )?;
     for (name, what) in [("norm.gamma", "grad.param.weight"), ("norm.beta", "grad.param.bias")] {
         if let Some(expected) = case.find(what) {
             let found = gradient(&gradients, param(&model, name)?)?;
@@ -120,7 +125,8 @@ fn rms_norm<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
 
 /// Features along axis 1 go to the end. PyTorch's momentum is the library's taken from 1.
 fn batch_norm<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
-    let axis = |numbers: &Numbers| if numbers.shape.len() == 3 { numbers.permuted(&[0, 2, 1]) } else { numbers.clone() };
+    let axis =
+        |numbers: &Numbers| if numbers.shape.len() == 3 { numbers.permuted(&[0, 2, 1]) } else { numbers.clone() };
     let input = axis(&case.tensor("in.input")?);
     let features = input.shape[input.shape.len() - 1];
     let x = variable(b, &input)?;
@@ -170,7 +176,8 @@ fn batch_norm<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
         let n = (input.data.len() / features) as f64;
         let share = if name == "moving_variance" { (n - 1.0) / n } else { 1.0 };
         let pairs = old.data.iter().zip(&new.data);
-        let expected = pairs.map(|(old, new)| (1.0 - momentum) * old + share * (new - (1.0 - momentum) * old)).collect();
+        let expected =
+            pairs.map(|(old, new)| (1.0 - momentum) * old + share * (new - (1.0 - momentum) * old)).collect();
         let found = numbers(param(&model, &format!("norm.{name}"))?)?;
         near::<B>(name, &found, &Numbers { data: expected, ..new })?;
     }

@@ -62,8 +62,6 @@ fn elementwise<B: Backend>(b: &B, case: &Case<'_>, loss: &dyn Loss<B>, times: f6
     let mut each = loss.each(&x, &target)?.affine(times, 0.0)?;
     if let Some(weight) = case.find("option.weight") {
         each = each.mul(&tensor(b, &stretched(&weight, &input.shape).reshaped(&[rows[0]]))?)?;
-    } else if let Ok(weight) = case.number("weight") {
-        each = each.affine(weight, 0.0)?;
     }
     finish(b, case, &reduce(case, &each)?, &[("grad.in.input", &x, &|grad| grad.reshaped(&rows))])
 }

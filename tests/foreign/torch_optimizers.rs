@@ -15,7 +15,10 @@ pub(crate) fn check<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
     let sign = if case.is("maximize") { -1.0 } else { 1.0 };
     let names = ["matrix", "vector"].map(|name| (name, case.find(&format!("{name}_initial"))));
     let names: Vec<(&str, Numbers)> = names.into_iter().filter_map(|(name, initial)| Some((name, initial?))).collect();
-    let mut params = names.iter().map(|(name, initial)| Ok(Param::new(*name, tensor(b, initial)?, true))).collect::<Result<Vec<_>>>()?;
+    let mut params = names
+        .iter()
+        .map(|(name, initial)| Ok(Param::new(*name, tensor(b, initial)?, true)))
+        .collect::<Result<Vec<_>>>()?;
     for step in 0..10 {
         let mut loss = Tensor::full(b, &[], 0.0)?;
         for (param, (name, initial)) in params.iter().zip(&names) {

@@ -88,10 +88,19 @@ fn run<B: Backend, C: CellKind>(b: &B, case: &Case<'_>, layer: Rnn<C>, gates: &[
     // Outputs, and the last states layer by layer: `h` and `c` of the first direction, of the second, and so on.
     let out = |front: &str| -> Result<(Numbers, Vec<Numbers>)> {
         if is_cell {
-            let names = if states == 2 { vec![format!("{front}out.0"), format!("{front}out.1")] } else { vec![format!("{front}out")] };
-            let found = names.iter().map(|name| Ok(apart(&case.tensor(name)?).remove(0))).collect::<Result<Vec<_>>>()?;
+            let names = if states == 2 {
+                vec![format!("{front}out.0"), format!("{front}out.1")]
+            } else {
+                vec![format!("{front}out")]
+            };
+            let found =
+                names.iter().map(|name| Ok(apart(&case.tensor(name)?).remove(0))).collect::<Result<Vec<_>>>()?;
             // A cell's value is its state: as an output it is not asked for.
-            let outputs = if front.is_empty() { found[0].reshaped(&[batch, 1, units]) } else { Numbers::new(vec![0.0; batch * units], &[batch, 1, units]) };
+            let outputs = if front.is_empty() {
+                found[0].reshaped(&[batch, 1, units])
+            } else {
+                Numbers::new(vec![0.0; batch * units], &[batch, 1, units])
+            };
             return Ok((outputs, found));
         }
         let last: Vec<Vec<Numbers>> = (0..states)
