@@ -6,11 +6,14 @@ mod cross_entropy;
 mod disabled;
 mod heads;
 mod keras_losses;
+mod keras_metrics;
 mod keras_recurrent;
 mod metrics;
 mod onnx_layers;
 mod onnx_ops;
 mod recurrent;
+mod several_labels;
+mod sklearn_metrics;
 mod suite;
 mod torch_activations;
 mod torch_layers;
@@ -66,8 +69,8 @@ fn metrics() {
         |suite| suite.name.ends_with("_metrics"),
         |case| match case.name() {
             _ if case.kind() != "metric" => bail!("no metric"),
-            _ if !case.option("function").is_null() => metrics::sklearn(case),
-            _ => metrics::keras(case),
+            _ if !case.option("function").is_null() => sklearn_metrics::check(case),
+            _ => keras_metrics::check(case),
         },
     );
 }

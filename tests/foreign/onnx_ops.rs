@@ -140,18 +140,18 @@ pub(crate) fn reduce<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
     };
     axes.sort_unstable();
     // From the last to the first, so that the others keep their numbers.
-    let along = |x: Tensor<B>, f: &dyn Fn(&Tensor<B>, Axis) -> elman::Result<Tensor<B>>| {
+    let along = |x: Tensor<B>, f: fn(&Tensor<B>, Axis) -> elman::Result<Tensor<B>>| {
         let at = |i: usize| if keep { Axis::Keep(i) } else { Axis::Drop(i) };
         axes.iter().rev().try_fold(x, |x, &i| f(&x, at(i))).context("a reduction")
     };
-    let sum = |x: Tensor<B>| along(x, &|x, at| x.sum_along(at));
+    let sum = |x: Tensor<B>| along(x, Tensor::sum_along);
     let y = match case.text("op")? {
         "ReduceL1" => sum(x.abs()?)?,
         "ReduceL2" => sum(x.square()?)?.sqrt()?,
         "ReduceLogSumExp" => sum(x.exp()?)?.ln()?,
-        "ReduceMax" => along(x, &|x, at| x.max_along(at))?,
-        "ReduceMean" => along(x, &|x, at| x.mean_along(at))?,
-        "ReduceMin" => along(x.neg()?, &|x, at| x.max_along(at))?.neg()?,
+        "ReduceMax" => along(x, Tensor::max_along)?,
+        "ReduceMean" => along(x, Tensor::mean_along)?,
+        "ReduceMin" => along(x.neg()?, Tensor::max_along)?.neg()?,
         "ReduceSum" => sum(x)?,
         "ReduceSumSquare" => sum(x.square()?)?,
         other => bail!("no operation {other}"),

@@ -37,12 +37,15 @@ pub(crate) fn reduce<B: Backend>(case: &Case<'_>, each: &Tensor<B>) -> Result<Te
     })
 }
 
+/// A gradient of the file as the variable is laid out.
+type Layout<'a> = &'a dyn Fn(Numbers) -> Numbers;
+
 /// Compares a value with `out`, and what comes back for a variable.
 pub(crate) fn finish<B: Backend>(
     b: &B,
     case: &Case<'_>,
     value: &Tensor<B>,
-    of: &[(&str, &Tensor<B>, &dyn Fn(Numbers) -> Numbers)],
+    of: &[(&str, &Tensor<B>, Layout<'_>)],
 ) -> Result<()> {
     near::<B>("out", &numbers(value)?, &case.tensor("out")?.reshaped(&value.shape()))?;
     let above = tensor(b, &case.tensor("above.out")?.reshaped(&value.shape()))?;
@@ -136,8 +139,8 @@ fn linear_cross_entropy<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
     let logits = logits.permute(&[0, 2, 1])?.reshape(&[batch * places, classes])?;
     let value = how(case)?.of(b, &logits, &aim(&case.tensor("in.target")?, batch * places))?;
     let kernel = |grad: Numbers| grad.permuted(&[1, 0]);
-    let mut of: Vec<(&str, &Tensor<B>, &dyn Fn(Numbers) -> Numbers)> =
+    let mut of: Vec<(&str, &Tensor<B>, Layout<'_>)> =
         vec![("grad.in.input", &x, &|grad| grad), ("grad.param.linear.weight", &w, &kernel)];
-    of.extend(bias.iter().map(|bias| ("grad.param.linear.bias", bias, &(|grad| grad) as &dyn Fn(Numbers) -> Numbers)));
+    of.extend(bias.iter().map(|bias| ("grad.param.linear.bias", bias, &(|grad| grad) as Layout<'_>)));
     finish(b, case, &value, &of)
 }
