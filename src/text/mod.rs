@@ -18,11 +18,13 @@
 //! # Ok::<(), elman::Error>(())
 //! ```
 
+mod nfc;
 mod sequences;
 mod tokenizer;
 mod vectors;
 mod vocabulary;
 
+pub(crate) use nfc::{nfc, nfd};
 pub use sequences::{Padding, Truncation, length_buckets, lengths, pad_sequences};
 #[cfg(feature = "tokenizers")]
 pub use tokenizer::HfTokenizer;

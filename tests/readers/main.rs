@@ -1,6 +1,12 @@
 //! Every reader against files made at random, cut, flipped and lying: an error or a value, never a panic, and memory in
 //! proportion to the file. What is written is read back to the bit.
 
+mod encodings;
+mod labels;
+mod quotes;
+mod said;
+mod vectors;
+
 use elman::data::{TextColumns, TextFormat, read_labelled, read_lines, read_sequences, read_texts};
 use elman::text::{ReadVectors, VectorFormat, WordVectors};
 use proptest::prelude::*;
@@ -208,7 +214,7 @@ fn finite() -> impl Strategy<Value = f32> {
 
 /// Words that every format can hold.
 fn words() -> impl Strategy<Value = Vec<String>> {
-    prop::collection::hash_set("[^\\s\u{feff}]{1,12}", 1..20).prop_map(|words| words.into_iter().collect())
+    prop::collection::hash_set("[^\\s\u{feff}\u{0}]{1,12}", 1..20).prop_map(|words| words.into_iter().collect())
 }
 
 proptest! {
