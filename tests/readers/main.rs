@@ -1,6 +1,7 @@
 //! Every reader against files made at random, cut, flipped and lying: an error or a value, never a panic, and memory in
 //! proportion to the file. What is written is read back to the bit.
 
+mod composed;
 mod encodings;
 mod labels;
 mod quotes;
