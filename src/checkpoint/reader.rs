@@ -11,6 +11,17 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+/// What files of weights of other kinds begin with, and the cure. Taken for a length, each is beyond any header's.
+const OTHERS: [(&[u8], &str); 4] = [
+    (
+        b"PK\x03\x04",
+        "a zip archive, as PyTorch's `torch.save` and Keras' `.keras` are: write the weights as safetensors",
+    ),
+    (b"\x89HDF\r\n", "an HDF5 file, as Keras' `.h5` is: write the weights as safetensors"),
+    (b"\x80\x02\x8a\x0al\xfc", "a Python pickle, as PyTorch wrote before 1.6: write the weights as safetensors"),
+    (b"\x1f\x8b\x08", "a gzip-compressed file: decompress it"),
+];
+
 /// A file whose header has been read and checked against the file's length.
 pub(super) struct TensorFile {
     path: PathBuf,
@@ -31,6 +42,10 @@ impl TensorFile {
             ErrorKind::UnexpectedEof => unreadable(path, SafeTensorError::HeaderTooSmall),
             _ => Error::io(path, e),
         })?;
+        if let Some((_, what)) = OTHERS.iter().find(|(magic, _)| size.starts_with(magic)) {
+            let why = format!("expected a safetensors file, found {what}");
+            return Err(Error::Parse { path: path.into(), line: None, why });
+        }
         let size = u64::from_le_bytes(size);
         if size > MOST_HEADER as u64 {
             return Err(unreadable(path, SafeTensorError::HeaderTooLarge));

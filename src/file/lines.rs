@@ -84,7 +84,8 @@ impl Lines {
         } else if self.buffer.len() > LONGEST_LINE {
             return Err(self.error(format!("expected lines of at most {} MiB, found a longer one", LONGEST_LINE >> 20)));
         }
-        if let Some(at) = self.buffer.iter().position(|&byte| byte == 0) {
+        if self.buffer.contains(&0) {
+            let at = self.buffer.iter().take_while(|&&byte| byte != 0).count();
             return Err(self.error(format!("expected text, found the byte 0x00 at column {}", at + 1)));
         }
         if self.terminator == b'\r' && self.buffer.contains(&b'\n') {

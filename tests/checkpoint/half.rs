@@ -1,4 +1,4 @@
-//! Weights of 16 bits, as models are published: converted to the bit.
+//! Weights as others publish them: of 16 bits, converted to the bit; in other formats, told by name.
 
 use elman::backend::Backend;
 use elman::checkpoint::{Kind, Mapping};
@@ -75,4 +75,23 @@ fn every_number_of_bf16_is_exact() {
             assert!(same, "{bits:#06x}: {x}");
         }
     });
+}
+
+#[test]
+fn other_formats_of_weights_are_told_by_name() {
+    let kinds: [(&[u8], &str); 4] = [
+        (b"PK\x03\x04\0\0\x08\x08archive", "PyTorch"),
+        (b"\x89HDF\r\n\x1a\n", "HDF5"),
+        (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j", "pickle"),
+        (b"\x1f\x8b\x08\0\0\0\0\0rest", "gzip"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights");
+    let network = Sequential::new().add(Dense::new(1));
+    let mut model = network.build(&Reference::<f32>::new(), Spec::dense(&[1]), 0).unwrap();
+    for (bytes, kind) in kinds {
+        std::fs::write(&path, bytes).unwrap();
+        let error = model.load_weights(&path).unwrap_err().to_string();
+        assert!(error.contains("expected a safetensors file, found") && error.contains(kind), "{kind}: {error}");
+    }
 }

@@ -1,8 +1,9 @@
 //! Marks, encodings and line ends: what other programs put around the text of a file.
 
-use crate::said::{error, holds, of_file};
+use crate::said::{error, holds, of_file, texts};
 use elman::data::{read_labelled, read_lines, read_sequences};
 use elman::text::{ReadVectors, VectorFormat, WordVectors};
+use proptest::prelude::*;
 
 const MARK: &str = "\u{feff}";
 
@@ -205,4 +206,36 @@ fn what_is_compressed_twice_or_in_parts_is_clear() {
     holds("a.tsv.gz", members, &[("a", "b"), ("c", "d")]);
     let marked = [gz(format!("{MARK}a\tb\n").as_bytes()), gz(format!("{MARK}a\td\n").as_bytes())].concat();
     holds("a.tsv.gz", marked, &[("a", "b"), ("a", "d")]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Marks, encodings, line ends and compression are no part of what a file says.
+    #[test]
+    fn every_form_of_a_file_says_the_same(
+        rows in prop::collection::vec(("[a-zж😀]{1,3}", "[a-zж😀\",\\\\ ]{0,20}"), 1..20),
+        last_end: bool,
+    ) {
+        // A space in front, so that no text is in quotes and no line blank; a label in front that no header has.
+        let tsv: Vec<String> = rows.iter().map(|(label, text)| format!("_{label}\t {text}")).collect();
+        let quoted = |text: &str| format!("\" {}\"", text.replace('"', "\"\""));
+        let csv = rows.iter().map(|(label, text)| format!("_{label},{}", quoted(text)));
+        let csv: Vec<String> = ["label,text".to_string()].into_iter().chain(csv).collect();
+        let record = |(label, text): &(String, String)| {
+            serde_json::json!({"label": format!("_{label}"), "text": format!(" {text}")}).to_string()
+        };
+        let json: Vec<String> = rows.iter().map(record).collect();
+        let expected = texts("a.tsv", tsv.join("\n")).unwrap();
+        for (name, lines) in [("a.tsv", &tsv), ("a.csv", &csv), ("a.jsonl", &json)] {
+            for end in ["\n", "\r\n", "\r"] {
+                let text = lines.join(end) + if last_end { end } else { "" };
+                let marked = format!("{MARK}{text}");
+                let encoded = [text.into_bytes(), marked.clone().into_bytes(), utf16(&marked, false), utf16(&marked, true)];
+                for bytes in encoded.iter().flat_map(|bytes| forms(bytes)).map(|(_, bytes)| bytes) {
+                    prop_assert_eq!(&texts(name, bytes).unwrap(), &expected, "{} {:?}", name, end);
+                }
+            }
+        }
+    }
 }

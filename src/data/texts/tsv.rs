@@ -4,7 +4,6 @@ use super::TextColumns;
 use super::found::Found;
 use crate::error::Result;
 use crate::file::{Lines, Source, cut, is_blank, whole};
-use std::ops::RangeInclusive;
 
 /// What columns of labels and of texts are usually called, in lower case.
 const LABELS: [&str; 15] = [
@@ -96,29 +95,25 @@ fn header(line: &str) -> String {
 }
 
 /// What the lines had in common.
+#[derive(Default)]
 struct Seen {
     lines: usize,
     first: usize,
-    /// Tabs in a text.
-    tabs: RangeInclusive<usize>,
+    /// Tabs in the first text, and whether another has more or fewer.
+    tabs: usize,
+    uneven: bool,
     /// The first text that is quoted as in CSV.
     quoted: Option<usize>,
 }
 
-impl Default for Seen {
-    fn default() -> Self {
-        Seen { lines: 0, first: 0, tabs: usize::MAX..=0, quoted: None }
-    }
-}
-
 impl Seen {
     fn line(&mut self, number: usize, text: &str) {
+        let tabs = text.bytes().filter(|&byte| byte == b'\t').count();
         if self.lines == 0 {
-            self.first = number;
+            (self.first, self.tabs) = (number, tabs);
         }
         self.lines += 1;
-        let tabs = text.bytes().filter(|&byte| byte == b'\t').count();
-        self.tabs = tabs.min(*self.tabs.start())..=tabs.max(*self.tabs.end());
+        self.uneven |= tabs != self.tabs;
         if self.quoted.is_none() && is_quoted(text) {
             self.quoted = Some(number);
         }
@@ -131,9 +126,8 @@ impl Seen {
             let why = "is this a header? Its label comes once; a file of label, tab and text has none";
             found.warn(Some(self.first), why.into());
         }
-        let tabs = *self.tabs.end();
-        if self.lines >= FEW && tabs > 0 && tabs == *self.tabs.start() {
-            let columns = tabs + 2;
+        if self.lines >= FEW && self.tabs > 0 && !self.uneven {
+            let columns = self.tabs + 2;
             found.warn(None, format!("every line has {columns} columns; all behind the first are taken as the text"));
         }
         if let Some(line) = self.quoted {
