@@ -96,7 +96,7 @@ impl Lines {
 
     /// Learns from the file's beginning what ends its lines. Errors: what looks like UTF-16.
     fn look(&mut self) -> Result<()> {
-        let head = self.source.peek(LOOK)?;
+        let head = self.source.peek(LOOK);
         // Of the last byte it is not known what follows.
         let sure = head.len().min(LOOK - 1);
         if head[..sure].contains(&b'\r') && !head.contains(&b'\n') {

@@ -25,7 +25,6 @@ pub(crate) struct Source {
     path: PathBuf,
     bytes: Box<dyn BufRead>,
     compressed: bool,
-    utf16: bool,
 }
 
 impl Source {
@@ -37,14 +36,14 @@ impl Source {
         let compressed = head == GZIP;
         let whole = BufReader::new(Cursor::new(head).chain(file));
         let bytes = if compressed { decompressed(whole, path)? } else { Box::new(whole) };
-        let mut source = Source { path: path.into(), bytes, compressed, utf16: false };
+        let mut source = Source { path: path.into(), bytes, compressed };
         source.pass_mark()?;
         Ok(source)
     }
 
     /// Goes past a byte order mark and does what it says.
     fn pass_mark(&mut self) -> Result<()> {
-        let head = self.peek(LOOK)?;
+        let head = self.peek(LOOK);
         let refuse = |what: &str| Err(Error::Parse { path: self.path.clone(), line: None, why: what.into() });
         if let Some(what) = others::named(&head) {
             return refuse(&format!("expected text, found {what}"));
@@ -62,7 +61,6 @@ impl Source {
         if let Some(big) = big {
             let units = std::mem::replace(&mut self.bytes, Box::new(io::empty()));
             self.bytes = Box::new(BufReader::new(Utf16::new(units, big)));
-            self.utf16 = true;
         }
         Ok(())
     }
@@ -71,21 +69,24 @@ impl Source {
         &self.path
     }
 
-    /// Up to `most` of the bytes to come, which stay to be read.
-    pub(crate) fn peek(&mut self, most: usize) -> Result<Vec<u8>> {
+    /// Up to `most` of the bytes to come, which stay to be read; so does an error that is met behind them, for whoever
+    /// reads so far knows its line.
+    pub(crate) fn peek(&mut self, most: usize) -> Vec<u8> {
         let mut head = Vec::new();
         let read = self.bytes.by_ref().take(most as u64).read_to_end(&mut head);
-        read.map_err(|error| self.error(None, error))?;
-        let rest = std::mem::replace(&mut self.bytes, Box::new(io::empty()));
+        let rest = match read {
+            Ok(_) => std::mem::replace(&mut self.bytes, Box::new(io::empty())),
+            Err(error) => Box::new(Broken { kind: error.kind(), error: Some(error) }),
+        };
         self.bytes = Box::new(Cursor::new(head.clone()).chain(rest));
-        Ok(head)
+        head
     }
 
     /// What the system's or the decompressor's error means for this file.
     pub(crate) fn error(&self, line: Option<usize>, error: io::Error) -> Error {
         let why = match error.kind() {
             // With the words of the converter.
-            _ if self.utf16 && Utf16::is_from(&error) => error.to_string(),
+            _ if Utf16::is_from(&error) => error.to_string(),
             ErrorKind::UnexpectedEof if self.compressed => "the gzip data are cut off".into(),
             ErrorKind::InvalidData | ErrorKind::InvalidInput if self.compressed => {
                 format!("the gzip data are malformed ({error})")
@@ -110,6 +111,27 @@ impl BufRead for Source {
     fn consume(&mut self, amount: usize) {
         self.bytes.consume(amount);
     }
+}
+
+/// Where reading failed.
+struct Broken {
+    kind: ErrorKind,
+    /// Until it is told.
+    error: Option<io::Error>,
+}
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(self.error.take().unwrap_or_else(|| self.kind.into()))
+    }
+}
+
+impl BufRead for Broken {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        Err(self.error.take().unwrap_or_else(|| self.kind.into()))
+    }
+
+    fn consume(&mut self, _: usize) {}
 }
 
 /// A gzip file may have several members one after the other, as `cat a.gz b.gz` makes.

@@ -8,6 +8,8 @@ pub(super) struct Utf16 {
     big: bool,
     /// The first half of a pair of surrogates, which waits for the second.
     half: Option<u16>,
+    /// What is wrong behind `text`.
+    fault: Option<Fault>,
     /// What is converted and not yet read.
     text: Vec<u8>,
     at: usize,
@@ -30,7 +32,7 @@ impl From<Fault> for io::Error {
 
 impl Utf16 {
     pub(super) fn new(units: Box<dyn BufRead>, big: bool) -> Self {
-        Utf16 { units, big, half: None, text: Vec::new(), at: 0 }
+        Utf16 { units, big, half: None, fault: None, text: Vec::new(), at: 0 }
     }
 
     /// Whether an error is about the text and not about its reading.
@@ -38,7 +40,7 @@ impl Utf16 {
         error.get_ref().is_some_and(|error| error.is::<Fault>())
     }
 
-    /// Converts the next units; nothing at the end.
+    /// Converts the next units, as far as they are sound; nothing at the end.
     fn convert(&mut self) -> io::Result<()> {
         const UNITS: u64 = 4096;
         let mut bytes = Vec::new();
@@ -47,28 +49,25 @@ impl Utf16 {
         self.at = 0;
         let (units, rest) = bytes.as_chunks::<2>();
         if !rest.is_empty() || units.is_empty() && self.half.is_some() {
-            return Err(Fault::Cut.into());
+            self.fault = Some(Fault::Cut);
         }
         let units =
             units.iter().map(|&unit| if self.big { u16::from_be_bytes(unit) } else { u16::from_le_bytes(unit) });
-        let half = self.half.take();
-        for unit in char::decode_utf16(half.into_iter().chain(units)) {
-            match unit {
+        // A first half without units behind it is cut off, which is known by now.
+        let half = self.half.take().filter(|_| units.len() > 0);
+        let mut units = char::decode_utf16(half.into_iter().chain(units));
+        while let Some(unit) = units.next() {
+            match unit.map_err(|lone| lone.unpaired_surrogate()) {
                 Ok(character) => self.text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
-                Err(lone) => match self.half.replace(lone.unpaired_surrogate()) {
-                    Some(earlier) => return Err(Fault::Half(earlier).into()),
-                    None => continue,
-                },
-            }
-            // Only the last unit of these can wait for the next ones.
-            if let Some(lone) = self.half {
-                return Err(Fault::Half(lone).into());
+                // The last of these units, which waits for the next.
+                Err(first @ ..0xdc00) if units.next().is_none() => self.half = Some(first),
+                Err(lone) => {
+                    self.fault = Some(Fault::Half(lone));
+                    break;
+                }
             }
         }
-        match self.half {
-            Some(second @ 0xdc00..) => Err(Fault::Half(second).into()),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 }
 
@@ -76,8 +75,12 @@ impl Read for Utf16 {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         // A first half alone gives no text; the next units do.
         while self.at == self.text.len() {
+            // Behind the text before it, so that its line is known.
+            if let Some(fault) = self.fault.take() {
+                return Err(fault.into());
+            }
             self.convert()?;
-            if self.text.is_empty() && self.half.is_none() {
+            if self.text.is_empty() && self.half.is_none() && self.fault.is_none() {
                 return Ok(0);
             }
         }

@@ -104,10 +104,10 @@ fn utf_16_with_a_mark_is_read() {
             utf16(&format!("{MARK}a\tx{long}\nb\ty{long}\n"), big),
             &[("a", &format!("x{long}")), ("b", &format!("y{long}"))],
         );
-        assert_eq!(error("a.tsv", &bytes[..bytes.len() - 1]), ": the UTF-16 text is cut off");
+        assert_eq!(error("a.tsv", &bytes[..bytes.len() - 1]), ", line 2: the UTF-16 text is cut off");
     }
     let lone = [0xff, 0xfe, b'a', 0, b'\t', 0, 0x3d, 0xd8, b'b', 0];
-    assert_eq!(error("a.tsv", lone), ": the UTF-16 text is malformed (half a pair of surrogates, 0xd83d)");
+    assert_eq!(error("a.tsv", lone), ", line 1: the UTF-16 text is malformed (half a pair of surrogates, 0xd83d)");
     let vectors = of_file("a", utf16(&format!("{MARK}1 2\ncat 1 -2\n"), false), |path| WordVectors::read(path));
     assert_eq!(vectors.unwrap().get("cat"), Some(&[1.0, -2.0][..]));
 }

@@ -5,6 +5,7 @@ use super::{VectorFormat, WordVectors, binary, format, lines};
 use crate::error::{Error, Result};
 use crate::file::Source;
 use crate::text::Vocabulary;
+use std::io::BufRead;
 use std::path::Path;
 
 /// How to read word vectors from a file: all of them in whatever format by default.
@@ -101,7 +102,9 @@ impl<'a> ReadVectors<'a> {
     pub fn read(&self, path: impl AsRef<Path>) -> Result<WordVectors> {
         let path = path.as_ref();
         let mut source = Source::open(path)?;
-        let head = source.peek(format::PEEK)?;
+        let head = source.peek(format::PEEK);
+        // A file of which nothing can be read is not an empty one.
+        source.fill_buf().map(drop).map_err(|error| source.error(None, error))?;
         format::refuse(&head).map_err(|why| Error::Parse { path: path.into(), line: None, why })?;
         let (any_count, skip_blank_words) = (self.any_count, self.skip_blank_words);
         let plan = Plan { limit: self.limit.unwrap_or(u64::MAX), any_count, skip_blank_words };
