@@ -12,6 +12,17 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+/// What files of weights of other kinds begin with, and the cure. Taken for a length, each is beyond any header's.
+const OTHERS: [(&[u8], &str); 4] = [
+    (
+        b"PK\x03\x04",
+        "a zip archive, as PyTorch's `torch.save` and Keras' `.keras` are: write the weights as safetensors",
+    ),
+    (b"\x89HDF\r\n", "an HDF5 file, as Keras' `.h5` is: write the weights as safetensors"),
+    (b"\x80\x02\x8a\x0al\xfc", "a Python pickle, as PyTorch wrote before 1.6: write the weights as safetensors"),
+    (b"\x1f\x8b\x08", "a gzip-compressed file: decompress it"),
+];
+
 /// A file whose header has been read and checked against the file's length.
 pub(super) struct TensorFile {
     path: PathBuf,
@@ -34,6 +45,10 @@ impl TensorFile {
             ErrorKind::UnexpectedEof => unreadable(path, SafeTensorError::HeaderTooSmall),
             _ => Error::io(path, e),
         })?;
+        if let Some((_, what)) = OTHERS.iter().find(|(magic, _)| size.starts_with(magic)) {
+            let why = format!("expected a safetensors file, found {what}");
+            return Err(Error::Parse { path: path.into(), line: None, why });
+        }
         let size = u64::from_le_bytes(size);
         if size > MOST_HEADER as u64 {
             return Err(unreadable(path, SafeTensorError::HeaderTooLarge));
@@ -72,12 +87,13 @@ impl TensorFile {
         self.header.tensors().into_iter().map(|(name, info)| (name, info.shape.clone())).collect()
     }
 
-    /// Shape and numbers of an array. Errors when there is none of this name, its type is neither `F32` nor `F64`, or its
-    /// bytes do not have their checksum.
+    /// Shape and numbers of an array, of which those of 16 and 32 bits are exact in an `f32` and in an `f64`. Errors when
+    /// there is none of this name, its type is another than `F32`, `F64`, `F16` and `BF16`, or its bytes do not have their
+    /// checksum.
     pub(super) fn read<E: Element>(&mut self, name: &str) -> Result<(Vec<usize>, Vec<E>)> {
         let info = self.header.info(name).ok_or_else(|| self.invalid(format!("there is no array `{name}`")))?;
-        if !matches!(info.dtype, Dtype::F32 | Dtype::F64) {
-            return Err(self.invalid(format!("`{name}` is of type {}, not F32 or F64", info.dtype)));
+        if !matches!(info.dtype, Dtype::F32 | Dtype::F64 | Dtype::F16 | Dtype::BF16) {
+            return Err(self.invalid(format!("`{name}` is of type {}, not F32, F64, F16 or BF16", info.dtype)));
         }
         let (from, to) = info.data_offsets;
         // The header was checked to describe no more than the file holds.
@@ -90,6 +106,9 @@ impl TensorFile {
         }
         let numbers = match info.dtype {
             Dtype::F32 => numbers::<E, 4>(&bytes, |b| f64::from(f32::from_le_bytes(b))),
+            Dtype::F16 => numbers::<E, 2>(&bytes, |b| half(u16::from_le_bytes(b))),
+            // The upper half of an `f32`.
+            Dtype::BF16 => numbers::<E, 2>(&bytes, |[low, high]| f64::from(f32::from_le_bytes([0, 0, low, high]))),
             _ => numbers::<E, 8>(&bytes, f64::from_le_bytes),
         };
         Ok((info.shape.clone(), numbers))
@@ -110,4 +129,16 @@ fn numbers<E: Element, const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f
     // The header was checked to give a whole number of elements.
     let (elements, _) = bytes.as_chunks::<N>();
     elements.iter().map(|&element| E::from_f64(read(element))).collect()
+}
+
+/// The number that these bits are in binary16 (IEEE 754): a sign, five bits of exponent, ten of the significand.
+fn half(bits: u16) -> f64 {
+    let significand = f64::from(bits & 0x3ff);
+    let magnitude = match i32::from(bits >> 10 & 0x1f) {
+        0 => significand * 2f64.powi(-24),
+        31 if significand == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        exponent => (1024.0 + significand) * 2f64.powi(exponent - 25),
+    };
+    if bits >> 15 == 0 { magnitude } else { -magnitude }
 }

@@ -23,7 +23,7 @@ impl<B: Backend> Model<B> {
 
     /// Reads all parameters from a safetensors file, be it of weights alone or a checkpoint. Strict: errors, listing
     /// every name, when the file lacks a parameter, holds one that the model does not have, or one of another shape;
-    /// nothing is changed then. `f32` and `f64` are converted. See [`Model::load_weights_partial`] for a part.
+    /// nothing is changed then. `f32`, `f64`, `f16` and `bf16` are converted. See [`Model::load_weights_partial`] for a part.
     pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let mut file = TensorFile::open(path.as_ref())?;
         check_version(&file)?;

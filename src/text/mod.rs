@@ -18,12 +18,14 @@
 //! # Ok::<(), elman::Error>(())
 //! ```
 
+mod nfc;
 mod sequences;
 mod tokenizer;
 mod vectors;
 mod vocabulary;
 
-pub use sequences::{Padding, Truncation, length_buckets, lengths, pad_sequences};
+pub(crate) use nfc::{nfc, nfd};
+pub use sequences::{Padding, Truncation, length_buckets, lengths, pad_sequences, pad_sequences_with};
 #[cfg(feature = "tokenizers")]
 pub use tokenizer::HfTokenizer;
 pub use tokenizer::{Hashtags, Special, Tokenizer, WordTokenizer, tokenizer_from_json};

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::random::Key;
 
-/// Where a row that is too short is filled with zeros.
+/// Where a row that is too short is filled with padding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Padding {
     /// Before its first index: Keras' default, with which a recurrent network reads the text last.
@@ -40,6 +40,27 @@ pub fn pad_sequences<R: AsRef<[u32]>>(
     truncation: Truncation,
     steps: Option<usize>,
 ) -> Result<Vec<Vec<u32>>> {
+    pad_sequences_with(rows, padding, truncation, steps, 0)
+}
+
+/// As [`pad_sequences`], filled with an index of one's own: a tokenizer's number of `<pad>`, which is 1 in RoBERTa
+/// (`HfTokenizer::id` tells it; Keras' `value`). Then
+/// [`Embedding::padding`](crate::layers::Embedding::padding), [`Fit::by_length`](crate::model::Fit::by_length) and
+/// [`Inputs::trimmed`](crate::data::Inputs::trimmed) are to be given the same index.
+///
+/// ```
+/// use elman::text::{Padding, Truncation, pad_sequences_with};
+/// let rows = [vec![0, 31414, 2], vec![0, 2]];
+/// assert_eq!(pad_sequences_with(&rows, Padding::Post, Truncation::Post, None, 1)?, [[0, 31414, 2], [0, 2, 1]]);
+/// # Ok::<(), elman::Error>(())
+/// ```
+pub fn pad_sequences_with<R: AsRef<[u32]>>(
+    rows: &[R],
+    padding: Padding,
+    truncation: Truncation,
+    steps: Option<usize>,
+    index: u32,
+) -> Result<Vec<Vec<u32>>> {
     let longest = rows.iter().map(|row| row.as_ref().len()).max();
     let longest = longest.ok_or_else(|| Error::invalid("pad_sequences", "at least one row", "none"))?;
     let steps = steps.unwrap_or(longest);
@@ -53,10 +74,10 @@ pub fn pad_sequences<R: AsRef<[u32]>>(
             Truncation::Pre => &row[cut..],
             Truncation::Post => &row[..row.len() - cut],
         };
-        let zeros = std::iter::repeat_n(0, steps - kept.len());
+        let fill = std::iter::repeat_n(index, steps - kept.len());
         match padding {
-            Padding::Pre => zeros.chain(kept.iter().copied()).collect(),
-            Padding::Post => kept.iter().copied().chain(zeros).collect(),
+            Padding::Pre => fill.chain(kept.iter().copied()).collect(),
+            Padding::Post => kept.iter().copied().chain(fill).collect(),
         }
     });
     Ok(padded.collect())

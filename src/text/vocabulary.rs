@@ -1,6 +1,6 @@
 //! [`Vocabulary`]: tokens and their numbers.
 
-use super::Tokenizer;
+use super::{Tokenizer, nfc};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -11,7 +11,11 @@ const PLACE: &str = "vocabulary";
 /// Words, numbered by falling frequency from 2: index 0 is padding, 1 stands for every word that is not there. Without
 /// an index for unknown words the numbers begin at 1.
 ///
-/// Serialisable, to be saved with a model; what is read is checked.
+/// Made from texts it takes words as Unicode's form NFC has them, so that `café` of composed and of decomposed characters
+/// is one word, which both find ([`VocabularyBuilder::nfc`]).
+///
+/// Serialisable, to be saved with a model; what is read is checked. A file from before NFC was heeded says nothing of it,
+/// and its words stay as they are.
 ///
 /// ```
 /// use elman::text::VocabularyBuilder;
@@ -28,6 +32,8 @@ pub struct Vocabulary {
     counts: Vec<u64>,
     index: HashMap<Arc<str>, u32>,
     unknown: bool,
+    /// Whether words are in form NFC, and looked for in it.
+    nfc: bool,
 }
 
 /// What is saved of a [`Vocabulary`].
@@ -37,12 +43,14 @@ struct Stored {
     #[serde(default)]
     counts: Vec<u64>,
     unknown: bool,
+    #[serde(default)]
+    nfc: bool,
 }
 
 impl From<Vocabulary> for Stored {
     fn from(vocabulary: Vocabulary) -> Self {
         let words = vocabulary.words.iter().map(|word| word.to_string()).collect();
-        Stored { words, counts: vocabulary.counts, unknown: vocabulary.unknown }
+        Stored { words, counts: vocabulary.counts, unknown: vocabulary.unknown, nfc: vocabulary.nfc }
     }
 }
 
@@ -56,6 +64,7 @@ impl TryFrom<Stored> for Vocabulary {
         }
         let mut vocabulary = Vocabulary::from_words(stored.words, stored.unknown)?;
         vocabulary.counts = stored.counts;
+        vocabulary.nfc = stored.nfc;
         Ok(vocabulary)
     }
 }
@@ -64,11 +73,13 @@ impl Vocabulary {
     /// What [`decode`](Self::decode) gives for the index of unknown words.
     pub const UNKNOWN: &str = "<unk>";
 
-    /// Words in the order of their numbers, the first being 2, or 1 where no index is kept for unknown words.
+    /// Words in the order of their numbers, the first being 2, or 1 where no index is kept for unknown words; as they are
+    /// given, also where two look the same.
     ///
     /// Errors: no word; a word that comes twice; more words than there are indices.
     pub fn from_words<W: AsRef<str>>(words: impl IntoIterator<Item = W>, unknown: bool) -> Result<Self> {
-        let mut vocabulary = Vocabulary { words: Vec::new(), counts: Vec::new(), index: HashMap::new(), unknown };
+        let (counts, index) = (Vec::new(), HashMap::new());
+        let mut vocabulary = Vocabulary { words: Vec::new(), counts, index, unknown, nfc: false };
         for word in words {
             let word: Arc<str> = word.as_ref().into();
             let index = u32::try_from(vocabulary.width());
@@ -107,7 +118,8 @@ impl Vocabulary {
 
     /// The index of a word; `None` for one that is not there.
     pub fn index(&self, word: &str) -> Option<u32> {
-        self.index.get(word).copied()
+        let word = if self.nfc { nfc(word) } else { word.into() };
+        self.index.get(&*word).copied()
     }
 
     /// The word of an index; `None` for padding, unknown words and what is beyond the last word.
@@ -161,11 +173,12 @@ pub struct VocabularyBuilder {
     max_features: usize,
     min_count: u64,
     unknown: bool,
+    nfc: bool,
 }
 
 impl Default for VocabularyBuilder {
     fn default() -> Self {
-        VocabularyBuilder { max_features: u32::MAX as usize, min_count: 1, unknown: true }
+        VocabularyBuilder { max_features: u32::MAX as usize, min_count: 1, unknown: true, nfc: true }
     }
 }
 
@@ -194,11 +207,18 @@ impl VocabularyBuilder {
         self
     }
 
+    /// Whether words are taken in Unicode's form NFC, in which characters are composed, here and whenever the vocabulary is
+    /// asked for one: `e` with a combining accent is `é`. Default: true.
+    pub fn nfc(mut self, nfc: bool) -> Self {
+        self.nfc = nfc;
+        self
+    }
+
     /// The vocabulary of texts that are tokens already. Of words equally frequent the one seen first comes first.
     ///
     /// Errors: `max_features` that leaves no room for a word; no word that comes often enough.
     pub fn fit<D: IntoIterator<Item: AsRef<str>>>(&self, texts: impl IntoIterator<Item = D>) -> Result<Vocabulary> {
-        let mut counts = Counts::default();
+        let mut counts = Counts::new(self.nfc);
         for text in texts {
             text.into_iter().for_each(|token| counts.add(token.as_ref()));
         }
@@ -211,7 +231,7 @@ impl VocabularyBuilder {
         tokenizer: &dyn Tokenizer,
         texts: impl IntoIterator<Item = T>,
     ) -> Result<Vocabulary> {
-        let mut counts = Counts::default();
+        let mut counts = Counts::new(self.nfc);
         for text in texts {
             tokenizer.each_token(text.as_ref(), &mut |token| counts.add(token))?;
         }
@@ -239,20 +259,26 @@ impl VocabularyBuilder {
         }
         let mut vocabulary = Vocabulary::from_words(words.iter().map(|(word, _)| word), self.unknown)?;
         vocabulary.counts = words.into_iter().map(|(_, count)| count).collect();
+        vocabulary.nfc = self.nfc;
         Ok(vocabulary)
     }
 }
 
 /// How often words came, in the order in which they were first seen.
-#[derive(Default)]
 struct Counts {
     words: Vec<(Arc<str>, u64)>,
     seen: HashMap<Arc<str>, usize>,
+    nfc: bool,
 }
 
 impl Counts {
+    fn new(nfc: bool) -> Self {
+        Counts { words: Vec::new(), seen: HashMap::new(), nfc }
+    }
+
     fn add(&mut self, word: &str) {
-        match self.seen.get(word) {
+        let word = if self.nfc { nfc(word) } else { word.into() };
+        match self.seen.get(&*word) {
             Some(&at) => self.words[at].1 += 1,
             None => {
                 let word: Arc<str> = word.into();
@@ -300,7 +326,7 @@ mod tests {
     fn it_is_saved_whole_and_checked_when_read() {
         let vocabulary = VocabularyBuilder::new().fit([["ä", "b", "b"]]).unwrap();
         let json = serde_json::to_string(&vocabulary).unwrap();
-        assert_eq!(json, r#"{"words":["b","ä"],"counts":[2,1],"unknown":true}"#);
+        assert_eq!(json, r#"{"words":["b","ä"],"counts":[2,1],"unknown":true,"nfc":true}"#);
         assert_eq!(serde_json::from_str::<Vocabulary>(&json).unwrap(), vocabulary);
         let error =
             |json: &str| message(serde_json::from_str::<Vocabulary>(json).map_err(|e| Error::invalid("", "", e)));

@@ -161,11 +161,11 @@ fn numbers_of_another_type_are_refused() {
     let zeros = [0; 64];
     let views = model.params().iter().map(|param| {
         let (shape, bytes) = (param.shape().to_vec(), param.shape().elements() * 2);
-        (param.name(), safetensors::tensor::TensorView::new(safetensors::Dtype::F16, shape, &zeros[..bytes]).unwrap())
+        (param.name(), safetensors::tensor::TensorView::new(safetensors::Dtype::I16, shape, &zeros[..bytes]).unwrap())
     });
     std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
     let message = refused(&path);
-    assert!(message.ends_with("` is of type F16, not F32 or F64"), "{message}");
+    assert!(message.ends_with("` is of type I16, not F32, F64, F16 or BF16"), "{message}");
 }
 
 #[test]

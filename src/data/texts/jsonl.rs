@@ -3,7 +3,7 @@
 use super::{Found, TextColumns};
 use crate::error::Result;
 use crate::file::{Lines, Source};
-use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::fmt;
 
@@ -12,6 +12,8 @@ pub(super) fn read(source: Source, columns: &TextColumns, found: &mut Found) -> 
     loop {
         let number = lines.number() + 1;
         let Some(line) = lines.next_line()? else { return Ok(()) };
+        // Where files were put together, marks stand in their midst.
+        let line = line.trim_start_matches('\u{feff}');
         if line.trim_ascii().is_empty() {
             continue;
         }
@@ -20,7 +22,9 @@ pub(super) fn read(source: Source, columns: &TextColumns, found: &mut Found) -> 
         let (label, text) = record.map_err(|error| {
             // The line within this line is always 1; the column says more.
             let why = error.to_string().replace(" at line 1 column ", " at column ");
-            found.error(number, format!("expected a JSON object with a label and a text, found {why}"))
+            let array = matches!(line.trim_ascii(), "{" | "[") || line.trim_ascii_start().starts_with('[');
+            let cure = if array { "; each object stands on one line of its own, without brackets around" } else { "" };
+            found.error(number, format!("expected a JSON object with a label and a text, found {why}{cure}"))
         })?;
         found.add(number, &label, text)?;
     }
@@ -94,6 +98,16 @@ impl Visitor<'_> for LabelVisitor {
 
     fn visit_i64<E>(self, number: i64) -> Result<String, E> {
         Ok(number.to_string())
+    }
+
+    /// A whole number is one, however it is written: `1.0` is `1`.
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<String, E> {
+        // Above this not every whole number is an `f64`: what was meant is not known.
+        const EXACT: f64 = (1u64 << 53) as f64;
+        if number.fract() == 0.0 && number.abs() < EXACT {
+            return Ok((number as i64).to_string());
+        }
+        Err(E::invalid_type(Unexpected::Float(number), &self))
     }
 
     fn visit_bool<E>(self, truth: bool) -> Result<String, E> {

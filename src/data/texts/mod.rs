@@ -1,23 +1,28 @@
 //! [`read_texts`]: files of texts with labels, as users have them.
 
-#[cfg(feature = "csv")]
 mod csv;
+mod found;
 mod jsonl;
+mod tsv;
 
 use super::Labels;
 use crate::error::{Error, Result};
-use crate::file::{Lines, Source, cut};
-use std::path::{Path, PathBuf};
+use crate::file::Source;
+use found::Found;
+use std::path::Path;
 
 /// A layout of texts with labels in a file, plain or gzip-compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextFormat {
-    /// Lines `label<TAB>text` without a header; the text may be empty and may hold more tabs.
+    /// Lines `label<TAB>text` without a header; the text may be empty and may hold more tabs. Quotes are text like any
+    /// other: tables that Excel or pandas wrote with tabs are [`Csv`](Self::Csv) with the separator `b'\t'`.
     Tsv,
-    /// Comma-separated values with a header that names the columns (RFC 4180: a text with commas, quotes or line breaks
-    /// stands in quotes). Needs the feature `csv`.
+    /// Comma-separated values with a header that names the columns, strictly by RFC 4180: a value with commas, quotes or
+    /// line breaks stands in quotes, each quote within it written twice; a backslash is a character like any other. A
+    /// quote within a value that does not begin with one is text (`5" pipe`). A first line `sep=;`, as Excel has it, tells
+    /// the separator.
     Csv,
-    /// A JSON object on each line.
+    /// A JSON object on each line. Of the numbers that a label may be, `1` and `1.0` are the same.
     JsonLines,
 }
 
@@ -87,13 +92,24 @@ pub struct Texts {
 /// Reads a file of texts with labels: TSV, CSV or JSON lines, plain or gzip-compressed (known by its magic bytes, with
 /// the feature `gz`). Labels are names; JSON may have whole numbers and booleans in their place.
 ///
+/// White space around a label (and a byte order mark) is no part of it, and a label in composed and in decomposed
+/// characters (Unicode's NFC and NFD) is one: ` pos`, `pos ` and `pos` are one class in every format. Only where
+/// [`TextColumns::labels`] has the name as it stands in the file is it that one. The text is kept as it is.
+///
+/// Text is UTF-8, or UTF-16 with a byte order mark, which is passed over. Lines end in `\n` or `\r\n`, or all of them in
+/// `\r`. Blank lines are passed over.
+///
 /// Labels that are numbers are names like others: `1` is class 0 where it comes first. Give [`TextColumns::labels`] to
 /// have them in order, or take [`read_labelled`](super::read_labelled).
 ///
-/// Errors name the file and the line: a file that cannot be read; gzip data cut off or malformed; a line that is not
-/// UTF-8, or longer than 64 MiB; a column or field that is not there, or there twice; an empty label, or one that is
-/// not among those given; a CSV record with more or fewer values than the header, or a quote that is not closed; a line
-/// that is not a JSON object; a file without a text.
+/// Errors name the file and the line: a file that cannot be read, or is of another kind (zip, zstd, Excel, Parquet, ...);
+/// gzip data cut off or malformed; a line that is not UTF-8, has a zero byte or a carriage return within, or is longer
+/// than 64 MiB; a column or field that is not there, or there twice; an empty label, or one that is not among those given;
+/// a header in TSV, or a second time in CSV; a CSV record with more or fewer values than the header, a quote that is not
+/// closed, or text behind one that is; a line that is not a JSON object; a file without a text.
+///
+/// What is in doubt is a warning through crate `log`: a first line that may be a header, labels that differ in their case
+/// alone, texts of TSV that all have another column, or stand in quotes.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -114,14 +130,11 @@ pub fn read_texts(path: impl AsRef<Path>, columns: &TextColumns) -> Result<Texts
     let source = Source::open(path)?;
     let mut found = Found::new(path, columns);
     match format {
-        TextFormat::Tsv => read_tsv(source, &mut found)?,
-        TextFormat::Csv => read_csv(source, columns, &mut found)?,
+        TextFormat::Tsv => tsv::read(source, columns, &mut found)?,
+        TextFormat::Csv => csv::read(source, columns, &mut found)?,
         TextFormat::JsonLines => jsonl::read(source, columns, &mut found)?,
     }
-    if found.read.texts.is_empty() {
-        return Err(Error::Parse { path: path.into(), line: None, why: "expected texts, found none".into() });
-    }
-    Ok(found.read)
+    found.finish()
 }
 
 fn by_name(path: &Path) -> Result<TextFormat> {
@@ -138,63 +151,6 @@ fn by_name(path: &Path) -> Result<TextFormat> {
         let why = "expected a name that ends in .tsv, .csv, .jsonl or .ndjson, with or without .gz; or give TextColumns a format";
         Error::Parse { path: path.into(), line: None, why: why.into() }
     })
-}
-
-/// What has been read so far.
-struct Found {
-    path: PathBuf,
-    given: bool,
-    read: Texts,
-}
-
-impl Found {
-    fn new(path: &Path, columns: &TextColumns) -> Self {
-        let labels = columns.labels.clone().unwrap_or_default();
-        let read = Texts { texts: Vec::new(), classes: Vec::new(), labels };
-        Found { path: path.into(), given: columns.labels.is_some(), read }
-    }
-
-    fn add(&mut self, line: usize, label: &str, text: String) -> Result<()> {
-        let number = match self.read.labels.number(label) {
-            Some(number) => number,
-            None if label.is_empty() => return Err(self.error(line, "expected a label, found an empty one".into())),
-            None if self.given => {
-                let names = self.read.labels.names();
-                let more = if names.len() > 10 { ", ..." } else { "" };
-                let names = names.iter().take(10).map(|name| cut(name)).collect::<Vec<_>>().join(", ");
-                return Err(self.error(line, format!("expected one of the labels {names}{more}, found {}", cut(label))));
-            }
-            None => self.read.labels.add(label)?,
-        };
-        self.read.classes.push(number);
-        self.read.texts.push(text);
-        Ok(())
-    }
-
-    fn error(&self, line: usize, why: String) -> Error {
-        Error::Parse { path: self.path.clone(), line: Some(line), why }
-    }
-}
-
-fn read_tsv(source: Source, found: &mut Found) -> Result<()> {
-    let mut lines = Lines::new(source);
-    loop {
-        let line = lines.number() + 1;
-        let Some(record) = lines.next_line()? else { return Ok(()) };
-        match record.split_once('\t') {
-            Some((label, text)) => found.add(line, label, text.to_string())?,
-            None => return Err(found.error(line, format!("expected a tab after the label in {}", cut(record)))),
-        }
-    }
-}
-
-#[cfg(feature = "csv")]
-use csv::read as read_csv;
-
-#[cfg(not(feature = "csv"))]
-fn read_csv(_source: Source, _columns: &TextColumns, found: &mut Found) -> Result<()> {
-    let why = "expected elman built with its feature `csv`, to read comma-separated values".into();
-    Err(Error::Parse { path: found.path.clone(), line: None, why })
 }
 
 #[cfg(test)]

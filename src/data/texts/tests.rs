@@ -83,7 +83,7 @@ fn bad_csv_is_named_with_its_line() {
     );
     assert_eq!(error("a.csv", "label,text,label\n"), ", line 1: expected the column \"label\" once, found it twice");
     let not_utf8 = error("a.csv", b"label,text\na,b\nc,\xff\n");
-    assert_eq!(not_utf8, ", line 3: expected UTF-8 in value 1 of the record that begins here");
+    assert_eq!(not_utf8, ", line 3: expected UTF-8, found the byte 0xff at column 3");
     let quote = read_named("a.csv", b"", &TextColumns::default().separator(b'"')).unwrap_err();
     assert!(quote.starts_with("text columns: expected a separator"), "{quote}");
     // A quote within a value that is not quoted is a quote.

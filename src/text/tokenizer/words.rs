@@ -3,6 +3,7 @@
 use super::scan::{Kind, scan};
 use super::{Tokenizer, described};
 use crate::error::Result;
+use crate::text::nfc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -44,7 +45,7 @@ pub enum Hashtags {
 ///
 /// A word is a run of letters, digits and underscores, with apostrophes inside (typographic ones become `'`). Each
 /// emoji is one token, however many characters it is made of; so is a run of one punctuation mark (`!!!`). By default
-/// text is put in lower case and nothing is left out.
+/// text is composed (NFC) and put in lower case, and nothing is left out.
 ///
 /// ```
 /// use elman::text::{Tokenizer, WordTokenizer};
@@ -60,6 +61,9 @@ pub enum Hashtags {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WordTokenizer {
+    // A file from before says nothing of it: its vocabulary has words as they came.
+    #[serde(default = "as_they_come")]
+    nfc: bool,
     split_at: Option<String>,
     lowercase: bool,
     apostrophes: bool,
@@ -73,9 +77,14 @@ pub struct WordTokenizer {
     repeats: Option<usize>,
 }
 
+fn as_they_come() -> bool {
+    false
+}
+
 impl Default for WordTokenizer {
     fn default() -> Self {
         WordTokenizer {
+            nfc: true,
             split_at: None,
             lowercase: true,
             apostrophes: true,
@@ -98,7 +107,8 @@ impl WordTokenizer {
     }
 
     /// Keras' `Tokenizer`: text in lower case, split at white space and at each of ``!"#$%&()*+,-./:;<=>?@[\]^_`{|}~``,
-    /// and nothing else. Of the options only [`lowercase`](Self::lowercase) has an effect then.
+    /// and nothing else. Of the options only [`lowercase`](Self::lowercase) and [`nfc`](Self::nfc), which Keras
+    /// does not do, have an effect then.
     pub fn keras() -> Self {
         WordTokenizer::new().split_at(KERAS_FILTER)
     }
@@ -117,8 +127,15 @@ impl WordTokenizer {
         special.emoticons(Special::Replace).hashtags(Hashtags::Mark).repeats(3)
     }
 
+    /// Whether text is put in Unicode's form NFC first, in which characters are composed: `e` with a combining accent is
+    /// `é`. Default: true.
+    pub fn nfc(mut self, nfc: bool) -> Self {
+        self.nfc = nfc;
+        self
+    }
+
     /// Splits text at white space and at each of these characters, and does nothing else with it but
-    /// [`lowercase`](Self::lowercase).
+    /// [`lowercase`](Self::lowercase) and [`nfc`](Self::nfc).
     pub fn split_at(mut self, characters: impl Into<String>) -> Self {
         self.split_at = Some(characters.into());
         self
@@ -189,6 +206,7 @@ impl WordTokenizer {
 
     /// Hands every token of `text` to `each`.
     pub fn for_each(&self, text: &str, mut each: impl FnMut(&str)) {
+        let text = &*if self.nfc { nfc(text) } else { Cow::Borrowed(text) };
         if let Some(characters) = &self.split_at {
             let text = if self.lowercase { Cow::Owned(text.to_lowercase()) } else { Cow::Borrowed(text) };
             let parts = |c: char| c.is_whitespace() || characters.contains(c);

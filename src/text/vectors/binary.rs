@@ -1,5 +1,6 @@
 //! word2vec's binary layout.
 
+use super::alignment::{self, Alignment};
 use super::format;
 use super::gather::Gathering;
 use super::read::Plan;
@@ -25,11 +26,13 @@ pub(super) fn read(source: Source, plan: Plan, gathering: &mut Gathering) -> Res
     file.until(b'\n', LONGEST_HEADER, &mut bytes)?;
     let (words, dim) = format::header(&bytes).map_err(|why| file.error(why))?;
     format::check_dim(dim).map_err(|why| file.error(format!("expected {why}, found {dim} in the header")))?;
+    file.skip_line_ends()?;
     let (mut numbers, mut vector) = (Vec::new(), Vec::with_capacity(dim));
+    let mut alignment = Alignment::default();
     let most = if plan.any_count { plan.limit } else { words.min(plan.limit) };
     for entry in 0..most {
         file.entry = Some(entry);
-        if !file.skip_line_ends()? {
+        if file.is_at_end()? {
             if plan.any_count {
                 break;
             }
@@ -41,20 +44,34 @@ pub(super) fn read(source: Source, plan: Plan, gathering: &mut Gathering) -> Res
             return Err(file.error("expected a space after the word, found the end of the file".into()));
         }
         let word = bytes.strip_suffix(b" ").unwrap_or(&bytes);
-        if word.is_empty() {
+        if word.is_empty() && !plan.skip_blank_words {
             return Err(file.error("expected a word, found an empty one".into()));
         }
-        file.vector(dim, &mut numbers, &mut vector)?;
-        gathering.offer(word, &vector);
+        alignment.word(entry, word).map_err(|(entry, why)| file.error_in(entry, why))?;
+        file.vector(word, dim, &mut numbers, &mut vector)?;
+        let ends = file.skip_line_ends()?;
+        let ends = if file.is_at_end()? { None } else { Some(ends > 0) };
+        alignment.vector(word, &numbers, &vector, ends).map_err(|why| file.error(why))?;
+        match word {
+            [] => gathering.skip(),
+            word => drop(gathering.offer(word, &vector)),
+        }
     }
-    file.entry = None;
-    if plan.limit >= words && !plan.any_count && file.skip_line_ends()? {
+    if plan.limit >= words && !plan.any_count && !file.is_at_end()? {
+        alignment.end().map_err(|(entry, why)| file.error_in(entry, why))?;
+        file.entry = None;
         return Err(file.error(format!("expected {words} words, as the header promises, found more data after them")));
     }
     Ok(dim)
 }
 
 impl Reader {
+    /// An error of another entry.
+    fn error_in(&mut self, entry: u64, why: String) -> Error {
+        self.entry = Some(entry);
+        self.error(why)
+    }
+
     fn error(&self, why: String) -> Error {
         let place = self.entry.map(|entry| format!("entry {entry}, ")).unwrap_or_default();
         Error::Parse { path: self.source.path().into(), line: None, why: format!("{place}byte {}: {why}", self.at) }
@@ -73,30 +90,30 @@ impl Reader {
         Ok(bytes.last() == Some(&end))
     }
 
-    /// Goes to the next byte that is no line end; false at the file's end.
-    fn skip_line_ends(&mut self) -> Result<bool> {
+    fn is_at_end(&mut self) -> Result<bool> {
+        let ahead = self.source.fill_buf().map(<[u8]>::is_empty);
+        ahead.map_err(|error| self.source.error(None, error))
+    }
+
+    /// Goes to the next byte that is no line end, or to the file's end; says how many it passed.
+    fn skip_line_ends(&mut self) -> Result<u64> {
+        let before = self.at;
         loop {
-            let ahead = self.source.fill_buf();
-            // The error has to outlive the borrow.
-            let ahead = match ahead {
-                Ok(ahead) => ahead,
-                Err(error) => return Err(self.source.error(None, error)),
-            };
-            if ahead.is_empty() {
-                return Ok(false);
-            }
-            let ends = ahead.iter().take_while(|&&byte| byte == b'\n').count();
-            let done = ends < ahead.len();
+            let ahead = self.source.fill_buf().map(|ahead| {
+                let ends = ahead.iter().take_while(|&&byte| byte == b'\n').count();
+                (ends, ends < ahead.len() || ahead.is_empty())
+            });
+            let (ends, done) = ahead.map_err(|error| self.source.error(None, error))?;
             self.source.consume(ends);
             self.at += ends as u64;
             if done {
-                return Ok(true);
+                return Ok(self.at - before);
             }
         }
     }
 
-    /// Fills `vector` with the next `dim` numbers; `bytes` is room to read into.
-    fn vector(&mut self, dim: usize, bytes: &mut Vec<u8>, vector: &mut Vec<f32>) -> Result<()> {
+    /// Fills `vector` with the next `dim` numbers, those of `word`; `bytes` is room to read into.
+    fn vector(&mut self, word: &[u8], dim: usize, bytes: &mut Vec<u8>, vector: &mut Vec<f32>) -> Result<()> {
         bytes.clear();
         let read = self.source.by_ref().take(4 * dim as u64).read_to_end(bytes);
         read.map_err(|error| self.source.error(None, error))?;
@@ -104,7 +121,8 @@ impl Reader {
         for &number in bytes.as_chunks::<4>().0 {
             let x = f32::from_le_bytes(number);
             if !x.is_finite() {
-                return Err(self.error(format!("expected finite numbers, found {x}")));
+                let hint = alignment::hint(word, bytes).map(|hint| format!("; {hint}")).unwrap_or_default();
+                return Err(self.error(format!("expected finite numbers, found {x}{hint}")));
             }
             vector.push(x);
             self.at += 4;

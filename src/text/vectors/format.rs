@@ -1,6 +1,6 @@
 //! Which layout a file of vectors has, told by its first bytes.
 
-use super::WordVectors;
+use super::{WordVectors, lines};
 use serde::{Deserialize, Serialize};
 
 /// How many bytes are looked at: room for a vector of any length that is accepted.
@@ -18,28 +18,18 @@ pub enum VectorFormat {
     Glove,
 }
 
-/// What files that are taken for word vectors begin with, and what to do about them.
-const OTHERS: [(&[u8], &str); 6] = [
-    (&793_712_314_i32.to_le_bytes(), FASTTEXT),
-    (b"PK\x03\x04", "a zip archive: unpack it"),
-    (b"\x80\x02", PICKLE),
-    (b"\x80\x03", PICKLE),
-    (b"\x80\x04", PICKLE),
-    (b"\x80\x05", PICKLE),
-];
+/// What fastText's own files begin with.
+const MAGIC: [u8; 4] = 793_712_314_i32.to_le_bytes();
 const FASTTEXT: &str = "fastText's own binary format, a model rather than a table: take the `.vec` file published with it, or \
                         write one with `fasttext print-word-vectors`";
-const PICKLE: &str = "a Python pickle, as gensim's own `save` writes: write it anew with `save_word2vec_format`";
 
 /// What `head`, the beginning of a file, says against reading it as vectors.
 pub(super) fn refuse(head: &[u8]) -> Result<(), String> {
     let expected = "expected word vectors in the layout of word2vec or GloVe, found";
-    let other = OTHERS.iter().find(|(magic, _)| head.starts_with(magic));
-    let other = other.map(|(_, what)| *what).or_else(|| is_old_fasttext(head).then_some(FASTTEXT));
-    match other {
-        Some(what) => Err(format!("{expected} {what}")),
-        None if head.is_empty() => Err(format!("{expected} an empty file")),
-        None => Ok(()),
+    match head {
+        [] => Err(format!("{expected} an empty file")),
+        head if head.starts_with(&MAGIC) || is_old_fasttext(head) => Err(format!("{expected} {FASTTEXT}")),
+        _ => Ok(()),
     }
 }
 
@@ -56,32 +46,55 @@ fn is_old_fasttext(head: &[u8]) -> bool {
 }
 
 /// The format of a file that begins with `head`.
+///
+/// Behind a header it is text where one of these says so, and binary otherwise. What is taken for text and is not has no
+/// numbers in it, what is taken for binary and is not has words with line ends in them: both readers refuse that.
 pub(super) fn detect(head: &[u8]) -> VectorFormat {
-    let (first, rest) = split_line(head.strip_prefix("\u{feff}".as_bytes()).unwrap_or(head));
+    let (first, rest) = split_line(head);
     match header(first) {
         Err(_) => VectorFormat::Glove,
-        Ok((_, dim)) if is_text(split_line(rest).0, dim) => VectorFormat::Word2vecText,
+        Ok((_, dim)) if is_clean(rest) || first_fits(rest, dim) || has_text_for_numbers(rest) => {
+            VectorFormat::Word2vecText
+        }
         Ok(_) => VectorFormat::Word2vecBinary,
     }
 }
 
+/// The first line, and what is behind it.
 fn split_line(bytes: &[u8]) -> (&[u8], &[u8]) {
-    match bytes.iter().position(|&byte| byte == b'\n') {
+    match bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+        Some(end) if bytes[end..].starts_with(b"\r\n") => (&bytes[..end], &bytes[end + 2..]),
         Some(end) => (&bytes[..end], &bytes[end + 1..]),
         None => (bytes, &[]),
     }
 }
 
-/// Whether what follows a header up to the next line end is a word with `dim` numbers in text, sound or nearly so.
-fn is_text(line: &[u8], dim: usize) -> bool {
-    let word = line.iter().position(|&byte| byte == b' ' || byte == b'\t').unwrap_or(line.len());
-    let numbers = &line[word..];
-    let printable = |byte: &u8| matches!(byte, b'\t' | b'\r' | b' '..=b'~');
-    let fields = || numbers.split(|byte| matches!(byte, b' ' | b'\t' | b'\r')).filter(|field| !field.is_empty());
-    let parsed = fields().filter(|field| number(field).is_ok()).count();
-    // With spaces in the word, or broken: most of it is numbers all the same, and about as many as there should be.
-    let nearly = || numbers.iter().all(printable) && 2 * parsed >= fields().count() && 2 * fields().count() > dim;
-    numbers.is_empty() || parsed >= dim || nearly()
+fn is_control(byte: u8) -> bool {
+    byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\n')
+}
+
+/// Whether these are characters and nothing else, but for one that is cut off at the end.
+fn is_clean(bytes: &[u8]) -> bool {
+    let whole = std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none(), |_| true);
+    whole && !bytes.iter().any(|&byte| is_control(byte))
+}
+
+/// Whether the first line is a word with `dim` numbers, whatever the bytes of the word.
+fn first_fits(bytes: &[u8], dim: usize) -> bool {
+    lines::parse(split_line(bytes).0, Some(dim), &mut Vec::new(), &mut Vec::new()).is_ok()
+}
+
+/// Whether the first lines have text in the place of their numbers, such as decimal commas: binary numbers that all are
+/// printable are as good as never met.
+fn has_text_for_numbers(bytes: &[u8]) -> bool {
+    const LINES: usize = 20;
+    let mut rest = bytes;
+    (0..LINES).all(|_| {
+        let (line, after) = split_line(rest);
+        rest = after;
+        let word = line.iter().position(|&byte| byte == b' ' || byte == b'\t').unwrap_or(line.len());
+        line[word..].iter().all(|&byte| byte.is_ascii() && !is_control(byte))
+    })
 }
 
 /// The two numbers of a header `N D`.

@@ -15,11 +15,20 @@ pub(super) struct Gathering<'a> {
     index: HashMap<Arc<str>, usize>,
     duplicates: usize,
     lossy: usize,
+    blank: usize,
 }
 
 impl<'a> Gathering<'a> {
     pub(super) fn new(wanted: Option<&'a Wanted<'a>>) -> Self {
-        Gathering { wanted, words: Vec::new(), data: Vec::new(), index: HashMap::new(), duplicates: 0, lossy: 0 }
+        Gathering {
+            wanted,
+            words: Vec::new(),
+            data: Vec::new(),
+            index: HashMap::new(),
+            duplicates: 0,
+            lossy: 0,
+            blank: 0,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -44,10 +53,15 @@ impl<'a> Gathering<'a> {
         true
     }
 
+    /// Counts a vector without a word.
+    pub(super) fn skip(&mut self) {
+        self.blank += 1;
+    }
+
     pub(super) fn finish(self, dim: usize) -> WordVectors {
-        let Gathering { words, mut data, index, duplicates, lossy, .. } = self;
+        let Gathering { words, mut data, index, duplicates, lossy, blank, .. } = self;
         data.shrink_to_fit();
         let norms = data.chunks_exact(dim).map(|row| super::nearest::dot(row, row).sqrt()).collect();
-        WordVectors { words, dim, data, index, norms, duplicates, lossy }
+        WordVectors { words, dim, data, index, norms, duplicates, lossy, blank }
     }
 }

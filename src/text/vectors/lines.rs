@@ -7,6 +7,8 @@ use crate::error::Result;
 use crate::file::{Lines, Source, cut};
 use std::ops::Range;
 
+const NO_WORD: &str = "expected a word at the beginning of the line, found white space";
+
 /// Reads a file's lines into `gathering`; gives the dimension of the vectors.
 pub(super) fn read(source: Source, with_header: bool, plan: Plan, gathering: &mut Gathering) -> Result<usize> {
     let mut lines = Lines::new(source);
@@ -35,9 +37,11 @@ pub(super) fn read(source: Source, with_header: bool, plan: Plan, gathering: &mu
             _ => parse(line, dim, &mut fields, &mut vector),
         };
         match parsed {
-            Ok(word) => gathering.offer(&line[word], &vector),
+            Ok(word) if word.is_empty() && plan.skip_blank_words => gathering.skip(),
+            Ok(word) if word.is_empty() => return Err(lines.error(NO_WORD.into())),
+            Ok(word) => drop(gathering.offer(&line[word], &vector)),
             Err(why) => return Err(lines.error(why)),
-        };
+        }
         dim = Some(vector.len());
         entries += 1;
     }
@@ -48,9 +52,9 @@ pub(super) fn read(source: Source, with_header: bool, plan: Plan, gathering: &mu
     dim.ok_or_else(|| lines.error("expected a word and numbers, found none".into()))
 }
 
-/// Reads a line's numbers into `vector` and gives the place of its word. The last `dim` fields are the numbers, or all
-/// but the first where the dimension is not known yet.
-fn parse(
+/// Reads a line's numbers into `vector` and gives the place of its word, which is empty where the line has numbers alone
+/// behind white space. The last `dim` fields are the numbers, or all but the first where the dimension is not known yet.
+pub(super) fn parse(
     line: &[u8],
     dim: Option<usize>,
     fields: &mut Vec<Range<usize>>,
@@ -65,14 +69,15 @@ fn parse(
         start += field.len() + 1;
     }
     let is_number = |field: &Range<usize>| format::number(&line[field.clone()]).is_ok();
-    let found = fields.len().saturating_sub(1);
-    if fields.first().is_none_or(|first| first.start > 0) {
-        return Err("expected a word at the beginning of the line, found white space".into());
+    let blank = fields.first().is_none_or(|first| first.start > 0);
+    if blank && dim != Some(fields.len()) {
+        return Err(NO_WORD.into());
     }
+    let found = if blank { fields.len() } else { fields.len() - 1 };
     let dim = dim.unwrap_or(found);
     format::check_dim(dim).map_err(|why| format!("expected a word and {why}, found {found} numbers"))?;
     // A word with spaces has more fields; a number among them is a number too many.
-    if found < dim || fields[1..=found - dim].iter().any(is_number) {
+    if found < dim || !blank && fields[1..=found - dim].iter().any(is_number) {
         return Err(format!("expected a word and {dim} numbers, found a word and {found}"));
     }
     let (word, numbers) = fields.split_at(fields.len() - dim);

@@ -1,5 +1,6 @@
 //! [`WordVectors`]: words and the vectors that stand for them, as word2vec, GloVe and fastText give them away.
 
+mod alignment;
 mod binary;
 mod coverage;
 mod format;
@@ -16,6 +17,7 @@ pub use matrix::UnknownRows;
 pub use read::ReadVectors;
 
 use crate::error::{Error, Result};
+use crate::text::{nfc, nfd};
 use gather::Gathering;
 use std::collections::HashMap;
 use std::path::Path;
@@ -51,6 +53,7 @@ pub struct WordVectors {
     norms: Vec<f64>,
     duplicates: usize,
     lossy: usize,
+    blank: usize,
 }
 
 impl WordVectors {
@@ -114,9 +117,14 @@ impl WordVectors {
         &self.data
     }
 
-    /// The row of a word; `None` for one that is not there.
+    /// The row of a word; `None` for one that is not there. A word in composed characters is also found where the file
+    /// has it in decomposed ones, and the other way round (Unicode's NFC and NFD).
     pub fn index(&self, word: &str) -> Option<usize> {
-        self.index.get(word).copied()
+        let find = |word: &str| self.index.get(word).copied();
+        match find(word) {
+            None if !word.is_ascii() => find(&nfc(word)).or_else(|| find(&nfd(word))),
+            found => found,
+        }
     }
 
     /// The vector of a word; `None` for one that is not there.
@@ -133,6 +141,11 @@ impl WordVectors {
     /// The published GoogleNews vectors have such words.
     pub fn lossy_words(&self) -> usize {
         self.lossy
+    }
+
+    /// How many vectors of the file had no word and were [passed over](ReadVectors::skip_blank_words).
+    pub fn blank_words(&self) -> usize {
+        self.blank
     }
 
     fn row(&self, row: usize) -> &[f32] {

@@ -5,22 +5,27 @@ use super::{VectorFormat, WordVectors, binary, format, lines};
 use crate::error::{Error, Result};
 use crate::file::Source;
 use crate::text::Vocabulary;
+use std::io::BufRead;
 use std::path::Path;
 
 /// How to read word vectors from a file: all of them in whatever format by default.
 ///
 /// The file is streamed: memory is taken for the words that are kept. Gzip is known by its magic bytes (with the
 /// feature `gz`), the format by what the file begins with: a line of two whole numbers is word2vec's header, anything
-/// else GloVe. So GloVe vectors of one whole number, if there were such, would have to be named as that.
+/// else GloVe. So GloVe vectors of one whole number, if there were such, would have to be named as that. Behind a header
+/// the file is text where there are characters and nothing else, however wrong they are as numbers; a binary file so small
+/// that it has none but printable bytes would have to be named.
 ///
 /// Of a word that comes twice the first vector counts ([`WordVectors::duplicates`]). A word that is not UTF-8 is kept
 /// with U+FFFD in place of its broken bytes ([`WordVectors::lossy_words`]), as published files have such words. A word
-/// in text may hold spaces (GloVe's 840B vectors have `. . .`), as long as no piece but the first is a number.
+/// in text may hold spaces (GloVe's 840B vectors have `. . .`), as long as no piece but the first is a number. In binary
+/// a space ends the word: a file whose writer did not heed that is refused. Where a line end follows each vector that is
+/// certain; where none does it is told by numbers and words that cannot be meant.
 ///
 /// Errors name the line in text, the entry (from 0) and its byte (of the decompressed data) in binary: a file that is
 /// cut off; a line with another number of numbers; fewer or more entries than the header promises; what is not a
-/// number, NaN, infinity; an empty word; a dimension of 0 or above [`WordVectors::MAX_DIM`]. fastText's own binary
-/// files, zip archives and Python pickles are refused by name.
+/// number, NaN, infinity; an empty word; in binary line ends after some vectors only; a dimension of 0 or above [`WordVectors::MAX_DIM`]. fastText's own binary
+/// files, archives and Python pickles are refused by name.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -38,6 +43,7 @@ pub struct ReadVectors<'a> {
     format: Option<VectorFormat>,
     limit: Option<u64>,
     any_count: bool,
+    skip_blank_words: bool,
     wanted: Option<Box<Wanted<'a>>>,
 }
 
@@ -46,6 +52,7 @@ pub struct ReadVectors<'a> {
 pub(super) struct Plan {
     pub(super) limit: u64,
     pub(super) any_count: bool,
+    pub(super) skip_blank_words: bool,
 }
 
 impl<'a> ReadVectors<'a> {
@@ -84,13 +91,23 @@ impl<'a> ReadVectors<'a> {
         self
     }
 
+    /// Passes over vectors without a word (an empty one, or white space), of which some published files have one or two;
+    /// [`WordVectors::blank_words`] counts them. Default: an error.
+    pub fn skip_blank_words(mut self) -> Self {
+        self.skip_blank_words = true;
+        self
+    }
+
     /// Reads a file.
     pub fn read(&self, path: impl AsRef<Path>) -> Result<WordVectors> {
         let path = path.as_ref();
         let mut source = Source::open(path)?;
-        let head = source.peek(format::PEEK)?;
+        let head = source.peek(format::PEEK);
+        // A file of which nothing can be read is not an empty one.
+        source.fill_buf().map(drop).map_err(|error| source.error(None, error))?;
         format::refuse(&head).map_err(|why| Error::Parse { path: path.into(), line: None, why })?;
-        let plan = Plan { limit: self.limit.unwrap_or(u64::MAX), any_count: self.any_count };
+        let (any_count, skip_blank_words) = (self.any_count, self.skip_blank_words);
+        let plan = Plan { limit: self.limit.unwrap_or(u64::MAX), any_count, skip_blank_words };
         let mut gathering = Gathering::new(self.wanted.as_deref());
         let dim = match self.format.unwrap_or_else(|| format::detect(&head)) {
             VectorFormat::Word2vecBinary => binary::read(source, plan, &mut gathering)?,

@@ -50,7 +50,7 @@ fn every_format_is_known_by_what_it_begins_with() {
     assert!(is_cats(&read(binary("2 2\n", &CATS, "")).unwrap()));
     assert!(is_cats(&read(binary("2 2\n", &CATS, "\n")).unwrap()));
     let glove = read("3 5\n7 8\n").unwrap_err();
-    assert!(glove.contains("expected 5 numbers"), "two whole numbers are a header: {glove}");
+    assert!(glove.contains("expected a word and 5 numbers"), "two whole numbers are a header: {glove}");
     assert_eq!(read_with("3 5\n7 8\n", &ReadVectors::new().format(VectorFormat::Glove)).unwrap().data(), [5.0, 8.0]);
 }
 

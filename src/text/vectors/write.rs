@@ -14,7 +14,7 @@ impl WordVectors {
     /// is written beside its place, synced and renamed: whatever happens, `path` holds the old file or the whole new
     /// one.
     ///
-    /// Errors: a word that the format cannot hold (an empty one, one with a line break, in binary one with a space; in
+    /// Errors: a word that the format cannot hold (an empty one, one with a line break or a zero byte, in binary one with a space; in
     /// text one that would be taken for numbers); GloVe without a word; a file that cannot be written; `.gz` without
     /// the feature `gz`.
     pub fn write(&self, path: impl AsRef<Path>, format: VectorFormat) -> Result<()> {
@@ -78,14 +78,14 @@ impl WordVectors {
 }
 
 fn fits_binary(word: &str) -> bool {
-    !word.is_empty() && !word.contains([' ', '\n'])
+    !word.is_empty() && !word.contains([' ', '\n', '\0'])
 }
 
 /// Spaces are told from those before the numbers; on a file's first line without header nothing tells them.
 fn fits_text(word: &str, first: bool) -> bool {
     let mut pieces = word.split(' ');
     let head = pieces.next().unwrap_or_default();
-    let whole = !head.is_empty() && !word.contains(['\n', '\r', '\t']);
+    let whole = !head.is_empty() && !word.contains(['\n', '\r', '\t', '\0']);
     let pieces_fit = pieces.all(|piece| !first && !piece.is_empty() && format::number(piece.as_bytes()).is_err());
     whole && pieces_fit && !(first && word.starts_with('\u{feff}'))
 }
