@@ -113,7 +113,7 @@ impl<B: Backend> Classifier<B> {
     /// A prediction for each text, at least one.
     pub fn predict<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> anyhow::Result<Vec<Prediction>> {
         let predicted = self.model.predict(&Inputs::indices(&self.encoder.rows(texts)?)?, 128)?;
-        let rows = predicted.classes().into_iter().zip(predicted.rows());
+        let rows = predicted.classes()?.into_iter().zip(predicted.rows());
         Ok(rows.map(|(class, row)| Prediction { class, probabilities: row.to_vec() }).collect())
     }
 

@@ -59,6 +59,7 @@ pub trait Program {
 
 /// Runs a program on the backend that the options name, and writes its results if they name a file.
 pub fn launch(name: &str, options: &Options, program: &impl Program) -> anyhow::Result<()> {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).format_timestamp(None).init();
     let threads = match options.threads {
         Some(0) => bail!("--threads 0: at least one thread is needed"),
         Some(threads) => threads,
