@@ -1004,7 +1004,8 @@ def averages(group):
                 two = ("macro", "weighted")
                 cases.append(("auc_ovo", two, one, auc(labels, p, two, multi_class="ovo")))
             for kind, averages, arrays, value in cases:
-                group.add(f"{kind}{weighing}_{number}", kind, SKLEARN, {"averages": list(averages)}, **arrays, value=value)
+                args = {"averages": list(averages)} if averages else {}
+                group.add(f"{kind}{weighing}_{number}", kind, SKLEARN, args, **arrays, value=value)
 
 
 # ----------------------------------------------------------------------------------------------------------------- main
