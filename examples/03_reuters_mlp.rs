@@ -141,7 +141,7 @@ impl Program for Reuters {
         anyhow::ensure!(same, "the model read back from {} predicts otherwise", file.display());
         say!("weights saved to {}, read back, same predictions\n", file.display())?;
 
-        let classes = predictions.classes();
+        let classes = predictions.classes()?;
         for (((label, text), row), &best) in test.iter().zip(predictions.rows()).zip(&classes).take(5) {
             let start: String = text.chars().take(60).collect();
             let (truth, guess) = (&topics[*label as usize], &topics[best]);

@@ -237,7 +237,7 @@ impl Program for Tweets {
             given => given.iter().map(String::as_str).collect(),
         };
         let predictions = model.predict(&encoder.inputs(shown.iter().copied())?, 32)?;
-        for ((text, row), class) in shown.iter().zip(predictions.rows()).zip(predictions.classes()) {
+        for ((text, row), class) in shown.iter().zip(predictions.rows()).zip(predictions.classes()?) {
             say!("{:>10} ({:3.0} %)  {text}", corpus.labels[class], 100.0 * row[class])?;
         }
         let results = json!({ "metrics": common::metrics(&scores), "validation": common::metrics(&chosen) });

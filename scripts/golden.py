@@ -1002,7 +1002,51 @@ def metrics():
         above = scores[targets == 1][:, None] - scores[targets == 0]
         agree(name, value, ((above > 0) + 0.5 * (above == 0)).mean())  # the share of pairs in order, a tie counting 1/2
         group.add(name, "roc_auc", SKLEARN, {"ties": ties}, targets=targets, scores=scores, value=np.float64(value))
+    averages(group)
     return group
+
+
+def averages(group):
+    """What scikit-learn alone has: weighted rows, several labels a row, AUC of several classes; a number an average."""
+    sk, samples, classes = sklearn.metrics, 40, 4
+    three, four = ("macro", "micro", "weighted"), ("macro", "micro", "weighted", "samples")
+
+    def measures(true, guess, averages, **option):
+        of = lambda average: sk.precision_recall_fscore_support(
+            true, guess, average=average, zero_division=0.0, **option)[:3]
+        return np.concatenate([of(average) for average in averages])
+
+    for number in range(3):
+        rng = rng_for(f"averages_{number}")
+        weights = np.round(rng.random(samples) * 8) / 4  # some rows weigh nothing
+        p = distinct(softmax(rng.normal(size=(samples, classes)) * 2))
+        labels = np.where(rng.random(samples) < 0.6, p.argmax(-1), rng.integers(classes, size=samples))
+        chosen = distinct(rng.random((samples, classes)))
+        many = (rng.random(chosen.shape) < 0.1 + 0.6 * chosen).astype(np.int64)
+        many[:3], chosen[:3] = 0, chosen[:3] * 0.4  # rows without a label, true or predicted
+        yes = (chosen > 0.5).astype(np.int64)
+        auc = lambda true, scores, averages, **option: np.array(
+            [sk.roc_auc_score(true, scores, average=average, **option) for average in averages])
+        for weighing, option in (("", {}), ("_rows", {"sample_weight": weights})):
+            rows = {"weights": weights} if option else {}
+            one = {"targets": labels, "predictions": p, **rows}
+            several = {"targets": many.astype(np.float64), "predictions": chosen, **rows}
+            cases = [
+                ("one_class", three, one, measures(labels, p.argmax(-1), three, **option)),
+                ("multilabel", four, several, measures(many, yes, four, **option)),
+                ("auc_ovr", three, one, auc(labels, p, three, multi_class="ovr", **option)),
+                ("auc_labels", three, several, auc(many, chosen, three, **option)),
+                ("exact_match", (), several, np.array([np.average((yes == many).mean(-1), **rows),
+                                                       sk.accuracy_score(many, yes, **option)])),
+                ("confusion_rows", (), one,
+                 sk.confusion_matrix(labels, p.argmax(-1), labels=range(classes), **option).astype(np.float64)),
+            ]
+            if not option:  # it has no pairs of weighted rows
+                two = ("macro", "weighted")
+                cases.append(("auc_ovo", two, one, auc(labels, p, two, multi_class="ovo")))
+            for kind, averages, arrays, value in cases:
+                args = {"averages": list(averages)} if averages else {}
+                group.add(f"{kind}{weighing}_{number}", kind, SKLEARN, args, **arrays, value=value)
 
 
 # ----------------------------------------------------------------------------------------------------------------- main

@@ -4,7 +4,9 @@ mod common;
 
 use common::golden::{Golden, Reading};
 use common::near::assert_near;
+use elman::loss::{Outputs, Scale};
 use elman::metrics::*;
+use serde_json::Value;
 
 #[test]
 fn metrics_have_the_values_of_keras_and_scikit_learn() {
@@ -20,6 +22,11 @@ fn metrics_have_the_values_of_keras_and_scikit_learn() {
             "f1" => by_class(case, F1::new),
             "confusion_matrix" => confusion_matrix(case),
             "roc_auc" => roc_auc(case),
+            "one_class" | "multilabel" => measured(case),
+            "auc_ovr" | "auc_labels" => averaged(case, |average| Auc::new().average(average)),
+            "auc_ovo" => averaged(case, |average| Auc::new().one_vs_one().average(average)),
+            "exact_match" => [weighed(case, Accuracy::new()), weighed(case, Accuracy::exact_match())].concat(),
+            "confusion_rows" => confusion_of_rows(case),
             other => panic!("{}: kind {other}", case.name()),
         };
         // Counts in `f64` and one division, or a mean of five: the last digits.
@@ -86,12 +93,7 @@ fn by_class<M: Metric>(case: &Reading<'_>, metric: fn(Average) -> M) -> Vec<f64>
         "macro" => averaged(Average::Macro),
         "micro" => averaged(Average::Micro),
         "per_class" => each().collect(),
-        // Which the library leaves to its user: the classes' values, weighted by how often each occurs.
-        "weighted" => {
-            let share =
-                |class: usize| labels.iter().filter(|&&l| l as usize == class).count() as f64 / labels.len() as f64;
-            vec![each().enumerate().map(|(class, value)| value * share(class)).sum()]
-        }
+        "weighted" => averaged(Average::Weighted),
         other => panic!("{}: average {other}", case.name()),
     }
 }
@@ -113,4 +115,61 @@ fn roc_auc(case: &Reading<'_>) -> Vec<f64> {
     sorted.sort_by(f32::total_cmp);
     assert_eq!(sorted.windows(2).any(|pair| pair[0] == pair[1]), case.is("ties"), "{}", case.name());
     fed(Auc::new(), &scores, 1, TargetsRef::Classes(&case.labels("targets").0))
+}
+
+/// The averages of the file, in its order.
+fn averages(case: &Reading<'_>) -> Vec<Average> {
+    let named = |name: &Value| match name.as_str() {
+        Some("macro") => Average::Macro,
+        Some("micro") => Average::Micro,
+        Some("weighted") => Average::Weighted,
+        Some("samples") => Average::Samples,
+        other => panic!("{}: average {other:?}", case.name()),
+    };
+    case.option("averages").as_array().unwrap().iter().map(named).collect()
+}
+
+/// Calls `update` with the rows of the file, weighted where they are, in two batches: probabilities of one class a row, or
+/// of several labels.
+fn in_batches(case: &Reading<'_>, mut update: impl FnMut(&Scores<'_>)) {
+    let (scores, shape) = case.tensor("predictions");
+    let (scores, outputs) = (narrow(&scores), shape[1]);
+    let weights = case.find("weights").map(|(weights, _)| narrow(&weights));
+    let several = matches!(case.kind(), "multilabel" | "auc_labels" | "exact_match");
+    let (labels, values) = match several {
+        true => (Vec::new(), narrow(&case.numbers("targets"))),
+        false => (case.labels("targets").0, Vec::new()),
+    };
+    for rows in [0..shape[0] / 3, shape[0] / 3..shape[0]] {
+        let numbers = rows.start * outputs..rows.end * outputs;
+        let (targets, read_as) = match several {
+            true => (TargetsRef::Values(&values[numbers.clone()]), Outputs::Labels(Scale::Probabilities)),
+            false => (TargetsRef::Classes(&labels[rows.clone()]), Outputs::Class(Scale::Probabilities)),
+        };
+        let weights = weights.as_ref().map(|weights| &weights[rows]);
+        update(&Scores { weights, read_as, ..Scores::new(&scores[numbers], outputs, targets) });
+    }
+}
+
+fn weighed(case: &Reading<'_>, mut metric: impl Metric) -> Vec<f64> {
+    in_batches(case, |scores| metric.update(scores).unwrap());
+    vec![metric.value()]
+}
+
+/// A value for each of the averages.
+fn averaged<M: Metric>(case: &Reading<'_>, metric: impl Fn(Average) -> M) -> Vec<f64> {
+    averages(case).into_iter().flat_map(|average| weighed(case, metric(average))).collect()
+}
+
+fn measured(case: &Reading<'_>) -> Vec<f64> {
+    let of = |average| {
+        [weighed(case, Precision::new(average)), weighed(case, Recall::new(average)), weighed(case, F1::new(average))]
+    };
+    averages(case).into_iter().flat_map(|average| of(average).concat()).collect()
+}
+
+fn confusion_of_rows(case: &Reading<'_>) -> Vec<f64> {
+    let mut matrix = ConfusionMatrix::new(4).unwrap();
+    in_batches(case, |scores| matrix.update(scores).unwrap());
+    (0..16).map(|cell| matrix.count(cell / 4, cell % 4).unwrap()).collect()
 }

@@ -123,7 +123,7 @@ impl<B: Backend> Classifier<B> {
         let predicted = self.model.predict(&Inputs::indices(&self.encoder.rows(texts)?)?, 128)?;
         let are_numbers = predicted.data().iter().all(|p| p.is_finite());
         ensure!(are_numbers, "expected probabilities, found NaN: the training diverged; {CURE}");
-        let rows = predicted.classes().into_iter().zip(predicted.rows());
+        let rows = predicted.classes()?.into_iter().zip(predicted.rows());
         Ok(rows.map(|(class, row)| Prediction { class, probabilities: row.to_vec() }).collect())
     }
 

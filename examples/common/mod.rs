@@ -117,6 +117,7 @@ pub fn negative_numbers(command: Command) -> Command {
 
 /// Runs a program on the backend that the options name, and writes its results if they name a file.
 pub fn launch(name: &str, options: &Options, program: &impl Program) -> anyhow::Result<()> {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).format_timestamp(None).init();
     let mut problems = program.problems();
     problems.extend(options.problems(&program.files()));
     outcome::refuse(problems)?;

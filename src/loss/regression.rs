@@ -64,8 +64,8 @@ impl<B: Backend> Loss<B> for Huber {
     }
 
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
-        if self.delta.is_nan() || self.delta <= 0.0 {
-            return Err(Error::invalid("huber", "a delta above 0", self.delta));
+        if !(self.delta > 0.0 && self.delta.is_finite()) {
+            return Err(Error::invalid("huber", "a finite delta above 0", self.delta));
         }
         let e = error("huber", prediction, target)?.abs()?;
         // The part of the error below δ counts squared, the rest straight.

@@ -81,6 +81,7 @@ impl<B: Backend> Target<B> {
                 values.detach().reshape(&shape)
             }
             Target::Values(values) => {
+                check_steps(loss, shape, values.shape(), 0)?;
                 Err(Error::invalid(loss, format!("targets of the predictions' shape {shape}"), values.shape()))
             }
             Target::Classes { labels, shape: rows } if shape.elements() == labels.len() && shape.last() == 1 => {
@@ -107,6 +108,25 @@ fn found(labels: &[u32], shape: Shape, at: usize) -> String {
     }
 }
 
+/// Errors, with what to do, where only one of predictions and targets has steps. `missing` axes of the predictions are none of the
+/// targets'.
+fn check_steps(loss: &'static str, prediction: Shape, target: Shape, missing: usize) -> Result<()> {
+    let (outputs, targets) = (prediction.rank().saturating_sub(missing), target.rank());
+    if prediction.first() != target.first() || outputs == targets {
+        return Ok(());
+    }
+    let (expected, found) = if outputs < targets {
+        let expected = "one target a sample, as the model has outputs for the whole sample and none for its steps (a target for every \
+                        step needs an output at every step: `return_sequences`, no pooling)";
+        (expected, format!("targets for every step, {target} for outputs {prediction}"))
+    } else {
+        let expected = "a target for every step, as the model has outputs at every step (for one target a sample pool the \
+                        steps, or take the last)";
+        (expected, format!("targets {target} for outputs {prediction}"))
+    };
+    Err(Error::invalid(loss, expected, found))
+}
+
 /// Predictions `[.., classes]` and labels `[..]`, where axes of size 1 do not count: the labels `[batch]` of samples of
 /// a single step go with `[batch, 1, classes]`.
 fn check_labels(loss: &'static str, prediction: Shape, labels: Shape) -> Result<()> {
@@ -114,5 +134,6 @@ fn check_labels(loss: &'static str, prediction: Shape, labels: Shape) -> Result<
     if prediction.rank() > 0 && counting(&prediction[..prediction.rank() - 1]) == counting(&labels) {
         return Ok(());
     }
+    check_steps(loss, prediction, labels, 1)?;
     Err(Error::shapes(loss, prediction, labels, "predictions are [.., classes] and labels [..]"))
 }

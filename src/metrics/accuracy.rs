@@ -8,6 +8,10 @@ use crate::error::{Error, Result};
 /// What is compared follows from what comes: a single output with the [`threshold`](Accuracy::threshold); of several
 /// the greatest with the label, or with the greatest of a one-hot target. See [`Scores::decide`].
 ///
+/// Of several labels a row (numbers as targets and a loss that takes each output by itself: see
+/// [`Scores::is_multilabel`]) it is the share of all labels that are predicted rightly, Keras' `binary_accuracy`, or with
+/// [`Accuracy::exact_match`] that of the rows in which every label is, scikit-learn's `accuracy_score`.
+///
 /// ```
 /// use elman::metrics::{Accuracy, Metric, Scores, TargetsRef};
 /// let mut hinge = Accuracy::new().threshold(0.0);
@@ -18,21 +22,28 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Accuracy {
     name: String,
-    threshold: f32,
+    threshold: Option<f32>,
+    exact: bool,
     right: f64,
     all: f64,
 }
 
 impl Accuracy {
-    /// Accuracy named `accuracy`, with the threshold 0.5 for a single output.
+    /// Accuracy named `accuracy`.
     pub fn new() -> Self {
-        Accuracy { name: "accuracy".into(), threshold: 0.5, right: 0.0, all: 0.0 }
+        Accuracy { name: "accuracy".into(), threshold: None, exact: false, right: 0.0, all: 0.0 }
     }
 
-    /// Sets what a single output must exceed to mean class 1: 0.5 (the default) suits a probability, 0 a logit and
-    /// the linear output of the hinge loss.
+    /// Of several labels a row the share of rows in which every label is right; named `exact_match`. The same as
+    /// [`Accuracy::new`] where a row has one class.
+    pub fn exact_match() -> Self {
+        Accuracy { name: "exact_match".into(), exact: true, ..Accuracy::new() }
+    }
+
+    /// Sets what a single output, or that of a label, must exceed to mean yes. Unless it is set the loss says: 0 for logits
+    /// and the linear output of a hinge, else 1/2.
     pub fn threshold(mut self, threshold: f32) -> Self {
-        self.threshold = threshold;
+        self.threshold = Some(threshold);
         self
     }
 
@@ -59,6 +70,18 @@ impl Metric for Accuracy {
     }
 
     fn update(&mut self, batch: &Scores<'_>) -> Result<()> {
+        if batch.is_multilabel() {
+            return batch.decide_labels(&self.name, self.threshold, |truth, predicted, weight| {
+                if self.exact {
+                    self.right += if truth == predicted { weight } else { 0.0 };
+                    self.all += weight;
+                } else {
+                    let right = truth.iter().zip(predicted).filter(|(truth, predicted)| truth == predicted).count();
+                    self.right += weight * right as f64;
+                    self.all += weight * truth.len() as f64;
+                }
+            });
+        }
         batch.decide(&self.name, self.threshold, |target, predicted, weight| {
             self.right += if target == predicted { weight } else { 0.0 };
             self.all += weight;
@@ -131,6 +154,9 @@ impl Metric for TopK {
     fn update(&mut self, batch: &Scores<'_>) -> Result<()> {
         if batch.outputs == 1 {
             return Err(Error::invalid(&self.name, "at least 2 outputs to rank", 1));
+        }
+        if batch.is_multilabel() {
+            return Err(Error::invalid(&self.name, "one class a row", "several labels a row"));
         }
         batch.each_row(&self.name, |row| {
             let class = batch.class_of(&self.name, &row)?;

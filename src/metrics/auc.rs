@@ -1,7 +1,9 @@
 //! The area under the ROC curve, exact: by ranks, not by a grid of thresholds.
 
-use super::{Metric, Scores, other_state, ratio};
+use super::scores::{Target, is_yes, not_binary};
+use super::{Average, Metric, Scores, other_state, ratio};
 use crate::error::{Error, Result};
+use crate::loss::{Outputs, Scale};
 
 /// The probability that a row of a class is scored higher than a row that is not of it, a tie counting one half:
 /// the area under the receiver operating characteristic. Keras approximates it by 200 thresholds; this is exact
@@ -9,8 +11,11 @@ use crate::error::{Error, Result};
 ///
 /// - One output: its score for class 1. Any increasing function of a probability will do, a logit too.
 /// - Two outputs: the score for class 1 is the second less the first, right for probabilities and logits alike.
-/// - More outputs: each class against the rest by its own output, and the plain mean over the classes
-///   (`multi_class="ovr"`, `average="macro"`). The outputs have to be probabilities.
+/// - More outputs: each class against the rest by its own output (`multi_class="ovr"`), or with [`Auc::one_vs_one`] the
+///   classes in pairs (`"ovo"`; Hand and Till, "A Simple Generalisation of the Area Under the ROC Curve for Multiple Class
+///   Classification Problems", 2001), and the [average](Auc::average) of those areas. The outputs have to be probabilities;
+///   where the loss says that they are logits or log-probabilities ([`Scores::read_as`]) they are made so.
+/// - Several labels a row ([`Scores::is_multilabel`]): each label by its own output, and the average.
 ///
 /// Classes without a row, or with every row, have no area and are left out of the mean; when no class is left,
 /// the value is NaN, before the first batch too. All scores since the last reset are kept: 8 bytes an output, 16 a row.
@@ -26,17 +31,49 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Auc {
     name: String,
+    average: Average,
+    one_vs_one: bool,
     outputs: usize,
-    /// `[rows, columns]`, one column for one or two outputs.
+    multilabel: bool,
+    /// `[rows, columns]`, one column for one or two outputs of one class a row.
     scores: Vec<f64>,
-    /// True class and weight of each row.
+    /// True class (0 of several labels) and weight of each row.
     rows: Vec<(usize, f64)>,
+    /// Of several labels: `[rows, columns]`.
+    labels: Vec<bool>,
 }
 
+/// A score, whether its row is a positive one, and the row's weight.
+type Scored = (f64, bool, f64);
+
 impl Auc {
-    /// Named `auc`.
+    /// Named `auc`; of more than two classes each against the rest, and the plain mean.
     pub fn new() -> Self {
-        Auc { name: "auc".into(), outputs: 0, scores: Vec::new(), rows: Vec::new() }
+        Auc {
+            name: "auc".into(),
+            average: Average::Macro,
+            one_vs_one: false,
+            outputs: 0,
+            multilabel: false,
+            scores: Vec::new(),
+            rows: Vec::new(),
+            labels: Vec::new(),
+        }
+    }
+
+    /// Compares more than two classes in pairs: the area of each of two classes against the other, among the rows of those
+    /// two, and the mean of both.
+    pub fn one_vs_one(mut self) -> Self {
+        self.one_vs_one = true;
+        self
+    }
+
+    /// How the areas of more than two classes, or of several labels, become one: [`Average::Macro`] (the default), the plain
+    /// mean; [`Average::Weighted`], by how often each class occurs (of a pair: both); [`Average::Micro`], one area over all
+    /// outputs, not of pairs. Any other is an error when a batch comes.
+    pub fn average(mut self, average: Average) -> Self {
+        self.average = average;
+        self
     }
 
     /// Sets the name.
@@ -47,24 +84,87 @@ impl Auc {
 
     /// Number of scores kept for a row.
     fn columns(&self) -> usize {
-        if self.outputs > 2 { self.outputs } else { 1 }
+        if self.outputs > 2 || self.multilabel { self.outputs } else { 1 }
     }
 
-    /// The area of `column`, whose positives are the rows of `class`.
-    fn area(&self, column: usize, class: usize) -> Option<f64> {
+    /// The rows with their scores in a column, positive where they are of its class or have its label.
+    fn column(&self, column: usize) -> Vec<Scored> {
+        let class = if self.columns() == 1 { 1 } else { column };
+        let positive = |row: usize, target: usize| match self.multilabel {
+            true => self.labels[row * self.columns() + column],
+            false => target == class,
+        };
         let scores = self.scores.iter().skip(column).step_by(self.columns());
-        let mut ranked: Vec<(f64, bool, f64)> =
-            scores.zip(&self.rows).map(|(&score, &(target, weight))| (score, target == class, weight)).collect();
-        ranked.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        let (mut won, mut positives, mut negatives) = (0.0, 0.0, 0.0);
-        for tied in ranked.chunk_by(|a, b| a.0 == b.0) {
-            let weight = |of: bool| tied.iter().filter(|row| row.1 == of).map(|row| row.2).sum::<f64>();
-            let (here, against) = (weight(true), weight(false));
-            won += here * (negatives + against / 2.0);
-            positives += here;
-            negatives += against;
+        scores
+            .zip(&self.rows)
+            .enumerate()
+            .map(|(i, (&score, &(of, weight)))| (score, positive(i, of), weight))
+            .collect()
+    }
+
+    /// The areas of all columns with what they weigh in [`Average::Weighted`].
+    fn of_columns(&self) -> Vec<(f64, f64)> {
+        let columns = (0..self.columns()).map(|column| self.column(column));
+        let weighed = |rows: Vec<Scored>| {
+            let positives = rows.iter().filter(|row| row.1).map(|row| row.2).sum();
+            area(rows).map(|area| (area, positives))
+        };
+        columns.filter_map(weighed).collect()
+    }
+
+    /// The areas of all pairs of classes with the rows that they have.
+    fn of_pairs(&self) -> Vec<(f64, f64)> {
+        let columns = self.columns();
+        let mut of_class = vec![Vec::new(); columns];
+        for (row, &(class, weight)) in self.rows.iter().enumerate() {
+            of_class[class].push((row, weight));
         }
-        (positives > 0.0 && negatives > 0.0).then(|| won / (positives * negatives))
+        let mut areas = Vec::new();
+        for (a, b) in (0..columns).flat_map(|a| (a + 1..columns).map(move |b| (a, b))) {
+            let against = |own: usize, other: usize| {
+                let scored = |class: usize| {
+                    of_class[class]
+                        .iter()
+                        .map(move |&(row, weight)| (self.scores[row * columns + own], class == own, weight))
+                };
+                area(scored(own).chain(scored(other)).collect())
+            };
+            let weight = |class: usize| of_class[class].iter().map(|row| row.1).sum::<f64>();
+            if let (Some(first), Some(second)) = (against(a, b), against(b, a)) {
+                areas.push((0.5 * (first + second), weight(a) + weight(b)));
+            }
+        }
+        areas
+    }
+}
+
+/// The area of scored rows; `None` without a positive or without a negative one.
+fn area(mut rows: Vec<Scored>) -> Option<f64> {
+    rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut won, mut positives, mut negatives) = (0.0, 0.0, 0.0);
+    for tied in rows.chunk_by(|a, b| a.0 == b.0) {
+        let weight = |of: bool| tied.iter().filter(|row| row.1 == of).map(|row| row.2).sum::<f64>();
+        let (here, against) = (weight(true), weight(false));
+        won += here * (negatives + against / 2.0);
+        positives += here;
+        negatives += against;
+    }
+    (positives > 0.0 && negatives > 0.0).then(|| won / (positives * negatives))
+}
+
+/// Scores as probabilities: those of two classes compare as they are.
+fn probabilities(row: &[f32], read_as: Outputs) -> Vec<f64> {
+    let scores = row.iter().map(|&score| f64::from(score));
+    match read_as {
+        Outputs::Class(Scale::Logits | Scale::LogProbabilities) => {
+            let greatest = scores.clone().fold(f64::NEG_INFINITY, f64::max);
+            // Of equal infinities the difference would be NaN.
+            let e: Vec<f64> =
+                scores.map(|score| if score == greatest { 1.0 } else { (score - greatest).exp() }).collect();
+            let sum: f64 = e.iter().sum();
+            e.into_iter().map(|e| e / sum).collect()
+        }
+        _ => scores.collect(),
     }
 }
 
@@ -80,22 +180,48 @@ impl Metric for Auc {
     }
 
     fn reset(&mut self) {
-        self.outputs = 0;
+        (self.outputs, self.multilabel) = (0, false);
         self.scores.clear();
         self.rows.clear();
+        self.labels.clear();
     }
 
     fn update(&mut self, batch: &Scores<'_>) -> Result<()> {
         if self.outputs != 0 && self.outputs != batch.outputs {
             return Err(Error::invalid(&self.name, format!("{} outputs, as before", self.outputs), batch.outputs));
         }
-        self.outputs = batch.outputs;
+        let pairs = self.one_vs_one && batch.outputs > 2;
+        match self.average {
+            Average::Macro | Average::Weighted => {}
+            Average::Micro if !pairs => {}
+            other => {
+                let expected =
+                    if pairs { "Average::Macro or Weighted of pairs" } else { "Average::Macro, Micro or Weighted" };
+                return Err(Error::invalid(&self.name, expected, format!("{other:?}")));
+            }
+        }
+        if pairs && batch.is_multilabel() {
+            return Err(Error::invalid(&self.name, "one class a row for pairs of classes", "several labels a row"));
+        }
+        (self.outputs, self.multilabel) = (batch.outputs, batch.is_multilabel());
+        if self.multilabel {
+            return batch.each_row(&self.name, |row| {
+                let Target::Values(targets) = row.target else { return Ok(()) };
+                for &target in targets {
+                    let label = is_yes(target).ok_or_else(|| not_binary(&self.name, row.number, target))?;
+                    self.labels.push(label);
+                }
+                self.rows.push((0, row.weight));
+                self.scores.extend(row.predictions.iter().map(|&score| f64::from(score)));
+                Ok(())
+            });
+        }
         batch.each_row(&self.name, |row| {
             self.rows.push((batch.class_of(&self.name, &row)?, row.weight));
             match *row.predictions {
                 // The difference of equal infinities would be NaN.
                 [a, b] => self.scores.push(if a == b { 0.0 } else { f64::from(b) - f64::from(a) }),
-                ref all => self.scores.extend(all.iter().map(|&score| f64::from(score))),
+                ref all => self.scores.extend(probabilities(all, batch.read_as)),
             }
             Ok(())
         })
@@ -103,32 +229,55 @@ impl Metric for Auc {
 
     fn value(&self) -> f64 {
         if self.columns() == 1 {
-            return self.area(0, 1).unwrap_or(f64::NAN);
+            return area(self.column(0)).unwrap_or(f64::NAN);
         }
-        let areas: Vec<f64> = (0..self.columns()).filter_map(|class| self.area(class, class)).collect();
-        if areas.is_empty() { f64::NAN } else { ratio(areas.iter().sum(), areas.len() as f64) }
+        if self.average == Average::Micro {
+            let all = (0..self.columns()).flat_map(|column| self.column(column)).collect();
+            return area(all).unwrap_or(f64::NAN);
+        }
+        let areas = if self.one_vs_one { self.of_pairs() } else { self.of_columns() };
+        if areas.is_empty() {
+            return f64::NAN;
+        }
+        let weight = |given: f64| if self.average == Average::Weighted { given } else { 1.0 };
+        let sum = areas.iter().map(|&(area, given)| area * weight(given)).sum();
+        ratio(sum, areas.iter().map(|&(_, given)| weight(given)).sum())
     }
 
-    /// Outputs, rows, class and weight of each row, scores: classes are whole numbers below 2³², which `f64` holds.
+    /// Outputs, rows, whether rows have several labels; class and weight of each row, labels, scores. Classes are whole
+    /// numbers below 2³², which `f64` holds.
     fn state(&self) -> Option<Vec<f64>> {
         let rows = self.rows.iter().flat_map(|&(class, weight)| [class as f64, weight]);
-        let sizes = [self.outputs as f64, self.rows.len() as f64];
-        Some(sizes.into_iter().chain(rows).chain(self.scores.iter().copied()).collect())
+        let sizes = [self.outputs as f64, self.rows.len() as f64, f64::from(u8::from(self.multilabel))];
+        let labels = self.labels.iter().map(|&label| f64::from(u8::from(label)));
+        Some(sizes.into_iter().chain(rows).chain(labels).chain(self.scores.iter().copied()).collect())
     }
 
     fn restore(&mut self, state: &[f64]) -> Result<()> {
-        let wrong = || other_state(&self.name, "outputs, rows, a class and a weight a row, and scores", state);
-        let [outputs, rows, rest @ ..] = state else { return Err(wrong()) };
+        let expected = "outputs, rows, several labels or not, a class and a weight a row, labels, and scores";
+        let wrong = || other_state(&self.name, expected, state);
+        let [outputs, rows, multilabel, rest @ ..] = state else { return Err(wrong()) };
         // Casts saturate: what was no count is caught by the lengths.
-        let (outputs, rows) = (*outputs as usize, *rows as usize);
-        let (given, scores) = rows.checked_mul(2).and_then(|n| rest.split_at_checked(n)).ok_or_else(wrong)?;
-        let columns = if outputs > 2 { outputs } else { 1 };
-        if rows.checked_mul(columns) != Some(scores.len()) {
+        let (outputs, rows, multilabel) = (*outputs as usize, *rows as usize, *multilabel != 0.0);
+        let (given, rest) = rows.checked_mul(2).and_then(|n| rest.split_at_checked(n)).ok_or_else(wrong)?;
+        let columns = if outputs > 2 || multilabel { outputs } else { 1 };
+        let cells = rows.checked_mul(columns).ok_or_else(wrong)?;
+        let (labels, scores) = rest.split_at_checked(if multilabel { cells } else { 0 }).ok_or_else(wrong)?;
+        if cells != scores.len() {
             return Err(wrong());
         }
         let (pairs, _) = given.as_chunks::<2>();
-        let rows = pairs.iter().map(|&[class, weight]| (class as usize, weight)).collect();
-        (self.outputs, self.rows, self.scores) = (outputs, rows, scores.to_vec());
+        let rows: Vec<_> = pairs.iter().map(|&[class, weight]| (class as usize, weight)).collect();
+        if multilabel && outputs < 2 {
+            return Err(wrong());
+        }
+        // A class indexes the columns.
+        if rows.iter().any(|&(class, _)| class >= outputs.max(2)) {
+            return Err(wrong());
+        }
+        let labels = labels.iter().map(|&label| label != 0.0).collect();
+        (self.outputs, self.multilabel) = (outputs, multilabel);
+        (self.rows, self.labels, self.scores) = (rows, labels, scores.to_vec());
         Ok(())
     }
 

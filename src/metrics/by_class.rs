@@ -1,4 +1,4 @@
-//! Precision, recall and F1: of one class, or averaged over the classes, from one tally over the whole set.
+//! Precision, recall and F1: of one class or label, or averaged over them, from one tally over the whole set.
 
 use super::{Metric, Scores, other_state, ratio};
 use crate::error::{Error, Result};
@@ -7,10 +7,14 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Average {
     /// The plain mean over all classes that occur among the targets or the predictions, however rare: scikit-learn's
-    /// choice of classes.
+    /// choice of classes. Of several labels a row over all of them, as there.
     Macro,
     /// From the sums over all classes: with one class a row all three measures equal the accuracy.
     Micro,
+    /// The mean over the classes by how often each occurs among the targets: scikit-learn's `average="weighted"`.
+    Weighted,
+    /// The mean over the rows of each row's own measure: for several labels a row.
+    Samples,
     /// Of the class with this number.
     Class(usize),
     /// Of class 1, with one output or two.
@@ -24,12 +28,30 @@ struct Tally {
     right: Vec<f64>,
     predicted: Vec<f64>,
     actual: Vec<f64>,
+    /// Whether rows have several labels.
+    labels: bool,
+    /// The rows' own measures and their weights, summed, for [`Average::Samples`].
+    samples: [f64; 2],
 }
 
+/// `measure(right, predicted, actual)`
+type Measure = fn(f64, f64, f64) -> f64;
+
 impl Tally {
-    fn update(&mut self, place: &str, average: Average, threshold: f32, batch: &Scores<'_>) -> Result<()> {
-        let classes = batch.classes();
+    fn update(
+        &mut self,
+        place: &str,
+        average: Average,
+        measure: Measure,
+        threshold: Option<f32>,
+        batch: &Scores<'_>,
+    ) -> Result<()> {
+        let (classes, labels) = (batch.classes(), batch.is_multilabel());
         match average {
+            Average::Samples if !labels => {
+                let expected = "several labels a row for Average::Samples";
+                return Err(Error::invalid(place, expected, "one class a row"));
+            }
             Average::Binary if classes != 2 => {
                 let expected = "one or two outputs for Average::Binary (Macro, Micro and Class take any number)";
                 return Err(Error::invalid(place, expected, batch.outputs));
@@ -47,6 +69,21 @@ impl Tally {
         if self.actual.len() != classes {
             return Err(Error::invalid(place, format!("{} classes, as before", self.actual.len()), classes));
         }
+        self.labels = labels;
+        if labels {
+            return batch.decide_labels(place, threshold, |truth, predicted, weight| {
+                let mut row = [0.0; 3];
+                for (label, (&truth, &predicted)) in truth.iter().zip(predicted).enumerate() {
+                    let counts = [truth && predicted, predicted, truth].map(|yes| f64::from(u8::from(yes)));
+                    self.right[label] += weight * counts[0];
+                    self.predicted[label] += weight * counts[1];
+                    self.actual[label] += weight * counts[2];
+                    row.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+                }
+                self.samples[0] += weight * measure(row[0], row[1], row[2]);
+                self.samples[1] += weight;
+            });
+        }
         batch.decide(place, threshold, |target, predicted, weight| {
             self.actual[target] += weight;
             self.predicted[predicted] += weight;
@@ -55,7 +92,7 @@ impl Tally {
     }
 
     /// `measure(right, predicted, actual)`, averaged.
-    fn value(&self, average: Average, measure: fn(f64, f64, f64) -> f64) -> f64 {
+    fn value(&self, average: Average, measure: Measure) -> f64 {
         let of = |class: usize| match self.right.get(class) {
             Some(&right) => measure(right, self.predicted[class], self.actual[class]),
             None => 0.0,
@@ -65,11 +102,16 @@ impl Tally {
             Average::Class(class) => of(class),
             Average::Micro => measure(self.right.iter().sum(), self.predicted.iter().sum(), self.actual.iter().sum()),
             Average::Macro => {
-                let occurs = |&class: &usize| self.predicted[class] + self.actual[class] > 0.0;
+                let occurs = |&class: &usize| self.labels || self.predicted[class] + self.actual[class] > 0.0;
                 let classes = (0..self.actual.len()).filter(occurs);
                 let (sum, count) = classes.fold((0.0, 0.0), |(sum, count), class| (sum + of(class), count + 1.0));
                 ratio(sum, count)
             }
+            Average::Weighted => {
+                let sum = (0..self.actual.len()).map(|class| self.actual[class] * of(class)).sum();
+                ratio(sum, self.actual.iter().sum())
+            }
+            Average::Samples => ratio(self.samples[0], self.samples[1]),
         }
     }
 }
@@ -79,6 +121,8 @@ fn name(measure: &str, average: Average) -> String {
         Average::Binary => measure.into(),
         Average::Macro => format!("macro_{measure}"),
         Average::Micro => format!("micro_{measure}"),
+        Average::Weighted => format!("weighted_{measure}"),
+        Average::Samples => format!("samples_{measure}"),
         Average::Class(class) => format!("{measure}_{class}"),
     }
 }
@@ -91,20 +135,22 @@ macro_rules! by_class {
         pub struct $type {
             name: String,
             average: Average,
-            threshold: f32,
+            threshold: Option<f32>,
             tally: Tally,
         }
 
         impl $type {
             #[doc = concat!("Averaged as asked. The name is `", $name, "` for [`Average::Binary`], `macro_", $name, "`,")]
-            #[doc = concat!("`micro_", $name, "` or `", $name, "_3` (of class 3) for the others.")]
+            #[doc = concat!("`micro_", $name, "`, `weighted_", $name, "`, `samples_", $name, "` or `", $name, "_3` (of class 3) for the")]
+            /// others.
             pub fn new(average: Average) -> Self {
-                $type { name: name($name, average), average, threshold: 0.5, tally: Tally::default() }
+                $type { name: name($name, average), average, threshold: None, tally: Tally::default() }
             }
 
-            /// Sets what a single output must exceed to mean class 1: 0.5 by default, 0 for a logit.
+            /// Sets what a single output, or that of a label, must exceed to mean yes. Unless it is set the loss says: 0
+            /// for logits and margins, else 1/2.
             pub fn threshold(mut self, threshold: f32) -> Self {
-                self.threshold = threshold;
+                self.threshold = Some(threshold);
                 self
             }
 
@@ -125,7 +171,7 @@ macro_rules! by_class {
             }
 
             fn update(&mut self, batch: &Scores<'_>) -> Result<()> {
-                self.tally.update(&self.name, self.average, self.threshold, batch)
+                self.tally.update(&self.name, self.average, $measure, self.threshold, batch)
             }
 
             fn value(&self) -> f64 {
@@ -133,16 +179,22 @@ macro_rules! by_class {
             }
 
             fn state(&self) -> Option<Vec<f64>> {
-                Some([&self.tally.right[..], &self.tally.predicted, &self.tally.actual].concat())
+                let Tally { right, predicted, actual, labels, samples } = &self.tally;
+                let head = [f64::from(u8::from(*labels)), samples[0], samples[1]];
+                Some([&head[..], right, predicted, actual].concat())
             }
 
             fn restore(&mut self, state: &[f64]) -> Result<()> {
-                let classes = state.len() / 3;
-                if state.len() % 3 != 0 {
-                    return Err(other_state(&self.name, "three numbers a class", state));
+                let [labels, sum, rows, counts @ ..] = state else {
+                    return Err(other_state(&self.name, "three numbers, and three a class", state));
+                };
+                let classes = counts.len() / 3;
+                if counts.len() % 3 != 0 {
+                    return Err(other_state(&self.name, "three numbers, and three a class", state));
                 }
-                let part = |i: usize| state[i * classes..][..classes].to_vec();
-                self.tally = Tally { right: part(0), predicted: part(1), actual: part(2) };
+                let part = |i: usize| counts[i * classes..][..classes].to_vec();
+                let (labels, samples) = (*labels != 0.0, [*sum, *rows]);
+                self.tally = Tally { right: part(0), predicted: part(1), actual: part(2), labels, samples };
                 Ok(())
             }
 

@@ -1,7 +1,8 @@
 //! How good a model's predictions are: metrics gathered batch by batch, reported over the whole set.
 //!
 //! A [`Metric`] keeps counts, never averages of batches: precision over a set is not the mean of its batches'
-//! precisions. All of them work on slices of the host and know nothing of a backend. Names are Keras', numbers
+//! precisions. What the numbers are (probabilities, logits, one class a row or several labels) the compiled loss tells
+//! them: see [`Scores::read_as`]. All of them work on slices of the host and know nothing of a backend. Names are Keras', numbers
 //! scikit-learn's; where a metric is undefined its own page says what it gives.
 //!
 //! ```

@@ -2,6 +2,7 @@
 
 use crate::data::Targets;
 use crate::error::{Error, Result};
+use crate::loss::Outputs;
 
 /// The targets of a batch, borrowed.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +37,8 @@ pub struct Scores<'a> {
     pub weights: Option<&'a [f32]>,
     /// A label whose rows do not count: padding.
     pub ignore: Option<u32>,
+    /// What the numbers are, which the loss knows. Not known ([`Outputs::Unknown`]): one class a row, a single output cut at 1/2.
+    pub read_as: Outputs,
 }
 
 /// One row, taken apart.
@@ -55,7 +58,7 @@ pub(super) enum Target<'a> {
 impl<'a> Scores<'a> {
     /// A batch in which every row counts 1.
     pub fn new(predictions: &'a [f32], outputs: usize, targets: impl Into<TargetsRef<'a>>) -> Self {
-        Scores { predictions, outputs, targets: targets.into(), weights: None, ignore: None }
+        Scores { predictions, outputs, targets: targets.into(), weights: None, ignore: None, read_as: Outputs::Unknown }
     }
 
     /// Number of rows.
@@ -68,14 +71,27 @@ impl<'a> Scores<'a> {
         self.outputs.max(2)
     }
 
+    /// Whether a row may have several labels: each of several outputs is a yes or no of its own, and so is its target. With class
+    /// labels as targets a row has one class whatever the loss.
+    pub fn is_multilabel(&self) -> bool {
+        self.outputs > 1 && matches!(self.read_as, Outputs::Labels(_)) && matches!(self.targets, TargetsRef::Values(_))
+    }
+
     /// Calls `each` with the true class, the predicted class and the weight of every row that counts.
     ///
-    /// A single output predicts class 1 where it is greater than `threshold`, otherwise class 0; its target is a
-    /// label 0 or 1, or a number: -1, or from 0 to 1, where more than a half is class 1. Of several outputs the
-    /// greatest is the class, the first one of equals; so it is with targets that are numbers.
+    /// A single output predicts class 1 where it is greater than `threshold` (with none given that of
+    /// [`Scores::read_as`]), otherwise class 0; its target is a label 0 or 1, or a number: -1, or from 0 to 1, where more than a
+    /// half is class 1. Of several outputs the greatest is the class, the first one of equals; so it is with targets that
+    /// are numbers.
     ///
-    /// Errors, all beginning with `place`: lengths that do not go together; NaN; a target that is none of these.
-    pub fn decide(&self, place: &str, threshold: f32, mut each: impl FnMut(usize, usize, f64)) -> Result<()> {
+    /// Errors, all beginning with `place`: several labels a row; lengths that do not go together; NaN; a target that is
+    /// none of these.
+    pub fn decide(&self, place: &str, threshold: Option<f32>, mut each: impl FnMut(usize, usize, f64)) -> Result<()> {
+        if self.is_multilabel() {
+            let expected = "one class a row (accuracy, precision, recall, F1 and AUC take several labels too)";
+            return Err(Error::invalid(place, expected, "several labels a row"));
+        }
+        let threshold = threshold.unwrap_or(self.read_as.threshold());
         self.each_row(place, |row| {
             let predicted = match row.predictions {
                 [single] => usize::from(*single > threshold),
@@ -86,17 +102,54 @@ impl<'a> Scores<'a> {
         })
     }
 
+    /// Calls `each` with the true labels, the predicted labels and the weight of every row that counts: one yes or no an output.
+    /// An output predicts its label where it is greater than `threshold` (with none given that of [`Scores::read_as`]); a label is
+    /// true where its target is more than a half.
+    ///
+    /// Errors, all beginning with `place`: class labels as targets; lengths that do not go together; NaN; a target that is
+    /// neither -1 nor from 0 to 1.
+    pub fn decide_labels(
+        &self,
+        place: &str,
+        threshold: Option<f32>,
+        mut each: impl FnMut(&[bool], &[bool], f64),
+    ) -> Result<()> {
+        let threshold = threshold.unwrap_or(self.read_as.threshold());
+        let (mut truth, mut predicted) = (Vec::with_capacity(self.outputs), Vec::with_capacity(self.outputs));
+        self.each_row(place, |row| {
+            let Target::Values(targets) = row.target else {
+                return Err(Error::invalid(place, "targets that are numbers, one for each label", "classes"));
+            };
+            truth.clear();
+            for &target in targets {
+                truth.push(is_yes(target).ok_or_else(|| not_binary(place, row.number, target))?);
+            }
+            predicted.clear();
+            predicted.extend(row.predictions.iter().map(|&output| output > threshold));
+            each(&truth, &predicted, row.weight);
+            Ok(())
+        })
+    }
+
     /// The true class of a row.
     pub(super) fn class_of(&self, place: &str, row: &Row<'_>) -> Result<usize> {
         let at = || format!("{place}, row {}", row.number);
         match row.target {
             Target::Class(label) if (label as usize) < self.classes() => Ok(label as usize),
             Target::Class(label) => Err(Error::invalid(at(), format!("a label below {}", self.classes()), label)),
-            Target::Values(&[single]) if single == -1.0 || (0.0..=1.0).contains(&single) => {
-                Ok(usize::from(single > 0.5))
+            Target::Values(&[single]) => {
+                is_yes(single).map(usize::from).ok_or_else(|| not_binary(place, row.number, single))
             }
-            Target::Values(&[single]) => Err(Error::invalid(at(), "a target of -1 or from 0 to 1", single)),
-            Target::Values(several) => Ok(first_greatest(several)),
+            Target::Values(several) => {
+                // Whoever compares by hand has not said so; an argmax would see the first label only.
+                let multi_hot =
+                    several.iter().all(|&t| t == 0.0 || t == 1.0) && several.iter().filter(|&&t| t == 1.0).count() > 1;
+                if multi_hot {
+                    let expected = "one class a row (for several labels set Scores::read_as to Outputs::Labels)";
+                    return Err(Error::invalid(at(), expected, "several labels"));
+                }
+                Ok(first_greatest(several))
+            }
         }
     }
 
@@ -153,6 +206,15 @@ impl<'a> Scores<'a> {
     }
 }
 
+/// Whether a target of a yes or no is a yes: -1, or from 0 to 1, where more than a half is; `None` for any other number.
+pub(super) fn is_yes(target: f32) -> Option<bool> {
+    (target == -1.0 || (0.0..=1.0).contains(&target)).then_some(target > 0.5)
+}
+
+pub(super) fn not_binary(place: &str, row: usize, target: f32) -> Error {
+    Error::invalid(format!("{place}, row {row}"), "a target of -1 or from 0 to 1", target)
+}
+
 /// The position of the greatest number, the first one of equals; NaN has been ruled out.
 fn first_greatest(numbers: &[f32]) -> usize {
     let mut best = 0;
@@ -170,7 +232,7 @@ mod tests {
 
     fn decisions(scores: Scores<'_>, threshold: f32) -> Result<Vec<(usize, usize, f64)>> {
         let mut all = Vec::new();
-        scores.decide("test", threshold, |target, predicted, weight| all.push((target, predicted, weight)))?;
+        scores.decide("test", Some(threshold), |target, predicted, weight| all.push((target, predicted, weight)))?;
         Ok(all)
     }
 

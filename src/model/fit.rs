@@ -4,7 +4,7 @@ use super::callbacks::{Callback, Flow, unknown_value};
 use super::epoch::{Epoch, Rows};
 use super::progress::Progress;
 use super::resume::states;
-use super::{Batch, EpochLog, Evaluation, History, Model};
+use super::{Batch, EpochLog, Evaluation, History, Model, labels};
 use crate::backend::Backend;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Batches, ClassWeights, Dataset, Targets};
@@ -91,7 +91,8 @@ impl<'a, B: Backend> Fit<'a, B> {
         Fit { by_length: Some(padding), ..self }
     }
 
-    /// Keeps the last part of the data for validation after each epoch.
+    /// Keeps the last part of the data for validation after each epoch, as it stands: sorted data must be shuffled before.
+    /// Classes that one of the parts lacks are told as a warning through the crate `log`.
     pub fn validation_split(self, fraction: f64) -> Self {
         Fit { validation_split: Some(fraction), ..self }
     }
@@ -168,6 +169,7 @@ impl<B: Backend> Model<B> {
             self.check_data("validation data", validation)?;
             self.rehearse(validation, batch_size).map_err(|e| e.at("validation data"))?;
         }
+        self.warn_of_labels(data, count, validation, fit.validation_data.is_none());
         self.check_watched(&callbacks, validation.is_some())?;
         let weights = fit.class_weights.map(|weights| self.sample_weights(data, &weights)).transpose()?;
         let by_length = fit.by_length.map(|padding| Ok((self.lengths(data, padding, count)?, padding))).transpose()?;
@@ -220,6 +222,16 @@ impl<B: Backend> Model<B> {
         }
         callbacks.iter_mut().try_for_each(|callback| callback.on_train_end(&history, self))?;
         Ok(history)
+    }
+
+    /// Says through the crate `log` which classes training or validation lacks.
+    fn warn_of_labels(&self, data: &Dataset, count: usize, validation: Option<&Dataset>, split: bool) {
+        let validation = validation.map(|validation| (validation, 0..validation.len()));
+        let ignored = self.compiled.as_ref().and_then(|compiled| compiled.loss.ignored());
+        let outputs = self.output.features().ok();
+        for warning in labels::warnings((data, 0..count), validation, split, outputs, ignored) {
+            log::warn!("{warning}");
+        }
     }
 
     /// The lengths of the samples that are trained on, for batches of similar length.

@@ -5,19 +5,23 @@
 
 mod batch;
 pub mod callbacks;
+mod check;
 mod epoch;
 mod evaluate;
 mod fit;
 mod history;
+mod labels;
+mod predictions;
 mod progress;
 mod resume;
 mod summary;
 mod tally;
 
 pub use batch::Batch;
-pub use evaluate::{Evaluation, Predictions};
+pub use evaluate::Evaluation;
 pub use fit::Fit;
 pub use history::{EpochLog, History};
+pub use predictions::Predictions;
 pub use summary::Summary;
 
 use crate::activation::Activation;

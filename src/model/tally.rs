@@ -6,6 +6,7 @@ use crate::checkpoint::{Exact, TallyState, same};
 use crate::data::Targets;
 use crate::element::Element;
 use crate::error::{Error, Result};
+use crate::loss::Outputs;
 use crate::metrics::{Metric, Scores};
 
 /// What is pending is read back when so many predicted numbers, or so many batches, have piled up: often enough to keep
@@ -19,6 +20,8 @@ pub(super) struct Tally<B: Backend> {
     metrics: Vec<Box<dyn Metric>>,
     /// The class that the loss leaves out.
     ignored: Option<u32>,
+    /// What the loss takes the predictions for.
+    read_as: Outputs,
     pending: Vec<Pending<B>>,
     /// Predicted numbers among them.
     numbers: usize,
@@ -39,13 +42,15 @@ struct Pending<B: Backend> {
 }
 
 impl<B: Backend> Tally<B> {
-    /// A new tally, with metrics of its own. `ignored` is the class that the loss leaves out.
-    pub(super) fn new(backend: &B, mut metrics: Vec<Box<dyn Metric>>, ignored: Option<u32>) -> Self {
+    /// A new tally, with metrics of its own. `ignored` is the class that the loss leaves out, `read_as` what it takes the
+    /// predictions for.
+    pub(super) fn new(backend: &B, mut metrics: Vec<Box<dyn Metric>>, ignored: Option<u32>, read_as: Outputs) -> Self {
         metrics.iter_mut().for_each(|metric| metric.reset());
         Tally {
             backend: backend.clone(),
             metrics,
             ignored,
+            read_as,
             pending: Vec::new(),
             numbers: 0,
             loss_sum: 0.0,
@@ -107,7 +112,8 @@ impl<B: Backend> Tally<B> {
             // As in Keras, sample and class weights weigh the loss and not the metrics; masked steps count in neither.
             // `[batch]`: a single output a sample.
             let outputs = if shape.rank() < 2 { 1 } else { shape.last() };
-            let scores = Scores { ignore: self.ignored, weights: mask, ..Scores::new(predictions, outputs, targets) };
+            let (ignore, read_as) = (self.ignored, self.read_as);
+            let scores = Scores { ignore, read_as, weights: mask, ..Scores::new(predictions, outputs, targets) };
             self.metrics.iter_mut().try_for_each(|metric| metric.update(&scores))?;
         }
         Ok(())

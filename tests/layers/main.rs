@@ -165,7 +165,7 @@ fn cases() -> Vec<Case> {
         cases.push(case(Network::Dense(Dense::new(3).activation(f)), inputs_of_dense(3), with_bias));
         cases.push(case(Network::Activation(f), inputs_of_elementwise(), &[]));
     }
-    for f in [Activation::Linear, Activation::Relu] {
+    for f in [Activation::Linear, Activation::Relu, Activation::Sigmoid] {
         let layer = Dense::new(1).activation(f).without_bias();
         cases.push(case(Network::Dense(layer), inputs_of_dense(1), &[("dense.kernel", &[4, 1])]));
     }

@@ -115,8 +115,8 @@ fn refuse<B: Backend>(b: &B) {
             assert_eq!(refused(loss, &y, &target), expected);
         }
     }
-    for delta in [0.0, -1.0, f64::NAN] {
-        let expected = format!("huber: expected a delta above 0, found {delta}");
+    for delta in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let expected = format!("huber: expected a finite delta above 0, found {delta}");
         assert_eq!(refused(&Huber::new(delta), &y, &numbers), expected);
     }
 }

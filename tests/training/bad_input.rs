@@ -193,14 +193,16 @@ fn targets_of_another_shape() {
     says(
         "a third class for a single output",
         model.fit(&labelled(vec![0, 1, 2, 1]), Fit::new().quiet()),
-        "training data: targets, sample 2: expected a label below 2, found 2",
+        "training data: targets, sample 2: expected a label below 2, as there is a single output (map the two classes to 0 \
+        and 1), found 2",
     );
     let steps = Dataset::new(data.inputs().clone(), Targets::classes_per_step(&[[0, 1]; 4]).unwrap()).unwrap();
     says(
         "a class for every step where there is one output",
         fit(&steps, Fit::new()),
-        "training data: sparse_categorical_crossentropy: shapes [4, 2] and [4, 2] do not go together (predictions are [.., classes] \
-        and labels [..])",
+        "training data: sparse_categorical_crossentropy: expected one target a sample, as the model has outputs for the whole \
+        sample and none for its steps (a target for every step needs an output at every step: `return_sequences`, no \
+        pooling), found targets for every step, [4, 2] for outputs [4, 2]",
     );
 }
 

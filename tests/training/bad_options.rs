@@ -83,7 +83,7 @@ fn models_that_are_not_ready() {
     says(
         "a softmax too many",
         model.fit(&data, Fit::new().quiet()),
-        "training data: sparse_categorical_crossentropy: expected logits, so a model that ends in a linear layer (or the loss on \
+        "sparse_categorical_crossentropy: expected logits, so a model that ends in a linear layer (or the loss on \
         probabilities), found a model that ends in softmax",
     );
     model.compile(Adam::new(0.1), MeanSquaredError);

@@ -193,7 +193,7 @@ fn evaluation_changes_nothing() {
     assert!(model.optimizer().unwrap().state().params.is_empty());
     // The accuracy is that of the classes predicted.
     let Targets::Classes { labels, .. } = data.targets() else { panic!("no classes") };
-    let classes = model.predict(data.inputs(), 5).unwrap().classes();
+    let classes = model.predict(data.inputs(), 5).unwrap().classes().unwrap();
     let right = classes.iter().zip(labels).filter(|(class, label)| **class == **label as usize).count();
     assert_eq!(first.get("accuracy"), Some(right as f64 / 33.0));
 }

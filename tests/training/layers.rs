@@ -98,7 +98,7 @@ fn every_step_may_have_a_class() {
 
     let Targets::Classes { labels, .. } = data.targets() else { panic!("no classes") };
     let predictions = model.predict(data.inputs(), 3).unwrap();
-    assert_eq!((predictions.shape(), predictions.classes().len()), (&[8, 3, 2][..], 24));
+    assert_eq!((predictions.shape(), predictions.classes().unwrap().len()), (&[8, 3, 2][..], 24));
     let rows: Vec<&[f32]> = predictions.data().chunks(2).collect();
     let counted: Vec<usize> = (0..24).filter(|&row| labels[row] != 9).collect();
     assert_eq!(counted.len(), 17);
@@ -106,7 +106,7 @@ fn every_step_may_have_a_class() {
     let (loss, scores) = (each.sum::<f64>() / 17.0, model.evaluate(&data, 8).unwrap());
     // Predictions are rounded to f32.
     assert!((scores.loss() - loss).abs() < 1e-6, "{scores} and {loss} by hand");
-    let right = counted.iter().filter(|&&row| predictions.classes()[row] == labels[row] as usize).count();
+    let right = counted.iter().filter(|&&row| predictions.classes().unwrap()[row] == labels[row] as usize).count();
     assert_eq!(scores.get("accuracy"), Some(right as f64 / 17.0));
 
     model.fit(&data, Fit::new().epochs(60).batch_size(3).quiet()).unwrap();

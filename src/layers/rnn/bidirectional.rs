@@ -25,6 +25,9 @@ pub enum Merge {
 /// and Paliwal, 1997): `[batch, 2 units]`, or `[batch, time, 2 units]` of a layer that gives every step, where both
 /// directions stand at the steps of the input. Their names are `forward` and `backward`.
 ///
+/// States are not merged, as in Keras: a layer with [`Rnn::return_state`] gives those of both directions side by side,
+/// `[forward h, forward c, backward h, backward c]` of an LSTM, and any other merge is an error.
+///
 /// ```
 /// use elman::layers::{Bidirectional, Lstm, Merge};
 /// let encoder = Bidirectional::new(Lstm::new(64).return_sequences()).merge(Merge::Sum);
@@ -53,6 +56,14 @@ impl<B: Backend, C: CellKind> Layer<B> for Bidirectional<C> {
     }
 
     fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {
+        if self.layer.return_state && self.merge != Merge::Concat {
+            let expected = "the states of both directions side by side (Merge::Concat): only outputs are merged";
+            return Err(Error::invalid(
+                "bidirectional",
+                expected,
+                format!("`return_state` with Merge::{:?}", self.merge),
+            ));
+        }
         let forward = scope.layer(Some("forward"), &self.layer, input)?;
         let backward = scope.layer(Some("backward"), &self.layer.clone().reverse(), input)?;
         let output = match self.merge {
