@@ -71,7 +71,10 @@ macro_rules! contract {
                     layer_norm_is_its_default, layer_norm_is_its_definition, attention_is_its_default,
                     attention_is_its_definition, what_is_masked_is_not_attended_to, wrong_norms_and_attentions
                 }
-                update { every_rule_is_its_default, rules_follow_their_formulas, updates_together_are_single_ones }
+                update {
+                    every_rule_is_its_default, rules_follow_their_formulas, updates_together_are_single_ones,
+                    updates_can_be_held_back, what_is_not_finite_is_found, divisions_by_nothing_move_nothing
+                }
                 rows {
                     exact_updates_are_dense_ones, lazy_updates_are_those_of_the_rows, rows_of_nothing,
                     updates_of_rows_spare_siblings, wrong_rows_are_errors

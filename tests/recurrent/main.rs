@@ -6,4 +6,5 @@ mod common;
 mod embedding;
 mod opinions;
 mod options;
+mod padded;
 mod tasks;
