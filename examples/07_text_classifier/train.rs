@@ -13,7 +13,7 @@ use elman::loss::SparseCategoricalCrossEntropy;
 use elman::metrics::{Accuracy, Average, F1};
 use elman::model::callbacks::{CsvLog, EarlyStopping, StopOnNan};
 use elman::model::{Fit, History};
-use elman::{Backend, Model, Spec};
+use elman::{Backend, Spec};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 

@@ -44,6 +44,7 @@
 //! # Ok::<(), elman::Error>(())
 //! ```
 
+mod accumulate;
 mod adadelta;
 mod adagrad;
 mod adam;

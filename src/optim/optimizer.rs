@@ -1,13 +1,14 @@
 //! [`Optimizer`]: the one walk over a model's parameters, and what happens around it.
 
+use super::accumulate::Moved;
 use super::finite::{Call, Verdict, Watch};
 use super::{Clip, Reach, Rule, Schedule, Step, from_zero};
 use crate::backend::update::made_when;
-use crate::backend::{Backend, Map, WeightStep};
+use crate::backend::{Backend, WeightStep};
 use crate::error::{Error, Result};
 use crate::param::Param;
 use crate::shape::Shape;
-use crate::tensor::{Coalesced, Gradient, Gradients};
+use crate::tensor::{Gradient, Gradients};
 
 /// A [`Rule`] with its schedule, clipping, gradient accumulation and state.
 ///
@@ -35,7 +36,7 @@ pub struct Optimizer<B: Backend> {
     pub(super) rule: Box<dyn Rule<B>>,
     schedule: Schedule,
     clips: Vec<Clip>,
-    every: usize,
+    pub(super) every: usize,
     reach: Reach,
     /// The base rate.
     pub(super) learning_rate: f64,
@@ -204,79 +205,35 @@ impl<B: Backend> Optimizer<B> {
             return Err(Error::MissingGradient { names });
         }
         let present = taken.into_iter().enumerate().filter_map(|(i, gradient)| gradient.map(|gradient| (i, gradient)));
-        let (moved, gradients): (Vec<usize>, Vec<Gradient<B>>) = present.unzip();
-        let Some(b) = moved.first().map(|&i| params[i].tensor().backend().clone()) else {
+        let (places, gradients): (Vec<usize>, Vec<Gradient<B>>) = present.unzip();
+        let Some(b) = places.first().map(|&i| params[i].tensor().backend().clone()) else {
             self.calls += 1;
             return Ok(Call { updated: true, verdict: Verdict::Finite });
         };
         let call = self.calls + 1;
         if self.every > 1 {
-            return self.accumulate_call(&b, params, (moved, gradients), learning_rate);
+            return self.accumulate_call(&b, params, (places, gradients), learning_rate);
         }
-        let (numbers, rows) = apart(&b, gradients)?;
-        let verdict = self.watch.look(&b, &self.entries, (&moved, &numbers), (call, true))?;
+        let moved = Moved::new(&b, places, gradients)?;
+        let verdict = self.watch.look(&b, &self.entries, (&moved.params, &moved.numbers), (call, true))?;
         self.calls = call;
         let updated = !matches!(verdict, Verdict::NotFinite);
         if updated {
-            self.update(&b, params, (moved, numbers, rows), learning_rate, verdict.when())?;
+            self.update(&b, params, moved, learning_rate, verdict.when())?;
         }
         Ok(Call { updated, verdict })
     }
 
-    /// A call among several that make one update.
-    fn accumulate_call(
+    /// The update itself, unless `when` is 0.
+    pub(super) fn update(
         &mut self,
         b: &B,
         params: &mut [Param<B>],
-        (moved, gradients): (Vec<usize>, Vec<Gradient<B>>),
-        learning_rate: f64,
-    ) -> Result<Call<B>> {
-        // Rows that are summed over calls would be summed in another order than whole gradients are; and a sum that
-        // is interrupted and restored must be the same sum.
-        let gradients = gradients.into_iter().map(|gradient| gradient.into_dense(b)).collect::<Result<Vec<_>>>()?;
-        let call = self.calls + 1;
-        let verdict = self.watch.look(b, &self.entries, (&moved, &gradients), (call, false))?;
-        // Frozen in the midst of an accumulation.
-        let frozen = (0..self.entries.len()).filter(|i| moved.binary_search(i).is_err());
-        frozen.for_each(|i| self.entries[i].sum = None);
-        for (&i, gradient) in moved.iter().zip(gradients) {
-            let entry = &mut self.entries[i];
-            entry.sum = Some(match entry.sum.take() {
-                // What is not finite goes into the sum where such updates are skipped, and so costs the whole update.
-                Some(sum) => sum.add(b, Gradient::Dense(gradient))?,
-                None => Gradient::Dense(gradient),
-            });
-        }
-        self.accumulated += 1;
-        if self.accumulated < self.every {
-            self.calls = call;
-            return Ok(Call { updated: false, verdict });
-        }
-        self.accumulated = 0;
-        let sums = moved.iter().map(|&i| self.entries[i].sum.take());
-        let (mut numbers, rows) = apart(b, sums.flatten().collect())?;
-        for sum in &mut numbers {
-            *sum = b.map(Map::Affine(1.0 / self.every as f64, 0.0), sum)?;
-        }
-        let of_update = self.watch.look(b, &self.entries, (&moved, &numbers), (call, true))?;
-        self.calls = call;
-        let updated = !matches!(of_update, Verdict::NotFinite);
-        if updated {
-            self.update(b, params, (moved, numbers, rows), learning_rate, of_update.when())?;
-        }
-        Ok(Call { updated, verdict })
-    }
-
-    /// The update itself, of the parameters at these places by numbers that are whole gradients or those of the rows `rows[i]`;
-    /// unless `when` is 0.
-    fn update(
-        &mut self,
-        b: &B,
-        params: &mut [Param<B>],
-        (moved, mut numbers, rows): (Vec<usize>, Vec<B::Array>, Vec<Option<B::Indices>>),
+        moved: Moved<B>,
         learning_rate: f64,
         when: Option<&B::Array>,
     ) -> Result<()> {
+        let Moved { params: moved, mut numbers, rows } = moved;
         for clip in &self.clips {
             clip.apply(b, &mut numbers)?;
         }
@@ -371,17 +328,4 @@ impl<B: Backend> Optimizer<B> {
         self.enrolled = true;
         Ok(())
     }
-}
-
-/// The numbers of gradients, and of those of some rows which rows these are.
-#[expect(clippy::type_complexity, reason = "two lists of one length")]
-fn apart<B: Backend>(b: &B, gradients: Vec<Gradient<B>>) -> Result<(Vec<B::Array>, Vec<Option<B::Indices>>)> {
-    let each = gradients.into_iter().map(|gradient| match gradient {
-        Gradient::Dense(array) => Ok((array, None)),
-        Gradient::Rows(gradient) => {
-            let Coalesced { rows, values } = gradient.coalesce(b)?;
-            Ok((values, Some(rows)))
-        }
-    });
-    Ok(each.collect::<Result<Vec<_>>>()?.into_iter().unzip())
 }
