@@ -86,7 +86,7 @@ fn embedding(b: &Candle) -> Result<()> {
     let mut state = [random(b, &[WORDS, d], 0.0)?, random(b, &[WORDS, d], 0.0)?];
     for (what, reach) in [("exact", Reach::Exact), ("lazy", Reach::Lazy)] {
         time(&format!("embedding, Adam by rows, {what}"), || {
-            b.update_rows(&adam, reach, &mut table, (&part.rows, &part.values), &mut state)
+            b.update_rows(&adam, reach, &mut table, (&part.rows, &part.values), &mut state, None)
         })?;
     }
     let dense = gradient.dense(b)?;

@@ -11,7 +11,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// A message is whole: that of an error below is part of it. It is therefore not given as
 /// [`source`](std::error::Error::source) once more, which reporters such as anyhow's would print a second time; who wants
 /// the error below finds it in the variant's field `error`.
-#[derive(Debug, thiserror::Error)]
+///
+/// [`Debug`](std::fmt::Debug) prints the message, too: it is what a program shows whose `main` returns
+/// [`Result`](crate::Result), and what `unwrap` shows. The parts are there to be matched.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Two operands whose shapes do not go together.
@@ -96,6 +99,20 @@ pub enum Error {
         names: Vec<String>,
     },
 
+    /// Gradients that are infinite or not a number: the step was not made, and weights and optimiser are as they were before it.
+    /// See [`Optimizer::skip_not_finite`](crate::optim::Optimizer::skip_not_finite).
+    #[error(
+        "step {step}: the {} not finite (infinite or not a number): nothing was changed; a smaller learning rate and clipping \
+         help against gradients that explode, `Optimizer::skip_not_finite` skips such steps",
+        gradients_are(.names)
+    )]
+    NotFinite {
+        /// Paths of the parameters.
+        names: Vec<String>,
+        /// The call of [`Optimizer::step`](crate::optim::Optimizer::step), from 1 on.
+        step: u64,
+    },
+
     /// A file or stream that could not be read or written.
     #[error("{}: {error}", .path.display())]
     Io {
@@ -139,6 +156,14 @@ pub enum Error {
     },
 }
 
+/// `main() -> elman::Result<()>` reports by `Debug`; derived, it would show `Invalid { place: .. }` in the place of the words that were
+/// chosen for a reader.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
 impl Error {
     /// An [`Error::Invalid`] from anything that prints.
     pub fn invalid(place: impl ToString, expected: impl ToString, found: impl ToString) -> Self {
@@ -166,6 +191,16 @@ impl Error {
     /// An [`Error::Io`] at `path`.
     pub fn io(path: impl Into<PathBuf>, error: std::io::Error) -> Self {
         Error::Io { path: path.into(), error }
+    }
+}
+
+/// The first few, for a NaN in the loss is one in all gradients.
+fn gradients_are(names: &[String]) -> String {
+    const SHOWN: usize = 4;
+    match names {
+        [one] => format!("gradient of {one} is"),
+        _ if names.len() <= SHOWN + 1 => format!("gradients of {} are", names.join(", ")),
+        _ => format!("gradients of {} and {} other parameters are", names[..SHOWN].join(", "), names.len() - SHOWN),
     }
 }
 

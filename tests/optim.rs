@@ -1,5 +1,8 @@
 //! The walk over parameters: convergence, clipping, accumulation, constraints, freezing, state, errors.
 
+#[path = "optim/finite.rs"]
+mod finite;
+
 use elman::backend::Backend;
 use elman::constraint::Constraint;
 use elman::optim::{

@@ -14,11 +14,10 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 use elman::loss::SparseCategoricalCrossEntropy;
 use elman::metrics::{Accuracy, Average, F1};
-use elman::model::callbacks::{Callback, CsvLog, EarlyStopping, Flow, StopOnNan};
-use elman::model::{EpochLog, Fit, History};
-use elman::{Backend, Model, Spec};
+use elman::model::callbacks::{CsvLog, EarlyStopping, StopOnNan};
+use elman::model::{Fit, History};
+use elman::{Backend, Spec};
 use serde_json::{Value, json};
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -183,7 +182,7 @@ impl Program for Training {
         }
         let checkpoint = checkpoint.extras(extras.clone().with(EXTRA, &record.id)?);
         fit = fit.checkpoint(checkpoint).callback(StopOnNan::new());
-        fit = fit.callback(CsvLog::new(self.run.file("history.csv"))).callback(EpochLines);
+        fit = fit.callback(CsvLog::new(self.run.file("history.csv")).overwrite());
         if let Some(valid) = valid {
             fit = fit.validation_data(valid).callback(&mut best);
         }
@@ -213,18 +212,5 @@ impl Program for Training {
             results = common::merged(results, json!({ "metrics": common::metrics(&model.evaluate(valid, 128)?) }));
         }
         Ok(common::merged(results, common::speed(&history)))
-    }
-}
-
-/// A line an epoch where there is no terminal for a progress bar.
-struct EpochLines;
-
-impl<B: Backend> Callback<B> for EpochLines {
-    fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model<B>) -> elman::Result<Flow> {
-        if !std::io::stderr().is_terminal() {
-            let values: Vec<String> = log.values.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
-            tell!("epoch {}: {}, {:.1} s", log.epoch, values.join(", "), log.training_time.as_secs_f64());
-        }
-        Ok(Flow::Continue)
     }
 }

@@ -31,6 +31,7 @@ use std::fmt::Debug;
 pub mod attention;
 pub mod bags;
 pub mod check;
+pub mod finite;
 pub mod linear;
 pub mod loss;
 pub mod norm;
@@ -132,12 +133,14 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
         update::update(self, rule, w, g, state)
     }
     /// [`Backend::update`] of several weights: for devices on which one large piece of work takes less time than many small
-    /// ones. See [`update::update_all`].
-    fn update_all(&self, steps: &mut [WeightStep<'_, Self>]) -> Result<()> {
-        update::update_all(self, steps)
+    /// ones. With `when`, a scalar, nothing is changed if it is 0: so a step is held back without its being read. See
+    /// [`update::update_all`].
+    fn update_all(&self, steps: &mut [WeightStep<'_, Self>], when: Option<&Self::Array>) -> Result<()> {
+        update::update_all(self, steps, when)
     }
 
-    /// One optimiser step on a table from the gradients of some of its rows. See [`rows::update_rows`].
+    /// One optimiser step on a table from the gradients of some of its rows, unless the scalar `when` is 0. See
+    /// [`rows::update_rows`].
     fn update_rows(
         &self,
         rule: &Update,
@@ -145,8 +148,23 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
         w: &mut Self::Array,
         gradient: (&Self::Indices, &Self::Array),
         state: &mut [Self::Array],
+        when: Option<&Self::Array>,
     ) -> Result<()> {
-        rows::update_rows(self, rule, reach, w, gradient, state)
+        rows::update_rows(self, rule, reach, w, gradient, state, when)
+    }
+
+    // ---- gradients that went astray -----------------------------------------------------------------------------
+
+    /// Which of several arrays hold finite numbers alone: `[n]`, 1 for those that do and 0 for those that do not. See
+    /// [`finite::finite`].
+    fn finite(&self, arrays: &[&Self::Array]) -> Result<Self::Array> {
+        finite::finite(self, arrays)
+    }
+    /// Whether arrays lie in the host's memory, so that to read one number back is to wait for nothing. An optimiser's step then
+    /// tells at once of a gradient that is not finite; elsewhere (the default) a number on the device holds the step back and
+    /// is read later.
+    fn is_on_host(&self) -> bool {
+        false
     }
 
     // ---- fused, in pairs of value and gradient ----------------------------------------------------------------

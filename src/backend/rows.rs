@@ -16,7 +16,8 @@ pub enum Reach {
 }
 
 /// One optimiser step on a table `w [n, d]` from the gradients `g [k, d]` of its rows `rows [k]`, which are rising and
-/// differ; the state's arrays have the table's shape. Errors when shapes or the number of state arrays differ.
+/// differ; the state's arrays have the table's shape. Where the one number of `when` is 0 nothing is changed. Errors when shapes
+/// or the number of state arrays differ.
 pub fn update_rows<B: Backend>(
     b: &B,
     rule: &Update,
@@ -24,8 +25,21 @@ pub fn update_rows<B: Backend>(
     w: &mut B::Array,
     (rows, g): (&B::Indices, &B::Array),
     state: &mut [B::Array],
+    when: Option<&B::Array>,
 ) -> Result<()> {
     let n = check_shapes(b, w, rows, g)?;
+    update::check_when(b, when)?;
+    update::made_when(b, when, w, state, |w, state| rows_step(b, rule, reach, (w, n), (rows, g), state))
+}
+
+fn rows_step<B: Backend>(
+    b: &B,
+    rule: &Update,
+    reach: Reach,
+    (w, n): (&mut B::Array, usize),
+    (rows, g): (&B::Indices, &B::Array),
+    state: &mut [B::Array],
+) -> Result<()> {
     match reach {
         Reach::Exact => b.update(rule, w, &b.scatter_add(g, rows, n)?, state),
         Reach::Lazy => {

@@ -3,6 +3,9 @@
 //! An [`Update`] holds the numbers of one step, with the schedule and the bias corrections already worked out by
 //! the optimiser (see [`crate::optim`]), so that kernels stay short. In every formula `w` is the weight, `g` its gradient;
 //! all products and roots are elementwise. The state's arrays have the weight's shape and come in the order given.
+//!
+//! A quotient whose divisor is 0 counts as 0: without an `ε`, a weight that has had no gradient yet (the row of a word that has
+//! not occurred), or only such whose squares vanish, does not move, instead of going to NaN or infinity.
 
 use super::{Backend, Map, Zip, check};
 use crate::element::Element;
@@ -18,6 +21,11 @@ pub enum Epsilon {
 }
 
 impl Epsilon {
+    fn number(self) -> f64 {
+        let (Epsilon::Inside(e) | Epsilon::Outside(e)) = self;
+        e
+    }
+
     #[inline(always)]
     fn root<E: Element>(self, v: E) -> E {
         match self {
@@ -40,6 +48,22 @@ impl Epsilon {
             Epsilon::Outside(e) => b.map(Map::Affine(1.0, e), &b.map(Map::Sqrt, v)?),
         }
     }
+}
+
+/// `x / y`, and 0 where `y` is 0.
+#[inline(always)]
+fn quotient<E: Element>(x: E, y: E) -> E {
+    if y == E::ZERO { E::ZERO } else { x / y }
+}
+
+/// The same of arrays; `epsilon` is what was added to a divisor that is otherwise 0 at least.
+fn quotients<B: Backend>(b: &B, x: &B::Array, y: &B::Array, epsilon: f64) -> Result<B::Array> {
+    let quotients = b.zip(Zip::Div, x, y)?;
+    if B::Elem::from_f64(epsilon) > B::Elem::ZERO {
+        return Ok(quotients);
+    }
+    let zero = b.fill([].into(), 0.0)?;
+    b.select(&b.zip(Zip::Equal, y, &zero)?, &zero, &quotients)
 }
 
 /// One step of an optimiser on one weight.
@@ -195,14 +219,14 @@ impl Update {
             (Update::AdaGrad { lr, epsilon }, [a]) => {
                 for ((w, &g), a) in w.iter_mut().zip(g).zip(a.iter_mut()) {
                     *a += g * g;
-                    *w -= e(lr) * g / epsilon.root(*a);
+                    *w -= quotient(e(lr) * g, epsilon.root(*a));
                 }
             }
             (Update::AdaDelta { lr, rho, epsilon }, [a, d]) => {
                 let (lr, rho, rest, epsilon) = (e(lr), e(rho), e(1.0 - rho), e(epsilon));
                 for (((w, &g), a), d) in w.iter_mut().zip(g).zip(a.iter_mut()).zip(d.iter_mut()) {
                     *a = rho * *a + rest * g * g;
-                    let delta = g * (*d + epsilon).sqrt() / (*a + epsilon).sqrt();
+                    let delta = quotient(g * (*d + epsilon).sqrt(), (*a + epsilon).sqrt());
                     *d = rho * *d + rest * delta * delta;
                     *w -= lr * delta;
                 }
@@ -224,7 +248,7 @@ impl Update {
                         // Rounding can leave a variance of nearly nothing below 0.
                         variance = (variance - c[i] * c[i]).maximum(E::ZERO);
                     }
-                    let mut step = lr * g[i] / epsilon.root(variance);
+                    let mut step = quotient(lr * g[i], epsilon.root(variance));
                     if let Some(m) = &mut m {
                         m[i] = momentum * m[i] + step;
                         step = m[i];
@@ -238,7 +262,7 @@ impl Update {
                 for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m.iter_mut()).zip(v.iter_mut()) {
                     *m = beta1 * *m + rest1 * g;
                     *v = beta2 * *v + rest2 * g * g;
-                    *w = stay * *w - lr * *m / (v.sqrt() + epsilon);
+                    *w = stay * *w - quotient(lr * *m, v.sqrt() + epsilon);
                 }
             }
             (Update::Adam { lr, beta1, beta2, epsilon, decay, .. }, [m, v, top]) => {
@@ -250,7 +274,7 @@ impl Update {
                     *m = beta1 * *m + rest1 * g;
                     *v = beta2 * *v + rest2 * g * g;
                     *top = top.maximum(*v);
-                    *w = stay * *w - lr * *m / (top.sqrt() + epsilon);
+                    *w = stay * *w - quotient(lr * *m, top.sqrt() + epsilon);
                 }
             }
             (Update::AdamMean { lr, beta1, beta2, decay }, [m, v]) => {
@@ -268,9 +292,7 @@ impl Update {
                 for (((w, &g), m), u) in w.iter_mut().zip(g).zip(m.iter_mut()).zip(u.iter_mut()) {
                     *m = beta1 * *m + rest1 * g;
                     *u = (beta2 * *u).maximum(g.abs() + inside);
-                    // Without an ε and without a gradient so far it is 0 / 0: such a weight stays.
-                    let below = *u + outside;
-                    *w = stay * *w - if below == E::ZERO { E::ZERO } else { lr * *m / below };
+                    *w = stay * *w - quotient(lr * *m, *u + outside);
                 }
             }
             (Update::Nadam { of_m, of_g, beta1, beta2, epsilon, decay }, [m, v]) => {
@@ -279,7 +301,7 @@ impl Update {
                 for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m.iter_mut()).zip(v.iter_mut()) {
                     *m = beta1 * *m + rest1 * g;
                     *v = beta2 * *v + rest2 * g * g;
-                    *w = stay * *w - (of_m * *m + of_g * g) / (v.sqrt() + epsilon);
+                    *w = stay * *w - quotient(of_m * *m + of_g * g, v.sqrt() + epsilon);
                 }
             }
             // The number of slots was checked above.
@@ -308,10 +330,32 @@ impl<B: Backend> std::fmt::Debug for WeightStep<'_, B> {
     }
 }
 
-/// One after another. Errors before the first when shapes or numbers of state arrays differ.
-pub fn update_all<B: Backend>(b: &B, steps: &mut [WeightStep<'_, B>]) -> Result<()> {
-    check_all(b, steps)?;
-    steps.iter_mut().try_for_each(|step| b.update(&step.rule, step.w, step.g, step.state))
+/// One after another; all of them or, where the one number of `when` is 0, none. Errors before the first when shapes or numbers
+/// of state arrays differ.
+pub fn update_all<B: Backend>(b: &B, steps: &mut [WeightStep<'_, B>], when: Option<&B::Array>) -> Result<()> {
+    check_all(b, steps, when)?;
+    steps.iter_mut().try_for_each(|WeightStep { rule, w, g, state }| {
+        made_when(b, when, w, state, |w, state| b.update(rule, w, g, state))
+    })
+}
+
+/// Makes a step of a weight and its state, and puts the old numbers back where the one number of `when` is 0, which nobody has
+/// read. What was computed in vain has no influence then, not even as NaN.
+pub fn made_when<B: Backend>(
+    b: &B,
+    when: Option<&B::Array>,
+    w: &mut B::Array,
+    state: &mut [B::Array],
+    step: impl FnOnce(&mut B::Array, &mut [B::Array]) -> Result<()>,
+) -> Result<()> {
+    let Some(when) = when else { return step(w, state) };
+    let (old, old_state) = (w.clone(), state.to_vec());
+    step(w, state)?;
+    *w = b.select(when, w, &old)?;
+    for (slot, old) in state.iter_mut().zip(&old_state) {
+        *slot = b.select(when, slot, old)?;
+    }
+    Ok(())
 }
 
 /// The step composed of a backend's required operations. Errors when shapes or the number of state arrays differ.
@@ -336,12 +380,13 @@ pub fn update<B: Backend>(b: &B, rule: &Update, w: &mut B::Array, g: &B::Array, 
         }
         (Update::AdaGrad { lr, epsilon }, [a]) => {
             *a = sum(a, &squared()?)?;
-            *w = less(w, &scale(&b.zip(Zip::Div, g, &epsilon.root_array(b, a)?)?, lr)?)?;
+            let step = quotients(b, g, &epsilon.root_array(b, a)?, epsilon.number())?;
+            *w = less(w, &scale(&step, lr)?)?;
         }
         (Update::AdaDelta { lr, rho, epsilon }, [a, d]) => {
             *a = average(a, rho, &squared()?)?;
             let root = |x: &B::Array| Epsilon::Inside(epsilon).root_array(b, x);
-            let delta = b.zip(Zip::Div, &b.zip(Zip::Mul, g, &root(d)?)?, &root(a)?)?;
+            let delta = quotients(b, &b.zip(Zip::Mul, g, &root(d)?)?, &root(a)?, epsilon)?;
             *d = average(d, rho, &b.map(Map::Square, &delta)?)?;
             *w = less(w, &scale(&delta, lr)?)?;
         }
@@ -353,7 +398,8 @@ pub fn update<B: Backend>(b: &B, rule: &Update, w: &mut B::Array, g: &B::Array, 
                 *c = average(c, rho, g)?;
                 variance = b.map(Map::Clamp(0.0, f64::INFINITY), &less(a, &b.map(Map::Square, c)?)?)?;
             }
-            let mut step = scale(&b.zip(Zip::Div, g, &epsilon.root_array(b, &variance)?)?, lr)?;
+            let root = epsilon.root_array(b, &variance)?;
+            let mut step = scale(&quotients(b, g, &root, epsilon.number())?, lr)?;
             if let [m] = m {
                 *m = sum(&scale(m, momentum)?, &step)?;
                 step = m.clone();
@@ -367,7 +413,8 @@ pub fn update<B: Backend>(b: &B, rule: &Update, w: &mut B::Array, g: &B::Array, 
                 *top = b.zip(Zip::Max, top, v)?;
             }
             let root = Epsilon::Outside(epsilon).root_array(b, top.first().unwrap_or(v))?;
-            *w = less(&scale(w, 1.0 - decay)?, &scale(&b.zip(Zip::Div, m, &root)?, lr)?)?;
+            let step = scale(&quotients(b, m, &root, epsilon)?, lr)?;
+            *w = less(&scale(w, 1.0 - decay)?, &step)?;
         }
         (Update::AdamMean { lr, beta1, beta2, decay }, [m, v]) => {
             *m = average(m, beta1, g)?;
@@ -388,7 +435,8 @@ pub fn update<B: Backend>(b: &B, rule: &Update, w: &mut B::Array, g: &B::Array, 
             *m = average(m, beta1, g)?;
             *v = average(v, beta2, &squared()?)?;
             let top = sum(&scale(m, of_m)?, &scale(g, of_g)?)?;
-            *w = less(&decayed(w, decay)?, &b.zip(Zip::Div, &top, &Epsilon::Outside(epsilon).root_array(b, v)?)?)?;
+            let root = Epsilon::Outside(epsilon).root_array(b, v)?;
+            *w = less(&decayed(w, decay)?, &quotients(b, &top, &root, epsilon)?)?;
         }
         // The number of slots was checked above.
         _ => {}
@@ -405,7 +453,16 @@ pub fn check_shapes<B: Backend>(b: &B, rule: &Update, w: &B::Array, g: &B::Array
     Ok(())
 }
 
-/// [`check_shapes`] of each.
-pub fn check_all<B: Backend>(b: &B, steps: &[WeightStep<'_, B>]) -> Result<()> {
+/// What holds a step back is one number.
+pub fn check_when<B: Backend>(b: &B, when: Option<&B::Array>) -> Result<()> {
+    match when.map(|when| b.shape(when)) {
+        Some(shape) if shape.rank() > 0 => Err(Error::invalid("update", "one number that lets it happen", shape)),
+        _ => Ok(()),
+    }
+}
+
+/// [`check_shapes`] of each, and [`check_when`].
+pub fn check_all<B: Backend>(b: &B, steps: &[WeightStep<'_, B>], when: Option<&B::Array>) -> Result<()> {
+    check_when(b, when)?;
     steps.iter().try_for_each(|step| check_shapes(b, &step.rule, step.w, step.g, step.state))
 }

@@ -16,6 +16,13 @@ use std::path::{Path, PathBuf};
 /// A checkpoint is written when all callbacks have had their turn and has their state in it. There is one after the last
 /// epoch in any case.
 ///
+/// While training goes on, the weights in the file are those of its last step. Once `fit` has returned, they are those of the
+/// model in memory: where [`EarlyStopping::restore_best`](crate::model::callbacks::EarlyStopping::restore_best) has put the best
+/// weights back, the best ones. What training would go on from is then in the file besides, for [`Fit::resume_from`] with more
+/// epochs, which stays the training that had not been interrupted; whoever loads the weights or the checkpoint gets the best.
+///
+/// [`Fit::resume_from`]: crate::model::Fit::resume_from
+///
 /// ```no_run
 /// # type Cpu = elman_reference::Reference<f32>;
 /// # fn run(model: &mut elman::Model<Cpu>, data: &elman::data::Dataset) -> elman::Result<()> {
@@ -110,8 +117,9 @@ impl Checkpoint {
         history: &History,
         callbacks: &[CallbackState<B>],
         position: Option<&Position>,
+        going_on: Option<&[B::Array]>,
     ) -> Result<()> {
-        let progress = Progress { history, callbacks, position };
+        let progress = Progress { history, callbacks, position, going_on };
         let Some(keep) = self.keep else { return save(model, &self.path, &progress, &self.extras) };
         save(model, &self.of_step(model.steps), &progress, &self.extras)?;
         let mut files = self.files()?;

@@ -39,6 +39,9 @@ pub(super) struct Manifest {
     pub(super) callbacks: Vec<CallbackEntry>,
     /// `None` between two epochs.
     pub(super) position: Option<Position>,
+    /// Whether the weights of the last step are in the file besides, at `@going_on/parameter`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) going_on: bool,
 }
 
 /// The optimiser; its arrays are at `@optimizer/parameter/array`.
@@ -50,7 +53,14 @@ pub(super) struct OptimizerEntry {
     pub(super) iteration: u64,
     pub(super) learning_rate: Exact,
     pub(super) accumulated: usize,
+    /// In the file only where there are any.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) skipped: u64,
     pub(super) params: Vec<ParamEntry>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -90,6 +100,8 @@ pub(crate) struct Position {
 pub(crate) struct TallyState {
     pub(crate) loss_sum: Exact,
     pub(crate) samples: usize,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) skipped: u64,
     pub(crate) astray: bool,
     /// Names of the metrics.
     pub(crate) metrics: Vec<String>,
@@ -106,6 +118,8 @@ pub(super) struct LogEntry {
     learning_rate: Exact,
     training_time: Duration,
     samples: usize,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    skipped: u64,
 }
 
 impl From<&EpochLog> for LogEntry {
@@ -116,6 +130,7 @@ impl From<&EpochLog> for LogEntry {
             learning_rate: Exact(log.learning_rate),
             training_time: log.training_time,
             samples: log.samples,
+            skipped: log.skipped,
         }
     }
 }
@@ -128,6 +143,7 @@ impl From<LogEntry> for EpochLog {
             learning_rate: log.learning_rate.0,
             training_time: log.training_time,
             samples: log.samples,
+            skipped: log.skipped,
         }
     }
 }
@@ -153,6 +169,7 @@ impl Manifest {
         if let Some(optimizer) = &self.optimizer {
             let (calls, accumulated) = (optimizer.calls, optimizer.accumulated as u64);
             counters.extend([("calls", calls), ("updates", optimizer.iteration), ("gradients", accumulated)]);
+            counters.push(("skipped updates", optimizer.skipped));
             counters.extend(optimizer.params.iter().map(|param| ("updates", param.updates)));
         }
         if let Some(position) = &self.position {

@@ -46,7 +46,7 @@
 //! A safetensors file: parameters under their paths, `f32` or `f64`. In the metadata `elman.format` is the version of the
 //! layout. A checkpoint also has `elman.training`, a JSON object of counters, history and callbacks; `elman.extra.NAME`,
 //! the program's JSON; and arrays whose names begin with `@`: `@optimizer/dense.kernel/momentum`, `@callback/0/…`,
-//! `@metric/0`.
+//! `@metric/0`, and `@going_on/dense.kernel` where a training that has ended left other weights than those of its last step.
 //!
 //! `elman.checksum` has a CRC-32 of the header and of each of the arrays. A file in which a bit was flipped is an error
 //! that says where, rather than other weights: the header is checked when a file is opened, an array when it is read.

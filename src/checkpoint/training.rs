@@ -11,6 +11,7 @@ use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::model::{History, Model};
 use crate::optim::{OptimizerState, ParamState};
+use crate::param::Param;
 use std::path::Path;
 
 impl<B: Backend> Model<B> {
@@ -21,7 +22,7 @@ impl<B: Backend> Model<B> {
     /// In the course of [`Model::fit`] it is [`Fit::checkpoint`](crate::model::Fit::checkpoint) that writes checkpoints;
     /// they also have the state of callbacks.
     pub fn save_checkpoint(&self, path: impl AsRef<Path>, history: &History, extras: &Extras) -> Result<()> {
-        save(self, path.as_ref(), &Progress { history, callbacks: &[], position: None }, extras)
+        save(self, path.as_ref(), &Progress { history, callbacks: &[], position: None, going_on: None }, extras)
     }
 
     /// Puts the model where a checkpoint was written, and returns the history and the extras that are in it. Compile the
@@ -52,6 +53,8 @@ pub(crate) struct Progress<'a, B: Backend> {
     pub(crate) history: &'a History,
     pub(crate) callbacks: &'a [CallbackState<B>],
     pub(crate) position: Option<&'a Position>,
+    /// The weights of the last step, where the model's are others that were put in their place at the end.
+    pub(crate) going_on: Option<&'a [B::Array]>,
 }
 
 /// Writes a checkpoint.
@@ -64,6 +67,8 @@ pub(crate) fn save<B: Backend>(model: &Model<B>, path: &Path, at: &Progress<'_, 
         }
         entries.push(Entry::array(name, array));
     }
+    let last = at.going_on.unwrap_or_default().iter();
+    entries.extend(model.params().iter().zip(last).map(|(param, array)| Entry::array(going_on(param.name()), array)));
     let optimizer = model.optimizer().map(|optimizer| optimizer.state());
     let params = optimizer.iter().flat_map(|state| &state.params);
     for (param, (name, array)) in params.flat_map(|param| param.arrays.iter().map(move |array| (param, array))) {
@@ -86,6 +91,7 @@ pub(crate) fn save<B: Backend>(model: &Model<B>, path: &Path, at: &Progress<'_, 
         stopped: at.history.stopped.clone(),
         callbacks: at.callbacks.iter().map(callback_entry).collect(),
         position: at.position.cloned(),
+        going_on: at.going_on.is_some(),
     };
     let manifest = serde_json::to_string(&manifest).map_err(|e| Error::Parse {
         path: path.into(),
@@ -99,6 +105,10 @@ pub(crate) fn save<B: Backend>(model: &Model<B>, path: &Path, at: &Progress<'_, 
 
 fn slot(param: &str, name: &str) -> String {
     format!("{STATE}optimizer/{param}/{name}")
+}
+
+fn going_on(param: &str) -> String {
+    format!("{STATE}going_on/{param}")
 }
 
 fn of_callback(number: usize, name: &str) -> String {
@@ -121,6 +131,7 @@ fn entry<B: Backend>(state: &OptimizerState<B>) -> OptimizerEntry {
         iteration: state.iteration,
         learning_rate: Exact(state.learning_rate),
         accumulated: state.accumulated,
+        skipped: state.skipped,
         params: state.params.iter().map(param).collect(),
     }
 }
@@ -133,6 +144,8 @@ fn callback_entry<B: Backend>(state: &CallbackState<B>) -> CallbackEntry {
 /// A checkpoint that was read and fits a model.
 pub(crate) struct Saved<B: Backend> {
     weights: Vec<(String, B::Array)>,
+    /// The weights of the last step, where those are others.
+    going_on: Option<Vec<(String, B::Array)>>,
     optimizer: Option<OptimizerState<B>>,
     seed: u64,
     steps: u64,
@@ -169,6 +182,7 @@ impl<B: Backend> Saved<B> {
                 Some(state)
             }
         };
+        let going_on = manifest.going_on.then(|| read_going_on(&mut file, model)).transpose()?;
         let mut callbacks = Vec::new();
         for (i, CallbackEntry { name, value, arrays }) in
             std::mem::take(&mut manifest.callbacks).into_iter().enumerate()
@@ -182,6 +196,7 @@ impl<B: Backend> Saved<B> {
         }
         Ok(Saved {
             weights: weights.into_iter().collect(),
+            going_on,
             optimizer,
             seed: manifest.seed,
             steps: manifest.steps,
@@ -192,6 +207,14 @@ impl<B: Backend> Saved<B> {
             callbacks,
             position: manifest.position,
         })
+    }
+
+    /// Puts it into the model that it was read for, to go on with the training: with the weights of its last step.
+    pub(crate) fn put_going_on(mut self, model: &mut Model<B>) -> Result<()> {
+        if let Some(weights) = self.going_on.take() {
+            self.weights = weights;
+        }
+        self.put(model)
     }
 
     /// Puts it into the model that it was read for.
@@ -208,6 +231,22 @@ impl<B: Backend> Saved<B> {
         (model.seed, model.steps, model.epochs) = (self.seed, self.steps, self.epochs);
         Ok(())
     }
+}
+
+/// The weights of the last step, all of them and of the shapes of the model's parameters.
+fn read_going_on<B: Backend>(file: &mut TensorFile, model: &Model<B>) -> Result<Vec<(String, B::Array)>> {
+    let shapes = file.shapes();
+    let (mut missing, mut mismatched) = (Vec::new(), Vec::new());
+    for param in model.params() {
+        let name = going_on(param.name());
+        match shapes.get(&name) {
+            None => missing.push(name),
+            Some(shape) => mismatched.extend(mismatch(param, shape).map(|how| format!("{name} of {how}"))),
+        }
+    }
+    fitting(missing, Vec::new(), mismatched)?;
+    let read = |name: &str| upload(model.backend(), file, &going_on(name)).map(|array| (name.to_string(), array));
+    model.params().iter().map(Param::name).map(read).collect()
 }
 
 /// The optimiser's state, whose arrays must be of the shapes of the model's parameters.
@@ -243,6 +282,7 @@ fn read_optimizer<B: Backend>(
         iteration: entry.iteration,
         learning_rate: entry.learning_rate.0,
         accumulated: entry.accumulated,
+        skipped: entry.skipped,
         params,
     })
 }

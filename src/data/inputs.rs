@@ -59,6 +59,16 @@ impl Inputs {
         Inputs::dense(data, &[features])
     }
 
+    /// What they are, for messages.
+    pub(crate) fn kind(&self) -> String {
+        match self {
+            Inputs::Dense { shape, .. } => format!("numbers of shape {shape:?} a sample"),
+            Inputs::Indices { steps, .. } => format!("sequences of {steps} indices"),
+            Inputs::Bags(bags) => format!("bags of {} words", bags.width()),
+            Inputs::Masked { inputs, .. } => format!("{} with a mask", inputs.kind()),
+        }
+    }
+
     /// One sequence of indices a sample, all of one length: pad or cut them before. Errors: no sequence, empty
     /// sequences, or one of another length than the first (names it).
     pub fn indices<R: AsRef<[u32]>>(rows: &[R]) -> Result<Self> {
@@ -89,7 +99,7 @@ impl Inputs {
         let steps = match &self {
             Inputs::Dense { shape, .. } if shape.len() > 1 => shape[0],
             Inputs::Indices { steps, .. } => *steps,
-            _ => return Err(crate::Error::invalid("mask", "sequences without a mask", "other inputs")),
+            _ => return Err(crate::Error::invalid("mask", "sequences without a mask", self.kind())),
         };
         if mask.len() != self.len() {
             let expected = format!("a row of flags for each of {} sequences", self.len());

@@ -27,6 +27,15 @@ pub enum Targets {
 }
 
 impl Targets {
+    /// What they are, for messages.
+    pub(crate) fn kind(&self) -> String {
+        match self {
+            Targets::Classes { per_sample: 1, .. } => "one class a sample".to_string(),
+            Targets::Classes { per_sample, .. } => format!("{per_sample} classes a sample"),
+            Targets::Values { shape, .. } => format!("numbers of shape {shape:?} a sample"),
+        }
+    }
+
     /// One class a sample. Errors: no label.
     pub fn classes(labels: Vec<u32>) -> Result<Self> {
         if labels.is_empty() {

@@ -8,7 +8,7 @@ use super::{Batch, History, Model};
 use crate::backend::Backend;
 use crate::checkpoint::{Checkpoint, Position, TallyState};
 use crate::data::{Batches, Dataset};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::random::Key;
 use std::time::{Duration, Instant};
 
@@ -84,11 +84,15 @@ impl<B: Backend> Model<B> {
             (done, before) = (position.batch, position.training_time);
         }
         let (start, mut stopped) = (Instant::now(), None);
+        // Both count on from where they were in the midst of the epoch.
+        let skipped_before = self.skipped().saturating_sub(tally.skipped);
+        let first = self.steps.saturating_sub(done as u64);
         let batches = rows.batches(self.seed, self.epochs)?;
         for (number, batch) in batches.iter().enumerate().skip(done) {
             let part = rows.select(batch)?;
             let targets = tally.targets(part.targets());
-            let outcome = self.step(&Batch::new(&self.backend, part)?)?;
+            let batch_here = Batch::new(&self.backend, part)?;
+            let outcome = self.step(&batch_here).map_err(|error| self.in_epoch(error, at.epoch, first))?;
             for callback in callbacks.iter_mut() {
                 if let Flow::Stop(reason) = callback.on_batch_end(at.epoch, number, &outcome.loss, self)? {
                     stopped.get_or_insert(reason);
@@ -96,6 +100,7 @@ impl<B: Backend> Model<B> {
             }
             tally.add(batch.len(), outcome, targets)?;
             if progress.advance(batch.len()) {
+                self.settle().map_err(|error| self.in_epoch(error, at.epoch, first))?;
                 tally.flush()?;
                 progress.show(&tally.values().to_string());
             }
@@ -105,13 +110,31 @@ impl<B: Backend> Model<B> {
             // After the last batch the epoch's own checkpoint is near.
             let due = |checkpoint: &&Checkpoint| checkpoint.is_due_after_step(self.steps) && number + 1 < batches.len();
             if let Some(checkpoint) = at.checkpoint.filter(due) {
+                self.settle().map_err(|error| self.in_epoch(error, at.epoch, first))?;
+                tally.skipped = self.skipped() - skipped_before;
                 let (tally, training_time) = (tally.state()?, before + start.elapsed());
                 let position = Position { tally, training_time, ..rows.position(number + 1) };
-                checkpoint.write(self, at.history, &states(callbacks), Some(&position))?;
+                checkpoint.write(self, at.history, &states(callbacks), Some(&position), None)?;
             }
         }
         // Only now is the device done.
+        self.settle().map_err(|error| self.in_epoch(error, at.epoch, first))?;
         tally.flush()?;
+        tally.skipped = self.skipped() - skipped_before;
         Ok((tally, before + start.elapsed(), stopped))
+    }
+
+    fn skipped(&self) -> u64 {
+        self.compiled.as_ref().map_or(0, |compiled| compiled.optimizer.skipped())
+    }
+
+    /// Where a gradient was not finite: the batch after the last whole step of an epoch that began after the step `first`.
+    fn in_epoch(&self, error: Error, epoch: u64, first: u64) -> Error {
+        match error {
+            Error::NotFinite { .. } => {
+                error.at(format!("epoch {epoch}, batch {}", self.steps.saturating_sub(first) + 1))
+            }
+            other => other,
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::param::Param;
 use std::path::PathBuf;
 
 /// How [`Model::fit`] trains. Defaults as in Keras: one epoch, batches of 32, shuffled, no validation; a progress bar
-/// where standard error is a terminal.
+/// where standard error is a terminal, elsewhere a line an epoch.
 ///
 /// ```no_run
 /// # type Cpu = elman_reference::Reference<f32>;
@@ -130,7 +130,7 @@ impl<'a, B: Backend> Fit<'a, B> {
         Fit { resume_from: Some(path.into()), ..self }
     }
 
-    /// No progress bar.
+    /// Nothing on standard error: neither a progress bar nor, where that is no terminal, a line an epoch.
     pub fn quiet(self) -> Self {
         Fit { quiet: true, ..self }
     }
@@ -139,11 +139,16 @@ impl<'a, B: Backend> Fit<'a, B> {
 impl<B: Backend> Model<B> {
     /// Trains the model. Errors when it is not compiled, when the data does not fit, when a callback watches a value
     /// that there is not, when a trainable parameter gets no gradient (that of a
-    /// penalty counts as one); the model is then as it was after its last
+    /// penalty counts as one), when a gradient is infinite or not a number; the model is then as it was after its last
     /// complete step.
     ///
-    /// With 0 epochs nothing is trained and the history is empty, as in Keras. A loss that is no longer a finite number
-    /// does not end training by itself: see [`StopOnNan`](super::callbacks::StopOnNan).
+    /// A gradient that is not finite is told with its parameters, epoch and batch: on the host at once, on a device (which has held
+    /// back that step and all after it) when the loss is read back, at the end of the epoch at the latest.
+    /// [`Optimizer::skip_not_finite`](crate::optim::Optimizer::skip_not_finite) leaves such steps out instead, and
+    /// [`EpochLog::skipped`] counts them. A loss that is not finite does not end training by itself where the gradients are:
+    /// see [`StopOnNan`](super::callbacks::StopOnNan).
+    ///
+    /// With 0 epochs nothing is trained and the history is empty, as in Keras.
     pub fn fit(&mut self, data: &Dataset, fit: Fit<'_, B>) -> Result<History> {
         let Fit { epochs, batch_size, shuffle, quiet, checkpoint, .. } = fit;
         let mut callbacks = fit.callbacks;
@@ -163,6 +168,8 @@ impl<B: Backend> Model<B> {
         };
         Batches::new(count, batch_size, None)?;
         self.compiled()?.optimizer.check()?;
+        // Of steps before this call.
+        self.settle()?;
         self.rehearse(data, batch_size).map_err(|e| e.at("training data"))?;
         let validation = fit.validation_data.or(held_out.as_ref());
         if let Some(validation) = validation {
@@ -198,7 +205,7 @@ impl<B: Backend> Model<B> {
             let at = Epoch { epoch, history: &history, checkpoint: checkpoint.as_ref() };
             let (tally, training_time, stopped) =
                 self.train_epoch(&rows, position.take(), &at, &mut progress, &mut callbacks)?;
-            let samples = tally.samples();
+            let (samples, skipped) = (tally.samples(), tally.skipped);
             let mut values = tally.close()?.values;
             if let Some(validation) = validation {
                 let scores = self.evaluate(validation, batch_size).map_err(|e| e.at("validation"))?;
@@ -207,7 +214,7 @@ impl<B: Backend> Model<B> {
             self.epochs = epoch;
             history.stopped = stopped;
             let learning_rate = self.compiled()?.optimizer.learning_rate();
-            let log = EpochLog { epoch, values, learning_rate, training_time, samples };
+            let log = EpochLog { epoch, values, learning_rate, training_time, samples, skipped };
             progress.finish(&Evaluation { values: log.values.clone() }.to_string());
             for callback in &mut callbacks {
                 if let Flow::Stop(reason) = callback.on_epoch_end(&log, self)? {
@@ -217,10 +224,17 @@ impl<B: Backend> Model<B> {
             history.epochs.push(log);
             let ended = epoch == last || history.stopped.is_some();
             if let Some(checkpoint) = checkpoint.as_ref().filter(|c| ended || c.is_due_after_epoch(epoch)) {
-                checkpoint.write(self, &history, &states(&callbacks), None)?;
+                checkpoint.write(self, &history, &states(&callbacks), None, None)?;
             }
         }
+        let (last, last_states) = (self.snapshot(), states(&callbacks));
         callbacks.iter_mut().try_for_each(|callback| callback.on_train_end(&history, self))?;
+        // What is in the file is what is in memory. A callback that has put other weights is rare, and this once they are read back.
+        if let Some(checkpoint) = checkpoint.as_ref().filter(|_| !callbacks.is_empty())
+            && self.differs(&last)?
+        {
+            checkpoint.write(self, &history, &last_states, None, Some(&last))?;
+        }
         Ok(history)
     }
 
@@ -234,6 +248,16 @@ impl<B: Backend> Model<B> {
         }
     }
 
+    /// Whether any number of the parameters is another than in a snapshot, or a NaN.
+    fn differs(&self, snapshot: &[B::Array]) -> Result<bool> {
+        for (param, before) in self.params.iter().zip(snapshot) {
+            if self.backend.download(param.tensor().value())? != self.backend.download(before)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The lengths of the samples that are trained on, for batches of similar length.
     fn lengths(&self, data: &Dataset, padding: u32, count: usize) -> Result<Vec<usize>> {
         let place = "batches by length";
@@ -244,7 +268,7 @@ impl<B: Backend> Model<B> {
             lengths.truncate(count);
             return Ok(lengths);
         }
-        Err(Error::invalid(place, "sequences of indices", "other inputs"))
+        Err(Error::invalid(place, "sequences of indices", data.inputs().kind()))
     }
 
     /// One batch through model and loss, so that an epoch of training is not lost to data that does not fit.
@@ -268,7 +292,7 @@ impl<B: Backend> Model<B> {
     /// Each sample's weight multiplied by its class's.
     fn sample_weights(&self, data: &Dataset, weights: &ClassWeights) -> Result<Vec<f32>> {
         let Targets::Classes { labels, per_sample: 1 } = data.targets() else {
-            return Err(Error::invalid("class weights", "targets that are one class a sample", "other targets"));
+            return Err(Error::invalid("class weights", "targets that are one class a sample", data.targets().kind()));
         };
         let mut each = weights.weights_for(labels, self.output.features()?.max(2))?;
         if let Some(given) = data.weights() {

@@ -16,6 +16,10 @@ pub struct EpochLog {
     pub training_time: Duration,
     /// Number of samples trained on.
     pub samples: usize,
+    /// Updates that were skipped because a gradient was not finite
+    /// ([`Optimizer::skip_not_finite`](crate::optim::Optimizer::skip_not_finite)); their batches count neither in the values nor
+    /// among the samples.
+    pub skipped: u64,
 }
 
 impl EpochLog {
@@ -63,6 +67,10 @@ impl fmt::Display for History {
             write!(f, "  {name:>width$}")?;
         }
         write!(f, "  {:>10}  {:>7}  {:>9}", "rate", "seconds", "samples/s")?;
+        let skipped = self.epochs.iter().any(|epoch| epoch.skipped > 0);
+        if skipped {
+            write!(f, "  {:>7}", "skipped")?;
+        }
         for epoch in &self.epochs {
             write!(f, "\n{:>5}", epoch.epoch)?;
             for (name, &width) in names.iter().zip(&widths) {
@@ -73,6 +81,9 @@ impl fmt::Display for History {
             }
             let seconds = epoch.training_time.as_secs_f64();
             write!(f, "  {:>10.3e}  {seconds:>7.2}  {:>9.0}", epoch.learning_rate, epoch.samples_per_second())?;
+            if skipped {
+                write!(f, "  {:>7}", epoch.skipped)?;
+            }
         }
         match &self.stopped {
             Some(reason) => write!(f, "\nstopped: {reason}"),

@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::layers::{Builder, Layer, Mask, Mode, Module, Pass, Row, Spec, Value};
 use crate::loss::{self, Loss};
 use crate::metrics::Metric;
-use crate::optim::Optimizer;
+use crate::optim::{Optimizer, Verdict};
 use crate::param::{Param, ParamId};
 use crate::random::Key;
 use crate::tensor::Tensor;
@@ -85,6 +85,8 @@ struct Outcome<B: Backend> {
     predictions: Tensor<B>,
     /// The steps that count, where there is an output at every step.
     mask: Option<Mask<B>>,
+    /// Whether the gradients were finite, so that it counts.
+    verdict: Verdict<B>,
 }
 
 /// What a model is trained with: what [`Model::compile`] gives, to add metrics to.
@@ -123,6 +125,14 @@ impl<B: Backend> Model<B> {
         let mut builder = Builder::new(seed);
         let built = network.build(&input, &mut builder.root(backend))?;
         let last = built.module.last_activation(None);
+        // A network that is one layer, or has parameters of its own, has a line for itself.
+        let listed = |i: usize| builder.rows.iter().any(|row| row.params.contains(&i));
+        if builder.rows.is_empty() || !(0..builder.params.len()).all(listed) {
+            builder.rows.iter_mut().for_each(|row| row.depth += 1);
+            let (path, kind, output) = (network.kind().to_string(), network.kind(), built.output.clone());
+            let of_network = Row { path, kind, output, params: 0..builder.params.len(), depth: 0 };
+            builder.rows.insert(0, of_network);
+        }
         Ok(Model {
             backend: backend.clone(),
             last,
@@ -273,7 +283,7 @@ impl<B: Backend> Model<B> {
         };
         let loss = self.with_penalties(loss, &pass)?;
         self.keep(pass);
-        Ok(Outcome { loss, predictions, mask })
+        Ok(Outcome { loss, predictions, mask, verdict: Verdict::Finite })
     }
 
     /// Adds the penalties of the weights that are trained: those of frozen ones do not count, as in Keras.
@@ -287,12 +297,22 @@ impl<B: Backend> Model<B> {
     }
 
     /// One training step on a batch: forward, backward, update. Returns the loss before the update and the predictions,
-    /// both still on the device: reading them waits for it.
+    /// both still on the device: reading them waits for it. After an error the model is as it was; see
+    /// [`Optimizer::step`] for gradients that are not finite, of which a device tells later.
     pub fn train_step(&mut self, batch: &Batch<B>) -> Result<(Tensor<B>, Tensor<B>)> {
         self.step(batch).map(|outcome| (outcome.loss, outcome.predictions))
     }
 
     fn step(&mut self, batch: &Batch<B>) -> Result<Outcome<B>> {
+        let calls = self.calls();
+        let result = self.try_step(batch);
+        if result.is_err() {
+            self.go_back(calls);
+        }
+        result
+    }
+
+    fn try_step(&mut self, batch: &Batch<B>) -> Result<Outcome<B>> {
         let key = Key::new(self.seed).named("dropout").fold(self.steps);
         let outcome = self.outcome(batch, Pass::new(&self.backend, &self.params, Mode::Training(key)))?;
         let gradients = outcome.loss.backward().map_err(|error| match error {
@@ -303,10 +323,49 @@ impl<B: Backend> Model<B> {
             other => other,
         })?;
         let compiled = self.compiled.as_mut().ok_or_else(not_compiled)?;
-        compiled.optimizer.step(&mut self.params, gradients)?;
-        self.put_states();
+        let call = compiled.optimizer.call(&mut self.params, gradients)?;
+        self.put_states_of(&call.verdict)?;
         self.steps += 1;
-        Ok(Outcome { loss: outcome.loss.detach(), ..outcome })
+        Ok(Outcome { loss: outcome.loss.detach(), verdict: call.verdict, ..outcome })
+    }
+
+    /// Puts the layers' own state, unless gradients were not finite: a NaN in a batch is one in its running statistics too.
+    fn put_states_of(&mut self, verdict: &Verdict<B>) -> Result<()> {
+        let states = self.states.get_mut().unwrap_or_else(PoisonError::into_inner);
+        match verdict {
+            Verdict::Finite => {}
+            Verdict::NotFinite => states.clear(),
+            Verdict::Unread(when) => {
+                for (id, new) in states.iter_mut() {
+                    *new = self.backend.select(when, new, self.params[id.index()].tensor().value())?;
+                }
+            }
+        }
+        self.put_states();
+        Ok(())
+    }
+
+    /// Calls of the optimiser so far.
+    fn calls(&self) -> u64 {
+        self.compiled.as_ref().map_or(0, |compiled| compiled.optimizer.calls())
+    }
+
+    /// After an error, where there were so many calls before: forgets what the step made of the layers' own state, and the steps
+    /// that a device has held back.
+    fn go_back(&mut self, calls: u64) {
+        self.states.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        self.steps = self.steps.saturating_sub(calls.saturating_sub(self.calls()));
+    }
+
+    /// [`Optimizer::settle`] of a model's optimiser.
+    fn settle(&mut self) -> Result<()> {
+        let calls = self.calls();
+        let Some(compiled) = &mut self.compiled else { return Ok(()) };
+        let result = compiled.optimizer.settle();
+        if result.is_err() {
+            self.go_back(calls);
+        }
+        result
     }
 
     fn compiled(&self) -> Result<&Compiled<B>> {

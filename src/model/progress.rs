@@ -1,78 +1,143 @@
-//! The progress bar of `fit`: quiet when not a terminal, and absent without the feature `progress`.
+//! What `fit` shows on standard error: where that is a terminal a progress bar (with the feature `progress`), elsewhere, and without
+//! the feature, a line an epoch.
 
-/// A bar for one epoch.
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+/// The longest line that an epoch leaves behind. A narrower terminal cuts it.
+const COLUMNS: usize = 100;
+
+/// What is shown of one epoch.
 pub(super) struct Progress {
+    /// Not even a line.
+    quiet: bool,
+    /// `3/20`
+    epoch: String,
+    samples: usize,
+    start: Instant,
     #[cfg(feature = "progress")]
-    bar: Option<(indicatif::ProgressBar, std::time::Instant)>,
+    bar: Option<(indicatif::ProgressBar, Instant)>,
 }
 
 /// How often the loss is read back for the bar: it waits for the device.
 #[cfg(feature = "progress")]
-const REDRAW: std::time::Duration = std::time::Duration::from_millis(200);
+const REDRAW: Duration = Duration::from_millis(200);
 
-#[cfg(feature = "progress")]
 impl Progress {
-    /// Starts the bar of an epoch over `samples`, unless `quiet`.
+    /// Starts an epoch over `samples`.
     pub(super) fn start(quiet: bool, epoch: u64, epochs: u64, samples: usize) -> Self {
-        use indicatif::{ProgressBar, ProgressState, ProgressStyle};
-        use std::fmt::Write;
-        if quiet {
-            return Progress { bar: None };
+        let epoch = format!("{epoch}/{epochs}");
+        Progress {
+            quiet,
+            #[cfg(feature = "progress")]
+            bar: if quiet { None } else { bar(&epoch, samples) },
+            epoch,
+            samples,
+            start: Instant::now(),
         }
-        // Draws to standard error, and only when that is a terminal.
-        let bar = ProgressBar::new(samples as u64);
-        let line = "epoch {prefix}  {bar:24} {pos}/{len}  {speed} samples/s  {eta} left  {msg}";
-        if let Ok(style) = ProgressStyle::with_template(line) {
-            // Whole samples: nobody reads the digits behind the point.
-            let speed = |state: &ProgressState, to: &mut dyn Write| write!(to, "{:.0}", state.per_sec()).unwrap_or(());
-            bar.set_style(style.with_key("speed", speed));
-        }
-        bar.set_prefix(format!("{epoch}/{epochs}"));
-        let bar = (!bar.is_hidden()).then(|| (bar, std::time::Instant::now()));
-        Progress { bar }
     }
 
     /// Moves on by `samples`; says whether it is time to read the loss back for [`Progress::show`].
+    #[cfg_attr(not(feature = "progress"), expect(unused_variables))]
     pub(super) fn advance(&mut self, samples: usize) -> bool {
-        let Some((bar, shown)) = &mut self.bar else { return false };
-        bar.inc(samples as u64);
-        let due = shown.elapsed() >= REDRAW;
-        if due {
-            *shown = std::time::Instant::now();
+        #[cfg(feature = "progress")]
+        if let Some((bar, shown)) = &mut self.bar {
+            bar.inc(samples as u64);
+            let due = shown.elapsed() >= REDRAW;
+            if due {
+                *shown = Instant::now();
+            }
+            return due;
         }
-        due
+        false
     }
 
     /// Shows the values so far.
+    #[cfg_attr(not(feature = "progress"), expect(unused_variables))]
     pub(super) fn show(&self, values: &str) {
+        #[cfg(feature = "progress")]
         if let Some((bar, _)) = &self.bar {
             bar.set_message(values.to_string());
         }
     }
 
-    /// Leaves the finished line with the epoch's values behind.
+    /// Leaves a line with the epoch's values behind.
     pub(super) fn finish(self, values: &str) {
+        if self.quiet {
+            return;
+        }
+        let line = line(&self.epoch, self.samples, self.start.elapsed(), values);
+        #[cfg(feature = "progress")]
         if let Some((bar, _)) = self.bar {
-            let line = "epoch {prefix}  {bar:24} {len} samples in {elapsed}  {msg}";
-            if let Ok(style) = indicatif::ProgressStyle::with_template(line) {
+            if let Ok(style) = indicatif::ProgressStyle::with_template("{wide_msg}") {
                 bar.set_style(style);
             }
-            bar.finish_with_message(values.to_string());
+            return bar.finish_with_message(line);
         }
+        // Who has closed standard error has no use for it.
+        writeln!(std::io::stderr(), "{line}").ok();
     }
 }
 
-#[cfg(not(feature = "progress"))]
-impl Progress {
-    pub(super) fn start(_: bool, _: u64, _: u64, _: usize) -> Self {
-        Progress {}
+/// A bar, where standard error is a terminal.
+#[cfg(feature = "progress")]
+fn bar(epoch: &str, samples: usize) -> Option<(indicatif::ProgressBar, Instant)> {
+    use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+    use std::fmt::Write;
+    let bar = ProgressBar::new(samples as u64);
+    let line = "epoch {prefix}  {bar:24} {pos}/{len}  {speed} samples/s  {eta} left  {wide_msg}";
+    if let Ok(style) = ProgressStyle::with_template(line) {
+        // Whole samples: nobody reads the digits behind the point.
+        let speed = |state: &ProgressState, to: &mut dyn Write| write!(to, "{:.0}", state.per_sec()).unwrap_or(());
+        bar.set_style(style.with_key("speed", speed));
     }
+    bar.set_prefix(epoch.to_string());
+    (!bar.is_hidden()).then(|| (bar, Instant::now()))
+}
 
-    pub(super) fn advance(&mut self, _: usize) -> bool {
-        false
+/// The line of an epoch, with as many of the values (`loss 0.1234, accuracy 0.9876`) as have room whole.
+fn line(epoch: &str, samples: usize, time: Duration, values: &str) -> String {
+    const MORE: &str = ", …";
+    let mut line = format!("epoch {epoch}  {samples} samples in {:.1} s  ", time.as_secs_f64());
+    let room = COLUMNS.saturating_sub(line.chars().count());
+    if values.chars().count() <= room {
+        return line + values;
     }
+    let mut shown = String::new();
+    for value in values.split(", ") {
+        let between = if shown.is_empty() { "" } else { ", " };
+        if shown.chars().count() + between.len() + value.chars().count() + MORE.chars().count() > room {
+            break;
+        }
+        shown += between;
+        shown += value;
+    }
+    line += if shown.is_empty() { "…" } else { &shown };
+    if line.ends_with('…') { line } else { line + MORE }
+}
 
-    pub(super) fn show(&self, _: &str) {}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    pub(super) fn finish(self, _: &str) {}
+    #[test]
+    fn a_line_has_room_in_100_columns() {
+        let short = line("3/20", 25_000, Duration::from_millis(12_340), "loss 0.1234, accuracy 0.9876");
+        assert_eq!(short, "epoch 3/20  25000 samples in 12.3 s  loss 0.1234, accuracy 0.9876");
+        let names = ["loss", "accuracy", "precision", "recall", "f1", "auc"];
+        let values: Vec<String> =
+            ["", "val_"].iter().flat_map(|front| names.map(|name| format!("{front}{name} 0.1234"))).collect();
+        let long = line("3/20", 25_000, Duration::from_millis(12_340), &values.join(", "));
+        let expected = "epoch 3/20  25000 samples in 12.3 s  loss 0.1234, accuracy 0.1234, precision 0.1234, …";
+        assert_eq!(long, expected);
+        for extra in 0..80 {
+            let long = line(
+                "3/20",
+                10usize.pow(extra % 18),
+                Duration::ZERO,
+                &format!("{}, loss 1", "x".repeat(extra as usize)),
+            );
+            assert!(long.chars().count() <= COLUMNS, "{long}");
+        }
+    }
 }

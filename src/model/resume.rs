@@ -58,7 +58,7 @@ impl<B: Backend> Model<B> {
             callback.resume(at.map(|at| left.remove(at)), &saved.history, self)?;
         }
         let (history, position) = (std::mem::take(&mut saved.history), saved.position.take());
-        saved.put(self)?;
+        saved.put_going_on(self)?;
         Ok((history, position))
     }
 }

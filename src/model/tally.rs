@@ -8,6 +8,7 @@ use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::loss::Outputs;
 use crate::metrics::{Metric, Scores};
+use crate::optim::Verdict;
 
 /// What is pending is read back when so many predicted numbers, or so many batches, have piled up: often enough to keep
 /// memory small, seldom enough that a GPU does not wait.
@@ -27,6 +28,8 @@ pub(super) struct Tally<B: Backend> {
     numbers: usize,
     loss_sum: f64,
     samples: usize,
+    /// Updates of the epoch that were skipped.
+    pub(super) skipped: u64,
     /// A loss was not finite, so that its predictions could not be scored.
     astray: bool,
 }
@@ -39,6 +42,8 @@ struct Pending<B: Backend> {
     predictions: Option<(B::Array, Targets)>,
     /// The steps that count, of predictions at every step.
     mask: Option<B::Array>,
+    /// Whether its gradients were finite; `None` where that is known.
+    counts: Option<B::Array>,
 }
 
 impl<B: Backend> Tally<B> {
@@ -55,6 +60,7 @@ impl<B: Backend> Tally<B> {
             numbers: 0,
             loss_sum: 0.0,
             samples: 0,
+            skipped: 0,
             astray: false,
         }
     }
@@ -69,32 +75,43 @@ impl<B: Backend> Tally<B> {
         self.samples + self.pending.iter().map(|batch| batch.samples).sum::<usize>()
     }
 
-    /// Adds a batch; reads back only when much has piled up.
+    /// Adds a batch, unless its gradients were not finite; reads back only when much has piled up.
     pub(super) fn add(&mut self, samples: usize, outcome: Outcome<B>, targets: Option<Targets>) -> Result<()> {
-        let Outcome { loss, predictions, mask } = outcome;
+        let Outcome { loss, predictions, mask, verdict } = outcome;
+        let counts = match verdict {
+            Verdict::Finite => None,
+            Verdict::NotFinite => return Ok(()),
+            Verdict::Unread(finite) => Some(finite),
+        };
         let mask = mask.filter(|_| targets.is_some()).map(|mask| mask.array().clone());
         let predictions = targets.map(|targets| {
             self.numbers += predictions.shape().elements();
             (predictions.value().clone(), targets)
         });
-        self.pending.push(Pending { loss: loss.value().clone(), samples, predictions, mask });
+        self.pending.push(Pending { loss: loss.value().clone(), samples, predictions, mask, counts });
         if self.numbers > NUMBERS || self.pending.len() >= BATCHES { self.flush() } else { Ok(()) }
     }
 
-    /// Reads back what is still on the device: all losses in one transfer, all predictions in another.
+    /// Reads back what is still on the device: all losses (and which of them count) in one transfer, all predictions in
+    /// another.
     pub(super) fn flush(&mut self) -> Result<()> {
         let b = &self.backend;
         let pending = std::mem::take(&mut self.pending);
         self.numbers = 0;
-        let losses = together(b, pending.iter().map(|batch| &batch.loss))?;
+        let counts = pending.iter().filter_map(|batch| batch.counts.as_ref());
+        let mut losses = together(b, pending.iter().map(|batch| &batch.loss).chain(counts))?;
+        let counts = losses.split_off(pending.len());
         let numbers =
             to_f32(together(b, pending.iter().filter_map(|batch| batch.predictions.as_ref().map(|(array, _)| array)))?);
         let masks = to_f32(together(b, pending.iter().filter_map(|batch| batch.mask.as_ref()))?);
-        let (mut rest, mut masks) = (&numbers[..], &masks[..]);
+        let (mut rest, mut masks, mut counts) = (&numbers[..], &masks[..], counts.into_iter());
         for (batch, loss) in pending.iter().zip(losses) {
             let loss = loss.to_f64();
-            self.loss_sum += loss * batch.samples as f64;
-            self.samples += batch.samples;
+            let counts = batch.counts.is_none() || counts.next() != Some(B::Elem::ZERO);
+            if counts {
+                self.loss_sum += loss * batch.samples as f64;
+                self.samples += batch.samples;
+            }
             let Some((array, targets)) = &batch.predictions else { continue };
             let shape = b.shape(array);
             let predictions;
@@ -104,6 +121,9 @@ impl<B: Backend> Tally<B> {
                 (there, masks) = masks.split_at(b.shape(mask).elements());
                 there
             });
+            if !counts {
+                continue;
+            }
             if !loss.is_finite() {
                 // The run is lost; what its callbacks and its user make of that is their business.
                 self.astray = true;
@@ -119,10 +139,11 @@ impl<B: Backend> Tally<B> {
         Ok(())
     }
 
-    /// Loss and metrics of the samples read back so far; the metrics are NaN once a loss was not finite.
+    /// Loss and metrics of the samples read back so far; the metrics are NaN once a loss was not finite, the loss where no
+    /// sample counts.
     pub(super) fn values(&self) -> Evaluation {
-        let value = |metric: &dyn Metric| if self.astray { f64::NAN } else { metric.value() };
-        let mut values = vec![("loss".to_string(), self.loss_sum / self.samples.max(1) as f64)];
+        let value = |metric: &dyn Metric| if self.astray || self.samples == 0 { f64::NAN } else { metric.value() };
+        let mut values = vec![("loss".to_string(), self.loss_sum / self.samples as f64)];
         values.extend(self.metrics.iter().map(|metric| (metric.name().to_string(), value(&**metric))));
         Evaluation { values }
     }
@@ -134,6 +155,7 @@ impl<B: Backend> Tally<B> {
         Ok(TallyState {
             loss_sum: Exact(self.loss_sum),
             samples: self.samples,
+            skipped: self.skipped,
             astray: self.astray,
             metrics: self.names(),
             counts: self.metrics.iter().map(|metric| state(&**metric)).collect::<Result<_>>()?,
@@ -147,6 +169,7 @@ impl<B: Backend> Tally<B> {
             metric.restore(counts)?;
         }
         (self.loss_sum, self.samples, self.astray) = (state.loss_sum.0, state.samples, state.astray);
+        self.skipped = state.skipped;
         Ok(())
     }
 

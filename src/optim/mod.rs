@@ -46,11 +46,13 @@
 //! # Ok::<(), elman::Error>(())
 //! ```
 
+mod accumulate;
 mod adadelta;
 mod adagrad;
 mod adam;
 mod adamax;
 mod clip;
+mod finite;
 mod nadam;
 mod optimizer;
 mod radam;
@@ -66,6 +68,7 @@ pub use adagrad::AdaGrad;
 pub use adam::Adam;
 pub use adamax::Adamax;
 pub use clip::{Clip, global_norm};
+pub(crate) use finite::Verdict;
 pub use nadam::Nadam;
 pub use optimizer::Optimizer;
 pub use radam::RAdam;

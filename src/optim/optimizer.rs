@@ -1,16 +1,20 @@
 //! [`Optimizer`]: the one walk over a model's parameters, and what happens around it.
 
+use super::accumulate::Moved;
+use super::finite::{Call, Verdict, Watch};
 use super::{Clip, Reach, Rule, Schedule, Step, from_zero};
-use crate::backend::{Backend, Map, WeightStep};
+use crate::backend::update::made_when;
+use crate::backend::{Backend, WeightStep};
 use crate::error::{Error, Result};
 use crate::param::Param;
 use crate::shape::Shape;
-use crate::tensor::{Coalesced, Gradient, Gradients};
+use crate::tensor::{Gradient, Gradients};
 
 /// A [`Rule`] with its schedule, clipping, gradient accumulation and state.
 ///
 /// State is made when a parameter has its first update; a frozen parameter costs nothing. Everything happens on the
-/// device, in place, and nothing is read back.
+/// device, in place, and nothing is read back. A gradient that is infinite or not a number never reaches weights or state: it is
+/// an error, or its update is skipped ([`Optimizer::skip_not_finite`]).
 ///
 /// ```
 /// use elman::optim::{Adam, Optimizer, Schedule};
@@ -32,7 +36,7 @@ pub struct Optimizer<B: Backend> {
     pub(super) rule: Box<dyn Rule<B>>,
     schedule: Schedule,
     clips: Vec<Clip>,
-    every: usize,
+    pub(super) every: usize,
     reach: Reach,
     /// The base rate.
     pub(super) learning_rate: f64,
@@ -45,6 +49,7 @@ pub struct Optimizer<B: Backend> {
     /// One a parameter, in the model's order once enrolled; before that, what was restored.
     pub(super) entries: Vec<Entry<B>>,
     pub(super) enrolled: bool,
+    pub(super) watch: Watch<B>,
 }
 
 /// What the optimiser knows of one parameter.
@@ -85,6 +90,7 @@ impl<B: Backend> Optimizer<B> {
             accumulated: 0,
             entries: Vec::new(),
             enrolled: false,
+            watch: Watch::new(),
         }
     }
 
@@ -137,6 +143,11 @@ impl<B: Backend> Optimizer<B> {
         self.iteration
     }
 
+    /// Calls of [`Optimizer::step`] so far.
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls
+    }
+
     /// The learning rate of the next call of [`Optimizer::step`]: the base rate times the schedule's factor.
     pub fn learning_rate(&self) -> f64 {
         self.learning_rate * self.schedule.at(self.calls)
@@ -168,11 +179,22 @@ impl<B: Backend> Optimizer<B> {
     }
 
     /// Moves all trainable parameters by their gradients, then projects them onto their constraints. `false` while
-    /// gradients are only being accumulated.
+    /// gradients are only being accumulated, and where the update was skipped.
     ///
     /// Errors before anything has changed: hyper-parameters out of range, other parameters than those of the first
-    /// step, and [`Error::MissingGradient`] with the names of all trainable parameters that no gradient reached.
-    pub fn step(&mut self, params: &mut [Param<B>], mut gradients: Gradients<B>) -> Result<bool> {
+    /// step, [`Error::MissingGradient`] with the names of all trainable parameters that no gradient reached, and
+    /// [`Error::NotFinite`] with those whose gradient is infinite or not a number. That last one comes at once where arrays are
+    /// in the host's memory ([`Backend::is_on_host`]); a device holds back that update and all later ones, and it is told by
+    /// [`Optimizer::settle`]. (Gradients that are finite one by one and overflow where they are accumulated cost the
+    /// accumulation.)
+    pub fn step(&mut self, params: &mut [Param<B>], gradients: Gradients<B>) -> Result<bool> {
+        self.call(params, gradients).map(|call| call.updated)
+    }
+
+    pub(crate) fn call(&mut self, params: &mut [Param<B>], mut gradients: Gradients<B>) -> Result<Call<B>> {
+        if self.watch.is_full() {
+            self.settle()?;
+        }
         self.enrol(params)?;
         let learning_rate = self.learning_rate();
         from_zero("optimizer", &format!("learning rate by the schedule {:?}", self.schedule), learning_rate)?;
@@ -182,65 +204,46 @@ impl<B: Backend> Optimizer<B> {
         if !names.is_empty() {
             return Err(Error::MissingGradient { names });
         }
-        for ((entry, param), gradient) in self.entries.iter_mut().zip(&*params).zip(taken) {
-            let b = param.tensor().backend();
-            // Rows that are summed over calls would be summed in another order than whole gradients are; and a sum that
-            // is interrupted and restored must be the same sum.
-            let gradient = match gradient {
-                Some(gradient) if self.every > 1 => Some(Gradient::Dense(gradient.into_dense(b)?)),
-                other => other,
-            };
-            entry.sum = match (entry.sum.take(), gradient) {
-                (Some(sum), Some(gradient)) => Some(sum.add(b, gradient)?),
-                (None, gradient) => gradient,
-                // Frozen in the midst of an accumulation.
-                (Some(_), None) => None,
-            };
+        let present = taken.into_iter().enumerate().filter_map(|(i, gradient)| gradient.map(|gradient| (i, gradient)));
+        let (places, gradients): (Vec<usize>, Vec<Gradient<B>>) = present.unzip();
+        let Some(b) = places.first().map(|&i| params[i].tensor().backend().clone()) else {
+            self.calls += 1;
+            return Ok(Call { updated: true, verdict: Verdict::Finite });
+        };
+        let call = self.calls + 1;
+        if self.every > 1 {
+            return self.accumulate_call(&b, params, (places, gradients), learning_rate);
         }
-        self.calls += 1;
-        self.accumulated += 1;
-        if self.accumulated < self.every {
-            return Ok(false);
+        let moved = Moved::new(&b, places, gradients)?;
+        let verdict = self.watch.look(&b, &self.entries, (&moved.params, &moved.numbers), (call, true))?;
+        self.calls = call;
+        let updated = !matches!(verdict, Verdict::NotFinite);
+        if updated {
+            self.update(&b, params, moved, learning_rate, verdict.when())?;
         }
-        self.accumulated = 0;
-        self.update(params, learning_rate)?;
-        Ok(true)
+        Ok(Call { updated, verdict })
     }
 
-    /// The update itself, from the gradients in the entries.
-    fn update(&mut self, params: &mut [Param<B>], learning_rate: f64) -> Result<()> {
-        let pairs = params.iter_mut().zip(&mut self.entries);
-        let (mut moved, gradients): (Vec<_>, Vec<Gradient<B>>) =
-            pairs.filter_map(|(param, entry)| entry.sum.take().map(|sum| ((param, entry), sum))).unzip();
-        let Some(b) = moved.first().map(|(param, _)| param.tensor().backend().clone()) else {
-            return Ok(());
-        };
-        // The numbers to clip and to move by: whole, or those of the rows `rows[i]`.
-        let (mut numbers, mut rows) = (Vec::with_capacity(gradients.len()), Vec::with_capacity(gradients.len()));
-        for gradient in gradients {
-            let (array, of) = match gradient {
-                Gradient::Dense(array) => (array, None),
-                Gradient::Rows(gradient) => {
-                    let Coalesced { rows, values } = gradient.coalesce(&b)?;
-                    (values, Some(rows))
-                }
-            };
-            numbers.push(array);
-            rows.push(of);
-        }
-        if self.every > 1 {
-            for gradient in &mut numbers {
-                *gradient = b.map(Map::Affine(1.0 / self.every as f64, 0.0), gradient)?;
-            }
-        }
+    /// The update itself, unless `when` is 0.
+    pub(super) fn update(
+        &mut self,
+        b: &B,
+        params: &mut [Param<B>],
+        moved: Moved<B>,
+        learning_rate: f64,
+        when: Option<&B::Array>,
+    ) -> Result<()> {
+        let Moved { params: moved, mut numbers, rows } = moved;
         for clip in &self.clips {
-            clip.apply(&b, &mut numbers)?;
+            clip.apply(b, &mut numbers)?;
         }
         self.iteration += 1;
         self.rule.begin(Step { iteration: self.iteration, learning_rate })?;
         let slots = self.rule.slots();
+        let pairs = params.iter_mut().zip(&mut self.entries).enumerate();
+        let pairs = pairs.filter_map(|(i, pair)| moved.binary_search(&i).is_ok().then_some(pair));
         let mut together = Vec::with_capacity(moved.len());
-        for (((param, entry), gradient), rows) in moved.iter_mut().zip(&numbers).zip(&rows) {
+        for (((param, entry), gradient), rows) in pairs.zip(&numbers).zip(&rows) {
             if entry.updates == 0 {
                 let made = slots.iter().map(|&(_, value)| b.fill(entry.shape, value));
                 entry.slots = made.collect::<Result<_>>()?;
@@ -250,19 +253,21 @@ impl<B: Backend> Optimizer<B> {
             let (w, state) = (param.value_mut(), &mut entry.slots[..]);
             match (rows, self.rule.fused(at)) {
                 (None, Some(rule)) => together.push(WeightStep { rule, w, g: gradient, state }),
-                (None, None) => self.rule.update(at, &b, w, gradient, state)?,
-                (Some(rows), Some(rule)) => b.update_rows(&rule, self.reach, w, (rows, gradient), state)?,
+                (None, None) => made_when(b, when, w, state, |w, state| self.rule.update(at, b, w, gradient, state))?,
+                (Some(rows), Some(rule)) => b.update_rows(&rule, self.reach, w, (rows, gradient), state, when)?,
                 (Some(rows), None) => {
                     let whole = b.scatter_add(gradient, rows, entry.shape[0])?;
-                    self.rule.update(at, &b, w, &whole, state)?;
+                    made_when(b, when, w, state, |w, state| self.rule.update(at, b, w, &whole, state))?;
                 }
             }
         }
-        b.update_all(&mut together)?;
-        for (param, _) in moved {
-            if let Some(constraint) = param.constraint() {
-                let w = param.value_mut();
-                *w = constraint.project(&b, w)?;
+        b.update_all(&mut together, when)?;
+        for &i in &moved {
+            if let Some(constraint) = params[i].constraint() {
+                made_when(b, when, params[i].value_mut(), &mut [], |w, _| {
+                    *w = constraint.project(b, w)?;
+                    Ok(())
+                })?;
             }
         }
         Ok(())

@@ -19,6 +19,8 @@ pub struct OptimizerState<B: Backend> {
     pub learning_rate: f64,
     /// Calls since the last update, less than those to be accumulated.
     pub accumulated: usize,
+    /// Updates skipped because a gradient was not finite.
+    pub skipped: u64,
     /// The state of each parameter that has one.
     pub params: Vec<ParamState<B>>,
 }
@@ -38,7 +40,8 @@ pub struct ParamState<B: Backend> {
 pub const GRADIENT_SUM: &str = "gradient_sum";
 
 impl<B: Backend> Optimizer<B> {
-    /// The state. Its arrays are shared with the optimiser, which copies one that is still held when it changes it.
+    /// The state. Its arrays are shared with the optimiser, which copies one that is still held when it changes it. On a device
+    /// [`Optimizer::settle`] comes first, so that its counters are right.
     pub fn state(&self) -> OptimizerState<B> {
         let slots = self.rule.slots();
         let of = |entry: &Entry<B>| {
@@ -56,6 +59,7 @@ impl<B: Backend> Optimizer<B> {
             iteration: self.iteration,
             learning_rate: self.learning_rate,
             accumulated: self.accumulated,
+            skipped: self.watch.skipped,
             params: self.entries.iter().filter(|e| e.updates > 0 || e.sum.is_some()).map(of).collect(),
         }
     }
@@ -79,6 +83,8 @@ impl<B: Backend> Optimizer<B> {
         };
         self.entries = state.params.into_iter().map(entry).collect();
         self.enrolled = false;
+        self.watch.forget();
+        self.watch.skipped = state.skipped;
         (self.calls, self.iteration, self.accumulated) = (state.calls, state.iteration, state.accumulated);
         Ok(())
     }

@@ -203,7 +203,7 @@ pub(crate) fn wrong_updates<B: Backend>(b: &B) -> Result<()> {
     let (mut first, g) = (a(&[2, 3])?, a(&[2, 3])?);
     let wrong = a(&[6])?;
     let steps = &mut [(&mut first, &g), (&mut w, &wrong)].map(|(w, g)| WeightStep { rule: sgd, w, g, state: &mut [] });
-    refused(b.update_all(steps), "one wrong gradient of two");
+    refused(b.update_all(steps, None), "one wrong gradient of two");
     crate::common::host::exact(b, &first, &crate::common::host::Host::new([0.5; 6], &[2, 3]));
     // A refused update changes nothing.
     crate::common::host::exact(b, &w, &crate::common::host::Host::new([0.5; 6], &[2, 3]));

@@ -77,7 +77,8 @@ macro_rules! contract {
                 }
                 update {
                     every_rule_is_its_default, rules_follow_their_formulas, updates_together_are_single_ones,
-                    adamax_without_epsilon_stays_where_there_was_no_gradient
+                    adamax_without_epsilon_stays_where_there_was_no_gradient,
+                    updates_can_be_held_back, what_is_not_finite_is_found, divisions_by_nothing_move_nothing
                 }
                 rows {
                     exact_updates_are_dense_ones, lazy_updates_are_those_of_the_rows, rows_of_nothing,

@@ -49,7 +49,7 @@ pub(crate) fn exact_updates_are_dense_ones<B: Backend>(b: &B) -> Result<()> {
             let (mut dense, mut dense_state) = (w.clone(), state.to_vec());
             let g = b.scatter_add(gradient.1, gradient.0, b.shape(w)[0])?;
             b.update(&rule, &mut dense, &g, &mut dense_state)?;
-            b.update_rows(&rule, Reach::Exact, w, gradient, state)?;
+            b.update_rows(&rule, Reach::Exact, w, gradient, state, None)?;
             bits(b, w, &dense)?;
             state.iter().zip(&dense_state).try_for_each(|(state, dense)| bits(b, state, dense))
         })?;
@@ -65,7 +65,7 @@ pub(crate) fn lazy_updates_are_those_of_the_rows<B: Backend>(b: &B) -> Result<()
             let state_before = state.iter().map(|state| Host::down(b, state)).collect::<Result<Vec<_>>>()?;
             let mut part_state = state.iter().map(|state| b.gather(state, gradient.0)).collect::<Result<Vec<_>>>()?;
             b.update(&rule, &mut part, gradient.1, &mut part_state)?;
-            b.update_rows(&rule, Reach::Lazy, w, gradient, state)?;
+            b.update_rows(&rule, Reach::Lazy, w, gradient, state, None)?;
             let put = |mut table: Host, part: &B::Array| -> Result<Host> {
                 let (part, d) = (Host::down(b, part)?, table.shape[1]);
                 let moved = rows.iter().zip(part.data.chunks(d));
@@ -91,7 +91,7 @@ pub(crate) fn rows_of_nothing<B: Backend>(b: &B) -> Result<()> {
         let numbers = b.upload_indices(rows.clone(), [rows.len()].into())?;
         let (mut w, mut v) = (b.fill(shape.into(), 0.0)?, b.fill(shape.into(), 0.0)?);
         let g = b.fill([rows.len(), shape[1]].into(), 0.0)?;
-        b.update_rows(&rule, reach, &mut w, (&numbers, &g), std::slice::from_mut(&mut v))?;
+        b.update_rows(&rule, reach, &mut w, (&numbers, &g), std::slice::from_mut(&mut v), None)?;
         exact(b, &w, &Host::new([], &shape));
     }
     Ok(())
@@ -104,7 +104,7 @@ pub(crate) fn updates_of_rows_spare_siblings<B: Backend>(b: &B) -> Result<()> {
         let (before, velocity) = (host.up(b)?, zero.up(b)?);
         let (mut w, mut state) = (before.clone(), [velocity.clone()]);
         let (rows, g) = (b.upload_indices(vec![1, 4], [2].into())?, Host::random("g", &[2, 3]).up(b)?);
-        b.update_rows(&rule, reach, &mut w, (&rows, &g), &mut state)?;
+        b.update_rows(&rule, reach, &mut w, (&rows, &g), &mut state, None)?;
         assert_ne!(Host::down(b, &w)?, host, "the update had no effect");
         exact(b, &before, &host);
         exact(b, &velocity, &zero);
@@ -119,7 +119,7 @@ pub(crate) fn wrong_rows_are_errors<B: Backend>(b: &B) -> Result<()> {
         let (mut w, mut state) = (array(&[3, 2])?, [array(&[3, 2])?]);
         let mut wrong = |rows: &[u32], g: &[usize], what: &str| -> Result<()> {
             let rows = b.upload_indices(rows.to_vec(), [rows.len()].into())?;
-            refused(b.update_rows(&momentum, reach, &mut w, (&rows, &array(g)?), &mut state), what);
+            refused(b.update_rows(&momentum, reach, &mut w, (&rows, &array(g)?), &mut state, None), what);
             Ok(())
         };
         wrong(&[0, 3], &[2, 2], "a row beyond the table")?;
@@ -131,9 +131,15 @@ pub(crate) fn wrong_rows_are_errors<B: Backend>(b: &B) -> Result<()> {
         exact(b, &w, &Host::random("x", &[3, 2]));
         exact(b, &state[0], &Host::random("x", &[3, 2]));
         let (rows, g) = (b.upload_indices(vec![1], [1].into())?, array(&[1, 2])?);
-        refused(b.update_rows(&momentum, reach, &mut w, (&rows, &g), &mut []), "too little state");
-        refused(b.update_rows(&momentum, reach, &mut w, (&rows, &g), &mut [array(&[2, 2])?]), "state of another shape");
-        refused(b.update_rows(&momentum, reach, &mut array(&[6])?, (&rows, &g), &mut [array(&[6])?]), "a flat table");
+        refused(b.update_rows(&momentum, reach, &mut w, (&rows, &g), &mut [], None), "too little state");
+        refused(
+            b.update_rows(&momentum, reach, &mut w, (&rows, &g), &mut [array(&[2, 2])?], None),
+            "state of another shape",
+        );
+        refused(
+            b.update_rows(&momentum, reach, &mut array(&[6])?, (&rows, &g), &mut [array(&[6])?], None),
+            "a flat table",
+        );
     }
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! The optimisers' rules: every one against its default body, and against its formula.
 
-use crate::common::host::{Host, agree, close, exact};
+use crate::common::host::{Host, agree, close, exact, refused};
+use elman::backend::finite::finite;
 use elman::backend::update::{Epsilon, update};
-use elman::backend::{Update, WeightStep};
-use elman::{Backend, Result, Shape};
+use elman::backend::{Reach, Update, WeightStep};
+use elman::{Backend, Element, Error, Result, Shape};
 
 /// Every rule with every choice that changes its formula.
 pub(crate) fn rules() -> Vec<Update> {
@@ -79,7 +80,7 @@ pub(crate) fn updates_together_are_single_ones<B: Backend>(b: &B) -> Result<()> 
         let gradients: Vec<_> = (0..101).map(|i| gradient(i, step)).collect::<Result<_>>()?;
         let weights = all.iter_mut().zip(&gradients).enumerate();
         let mut steps: Vec<_> = weights.map(|(i, ((w, state), g))| WeightStep { rule: rule(i), w, g, state }).collect();
-        b.update_all(&mut steps)?;
+        b.update_all(&mut steps, None)?;
         for (i, (((w, state), (want, want_state)), g)) in all.iter().zip(&mut single).zip(&gradients).enumerate() {
             let rule = rule(i);
             println!("weight {i}, step {step}: {rule:?}");
@@ -94,7 +95,111 @@ pub(crate) fn updates_together_are_single_ones<B: Backend>(b: &B) -> Result<()> 
     for (zero, shape) in zeros.iter().zip(shapes) {
         exact(b, zero, &Host::random("w", shape).map(|_| 0.0));
     }
-    b.update_all(&mut [])
+    b.update_all(&mut [], None)
+}
+
+/// Where the number is 0 nothing changes, whatever the gradients; with another number it is the update without one.
+pub(crate) fn updates_can_be_held_back<B: Backend>(b: &B) -> Result<()> {
+    let table = Host::random("w", &[5, 3]);
+    for rule in rules() {
+        println!("{rule:?}");
+        let start = || Ok::<_, Error>((table.up(b)?, vec![b.fill([5, 3].into(), 0.5)?; rule.slots()]));
+        let (no, yes) = (b.fill([].into(), 0.0)?, b.fill([].into(), 1.0)?);
+        let rows = b.upload_indices(vec![1, 4], [2].into())?;
+        for nan in [true, false] {
+            let spoilt = |shape: &[usize]| Host::random("g", shape).map(|g| if nan { f64::NAN } else { g }).up(b);
+            let (whole, part) = (spoilt(&[5, 3])?, spoilt(&[2, 3])?);
+            for reach in [None, Some(Reach::Exact), Some(Reach::Lazy)] {
+                let make = |when: Option<&B::Array>| {
+                    let (mut w, mut state) = start()?;
+                    match reach {
+                        Some(reach) => b.update_rows(&rule, reach, &mut w, (&rows, &part), &mut state, when)?,
+                        None => {
+                            b.update_all(&mut [WeightStep { rule, w: &mut w, g: &whole, state: &mut state }], when)?;
+                        }
+                    }
+                    state.insert(0, w);
+                    state.iter().map(|array| Host::down(b, array)).collect::<Result<Vec<_>>>()
+                };
+                let (w, slots) = start()?;
+                let before = std::iter::once(&w).chain(&slots).map(|array| Host::down(b, array));
+                let before = before.collect::<Result<Vec<_>>>()?;
+                assert_eq!(make(Some(&no))?, before);
+                if !nan {
+                    assert_eq!(make(Some(&yes))?, make(None)?);
+                    assert_ne!(make(None)?, before);
+                }
+            }
+        }
+    }
+    let (mut w, g) = (table.up(b)?, table.up(b)?);
+    let step = &mut [WeightStep { rule: Update::Sgd { lr: 0.1 }, w: &mut w, g: &g, state: &mut [] }];
+    refused(b.update_all(step, Some(&b.fill([2].into(), 1.0)?)), "two numbers to hold it back");
+    Ok(())
+}
+
+/// Arrays of all sizes, each with nothing wrong, or an infinity or NaN at its beginning, amid it or at its end; views too; more of
+/// them than a kernel's arguments have room for.
+pub(crate) fn what_is_not_finite_is_found<B: Backend>(b: &B) -> Result<()> {
+    let (mut arrays, mut want) = (Vec::new(), Vec::new());
+    for n in [1usize, 2, 5, 31, 33, 1000, 4097, 100_003] {
+        let greatest = if B::Elem::NAME == "f32" { f64::from(f32::MAX) } else { f64::MAX };
+        for wrong in [greatest, -greatest, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, -f64::NAN] {
+            for at in [0, n / 2, n - 1] {
+                let mut host = Host::random("x", &[n]);
+                host.data[at] = wrong;
+                arrays.push(host.up(b)?);
+                want.push(f64::from(u8::from(wrong.is_finite())));
+            }
+        }
+    }
+    arrays.extend([b.fill([0].into(), f64::NAN)?, b.fill([].into(), f64::NAN)?, b.fill([].into(), 0.0)?]);
+    want.extend([1.0, 0.0, 1.0]);
+    // A column of the second row alone is seen by the second view.
+    let mut host = Host::random("x", &[3, 4]);
+    host.data[6] = f64::NAN;
+    let (table, axes) = (host.up(b)?, [1, 0]);
+    arrays.extend([b.slice(&table, 0, 2, 1)?, b.slice(&table, 1, 2, 1)?, b.permute(&table, &axes)?]);
+    want.extend([1.0, 0.0, 0.0]);
+    exact(b, &b.finite(&arrays.iter().collect::<Vec<_>>())?, &Host::new(want.clone(), &[want.len()]));
+    agree(b, &b.finite(&arrays.iter().collect::<Vec<_>>())?, &finite(b, &arrays.iter().collect::<Vec<_>>())?, 0.0);
+    exact(b, &b.finite(&[])?, &Host::new([], &[0]));
+    Ok(())
+}
+
+/// Without an epsilon, where a gradient and all before it are 0, or their squares are: 0/0 and 1/0.
+pub(crate) fn divisions_by_nothing_move_nothing<B: Backend>(b: &B) -> Result<()> {
+    let (lr, epsilon) = (0.1, 0.0);
+    let tiny = if B::Elem::NAME == "f32" { 1e-30 } else { 1e-200 };
+    let mut rules = vec![Update::AdaDelta { lr, rho: 0.9, epsilon }];
+    rules.push(Update::Nadam { of_m: 0.08, of_g: 0.03, beta1: 0.9, beta2: 0.99, epsilon });
+    rules.extend([false, true].map(|amsgrad| Update::Adam {
+        lr,
+        beta1: 0.9,
+        beta2: 0.99,
+        epsilon,
+        decay: 0.0,
+        amsgrad,
+    }));
+    for epsilon in [Epsilon::Inside(0.0), Epsilon::Outside(0.0)] {
+        rules.push(Update::AdaGrad { lr, epsilon });
+        for momentum in [0.0, 0.9] {
+            rules.extend([false, true].map(|centered| Update::RmsProp { lr, rho: 0.9, epsilon, momentum, centered }));
+        }
+    }
+    for rule in rules {
+        println!("{rule:?}");
+        let (start, g) = (Host::new([1.0, 2.0], &[2]), Host::new([0.0, tiny], &[2]).up(b)?);
+        let (mut w, mut state) = (start.up(b)?, vec![b.fill([2].into(), 0.0)?; rule.slots()]);
+        let (mut default, mut default_state) = (w.clone(), state.clone());
+        for _ in 0..2 {
+            b.update(&rule, &mut w, &g, &mut state)?;
+            update(b, &rule, &mut default, &g, &mut default_state)?;
+        }
+        exact(b, &w, &start);
+        exact(b, &default, &start);
+    }
+    Ok(())
 }
 
 /// The formulas once more, for one weight in plain `f64`, as its documentation writes them.

@@ -85,5 +85,5 @@ fn what_cannot_be_batched_by_length_is_refused() {
     dense.compile(Sgd::new(0.1), BinaryCrossEntropy::from_logits());
     let rows = Dataset::new(Inputs::rows(&[[1.0, 2.0]]).unwrap(), Targets::classes(vec![1]).unwrap()).unwrap();
     let error = dense.fit(&rows, Fit::new().by_length(0).quiet()).unwrap_err().to_string();
-    assert_eq!(error, "batches by length: expected sequences of indices, found other inputs");
+    assert_eq!(error, "batches by length: expected sequences of indices, found numbers of shape [2] a sample");
 }

@@ -6,5 +6,6 @@ mod common;
 mod embedding;
 mod opinions;
 mod options;
+mod padded;
 mod padding;
 mod tasks;

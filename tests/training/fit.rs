@@ -6,7 +6,7 @@ use elman::layers::{Dense, Dropout, Sequential, Weight};
 use elman::loss::{MeanSquaredError, SparseCategoricalCrossEntropy};
 use elman::metrics::Accuracy;
 use elman::model::{Fit, Model};
-use elman::optim::{Adam, Sgd};
+use elman::optim::{Adam, Optimizer, Sgd};
 use elman::{Activation, Init, Spec};
 
 /// The mean of `-ln p_label` over samples, from the model's own predictions.
@@ -212,12 +212,17 @@ fn a_regression_finds_its_line() {
 }
 
 #[test]
-fn a_run_that_diverges_is_reported_and_not_refused() {
-    let mut model = classifier(&R::new(), 0);
-    model.params_mut()[0]
-        .set_value(elman::Tensor::full(&R::new(), &[2, 4], f64::NAN).unwrap().value().clone())
-        .unwrap();
-    let history = model.fit(&points(20), Fit::new().epochs(2).validation_split(0.5).quiet()).unwrap();
+fn a_run_that_diverged_is_refused_or_reported() {
+    let diverged = |optimizer: Optimizer<R>| {
+        let mut model = classifier(&R::new(), 0);
+        model.compile(optimizer, SparseCategoricalCrossEntropy::new()).metric(Accuracy::new());
+        let nan = elman::Tensor::full(&R::new(), &[2, 4], f64::NAN).unwrap();
+        model.params_mut()[0].set_value(nan.value().clone()).unwrap();
+        model.fit(&points(20), Fit::new().epochs(2).validation_split(0.5).quiet())
+    };
+    let error = diverged(Adam::new(0.05).into()).unwrap_err().to_string();
+    assert!(error.starts_with("epoch 1, batch 1: step 1: the gradients of dense.kernel, dense.bias, "), "{error}");
+    let history = diverged(Optimizer::new(Adam::new(0.05)).skip_not_finite()).unwrap();
     for name in ["loss", "accuracy", "val_loss", "val_accuracy"] {
         assert!(history.series(name).iter().all(|value| value.is_nan()), "{name}: {history}");
     }

@@ -3,11 +3,17 @@
 mod backends;
 mod bad_input;
 mod bad_options;
+mod before_the_first_step;
 mod callbacks;
+mod counts;
+#[cfg(feature = "csv")]
+mod csv_log;
 mod fit;
 mod layers;
+mod not_finite;
 mod outputs;
 mod printing;
+mod state;
 mod toy;
 mod transfers;
 mod warnings;

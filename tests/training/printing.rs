@@ -29,10 +29,62 @@ topics                dense       [batch, 3]                  63
     assert_eq!((summary.total(), summary.trainable()), (20_083, 83));
 }
 
+/// A network that is one layer, and one with a weight of its own around another layer.
+#[test]
+fn a_summary_lists_a_root_layer_of_ones_own() {
+    let model = elman::Model::new(&R::new(), &Dense::new(3), Spec::dense(&[2]), 0).unwrap();
+    let expected = "\
+layer  kind   output      parameters
+input         [batch, 2]
+dense  dense  [batch, 3]           9
+9 parameters, 9 trainable";
+    assert_eq!(model.summary().to_string(), expected);
+
+    #[derive(Debug)]
+    struct Scaled;
+    impl<B: elman::Backend> elman::layers::Layer<B> for Scaled {
+        fn kind(&self) -> &'static str {
+            "scaled"
+        }
+        fn build(
+            &self,
+            input: &Spec,
+            scope: &mut elman::layers::Scope<'_, B>,
+        ) -> elman::Result<elman::layers::Built<B>> {
+            let built = scope.layer(None, &Dense::new(3), input)?;
+            scope.param("scale", [3].into(), &elman::layers::Weight::ones())?;
+            Ok(built)
+        }
+    }
+    let model = elman::Model::new(&R::new(), &Scaled, Spec::dense(&[2]), 0).unwrap();
+    let expected = "\
+layer    kind    output      parameters
+input            [batch, 2]
+scaled   scaled  [batch, 3]          12
+  dense  dense   [batch, 3]           9
+12 parameters, 12 trainable";
+    assert_eq!(model.summary().to_string(), expected);
+}
+
+/// What a program shows whose `main` returns the error.
+#[test]
+fn an_error_is_debugged_in_its_words() {
+    let error = elman::Error::invalid("fit", "a parameter to train", "none").at("training data").in_layer("dense");
+    assert_eq!(format!("{error:?}"), "layer `dense`: training data: fit: expected a parameter to train, found none");
+    assert!(matches!(error, elman::Error::Layer { path, .. } if path == "dense"));
+}
+
 fn epoch(epoch: u64, loss: f64, val_loss: Option<f64>) -> EpochLog {
     let values = [("loss", Some(loss)), ("top_3_accuracy", Some(0.5)), ("val_loss", val_loss)];
     let values = values.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?))).collect();
-    EpochLog { epoch, values, learning_rate: 1e-3, training_time: Duration::from_millis(1250), samples: 8083 }
+    EpochLog {
+        epoch,
+        values,
+        learning_rate: 1e-3,
+        training_time: Duration::from_millis(1250),
+        samples: 8083,
+        skipped: 0,
+    }
 }
 
 #[test]

@@ -4,7 +4,9 @@ use crate::array::{Array, Indices, error};
 use crate::{Candle, Kernels, portable};
 use candle_core::{DType, Device, Tensor};
 use elman::backend::recurrent::{self, Cell, Outcome, Projected, Sequence, Sizes, Upstream};
-use elman::backend::{Backend, Map, Reach, Update, WeightStep, Zip, bags, check, linear, loss, norm, rows, update};
+use elman::backend::{
+    Backend, Map, Reach, Update, WeightStep, Zip, bags, check, finite, linear, loss, norm, rows, update,
+};
 use elman::data::Bags;
 use elman::{Activation, Key, Result, Shape, activation};
 
@@ -249,13 +251,13 @@ impl Backend for Candle {
         on!(self, kernels => kernels.update(rule, w, g, state), update::update(self, rule, w, g, state))
     }
 
-    fn update_all(&self, steps: &mut [WeightStep<'_, Self>]) -> Result<()> {
+    fn update_all(&self, steps: &mut [WeightStep<'_, Self>], when: Option<&Array>) -> Result<()> {
         #[cfg(feature = "cuda")]
         if let Kernels::Cuda(cuda) = &self.kernels {
-            update::check_all(self, steps)?;
-            return cuda.update_all(steps);
+            update::check_all(self, steps, when)?;
+            return cuda.update_all(steps, when);
         }
-        update::update_all(self, steps)
+        update::update_all(self, steps, when)
     }
 
     fn update_rows(
@@ -265,11 +267,22 @@ impl Backend for Candle {
         w: &mut Array,
         (rows, g): (&Indices, &Array),
         state: &mut [Array],
+        when: Option<&Array>,
     ) -> Result<()> {
         rows.check("update_rows", rows::check_shapes(self, w, rows, g)?)?;
         update::check_shapes(self, rule, w, w, state)?;
-        on!(self, kernels => kernels.update_rows(rule, reach, w, (rows, g), state),
-            rows::update_rows(self, rule, reach, w, (rows, g), state))
+        update::check_when(self, when)?;
+        on!(self, kernels => kernels.update_rows(rule, reach, w, (rows, g), state, when),
+            rows::update_rows(self, rule, reach, w, (rows, g), state, when))
+    }
+
+    fn finite(&self, arrays: &[&Array]) -> Result<Array> {
+        on!(self, kernels => kernels.finite(arrays), finite::finite(self, arrays))
+    }
+
+    /// Candle's kernels alone stand for a device's, wherever they run.
+    fn is_on_host(&self) -> bool {
+        self.cpu_kernels().is_some()
     }
 
     fn linear(&self, x: &Array, w: &Array, bias: Option<&Array>) -> Result<Array> {

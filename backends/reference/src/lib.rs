@@ -199,12 +199,28 @@ impl<E: Element> Backend for Reference<E> {
         w: &mut Array<E>,
         (rows, g): (&Indices, &Array<E>),
         state: &mut [Array<E>],
+        when: Option<&Array<E>>,
     ) -> Result<()> {
         let n = backend::rows::check_shapes(self, w, rows, g)?;
+        backend::update::check_when(self, when)?;
         check::indices("update_rows", rows.data(), n)?;
         check::rising("update_rows", rows.data())?;
         backend::update::check_shapes(self, rule, w, w, state)?;
+        if when.is_some_and(|when| when.data()[0] == E::ZERO) {
+            return Ok(());
+        }
         rows::update_rows(rule, reach, w, (rows, g), state)
+    }
+
+    fn finite(&self, arrays: &[&Array<E>]) -> Result<Array<E>> {
+        let finite = arrays.iter().map(|array| array.data().iter().all(|x| x.is_finite()));
+        let finite: Vec<E> = finite.map(|all| if all { E::ONE } else { E::ZERO }).collect();
+        let shape = [finite.len()].into();
+        Ok(Array::new(finite, shape))
+    }
+
+    fn is_on_host(&self) -> bool {
+        true
     }
 
     fn bag_linear(&self, x: &Bags, w: &Array<E>, bias: Option<&Array<E>>) -> Result<Array<E>> {

@@ -11,7 +11,8 @@ use serde_json::json;
 use std::path::PathBuf;
 
 /// Saves the weights after each epoch that is the best so far by a value. The file is whole at any time. What is best
-/// is remembered from one training to the next, as in Keras.
+/// is remembered from one training to the next, as in Keras: give the second `fit` the same callback, for a new one knows nothing of
+/// what is in the file and takes its place after the first epoch.
 #[derive(Clone, Debug)]
 pub struct BestWeights {
     path: PathBuf,

@@ -4,39 +4,153 @@ use super::{Callback, Flow};
 use crate::backend::Backend;
 use crate::checkpoint::CallbackState;
 use crate::error::{Error, Result};
+use crate::file::{check_writable, write_whole};
 use crate::model::{EpochLog, History, Model};
-use std::fs::File;
-use std::path::PathBuf;
+use std::fs::{self, File, OpenOptions};
+use std::path::{Path, PathBuf};
 
-/// Writes one line an epoch under a heading: epoch, every value, learning rate, seconds of training. The file is begun
-/// anew with each training and is complete after each epoch; one that is resumed begins with the epochs behind it. With the feature `csv`.
+/// Writes one line an epoch under a heading: epoch, every value, learning rate, seconds of training. The file is complete after
+/// each epoch. With the feature `csv`.
+///
+/// What is in the file already is not lost:
+/// * A second `fit` with the same log goes on in the file, and so does one with a new log of the same file when the model is the one
+///   whose last epoch is the file's last (a network that is first trained with frozen layers and then as a whole). Where its values
+///   are others, a column is added for each, empty in the lines before.
+/// * A training that is resumed keeps the lines before its first epoch, and writes those that are behind it anew.
+/// * The file of another training is moved aside: `log.csv` becomes `log.1.csv`, or the next number that is free.
+///   [`CsvLog::append`] goes on in it, [`CsvLog::overwrite`] takes its place.
 #[derive(Debug)]
 pub struct CsvLog {
     path: PathBuf,
+    of_another: OfAnother,
+    /// The names of the columns, none before the first line.
+    heading: Vec<String>,
     writer: Option<csv::Writer<File>>,
-    headed: bool,
+    /// The file is of this log.
+    begun: bool,
+    /// The training is resumed: lines of its own epochs are written anew.
+    resumed: bool,
 }
 
+/// What is done with the file of another training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OfAnother {
+    MovedAside,
+    Appended,
+    Overwritten,
+}
+
+/// What stands in front and at the end of each line.
+const EPOCH: &str = "epoch";
+const LAST: [&str; 2] = ["learning_rate", "seconds"];
+
 impl CsvLog {
-    /// Writes to `path`.
+    /// Writes to `path`. The file of another training is moved aside.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        CsvLog { path: path.into(), writer: None, headed: false }
+        CsvLog {
+            path: path.into(),
+            of_another: OfAnother::MovedAside,
+            heading: Vec::new(),
+            writer: None,
+            begun: false,
+            resumed: false,
+        }
+    }
+
+    /// Goes on in the file of another training: its lines stay, epochs begin again at 1.
+    pub fn append(self) -> Self {
+        CsvLog { of_another: OfAnother::Appended, ..self }
+    }
+
+    /// Takes the place of the file of another training, as Keras' `CSVLogger` does.
+    pub fn overwrite(self) -> Self {
+        CsvLog { of_another: OfAnother::Overwritten, ..self }
+    }
+
+    /// Opens the file for the line of this epoch, which is the first of a training.
+    fn begin(&mut self, epoch: u64) -> Result<()> {
+        let (heading, mut lines) = self.read()?;
+        let last = lines.iter().filter_map(|line| line.first()?.parse::<u64>().ok()).next_back();
+        if self.resumed {
+            let number = |line: &[String]| line.first()?.parse::<u64>().ok();
+            lines.retain(|line| number(line).is_some_and(|number| number < epoch));
+            self.begun = true;
+        }
+        let is_log = heading.first().is_none_or(|first| first == EPOCH);
+        let follows = is_log && last.is_some_and(|last| last + 1 == epoch);
+        if self.begun || self.of_another == OfAnother::Appended || follows {
+            self.rewrite(heading, &lines)?;
+        } else {
+            if self.of_another == OfAnother::MovedAside && !(is_log && lines.is_empty()) {
+                let aside = aside(&self.path);
+                fs::rename(&self.path, &aside).map_err(|e| Error::io(&aside, e))?;
+            }
+            self.rewrite(Vec::new(), &[])?;
+        }
+        (self.begun, self.resumed) = (true, false);
+        Ok(())
+    }
+
+    /// Heading and lines of the file as it is; none where there is no file, or an empty one.
+    fn read(&self) -> Result<(Vec<String>, Vec<Vec<String>>)> {
+        if !self.path.try_exists().map_err(|e| self.failed(e))? {
+            return Ok(Default::default());
+        }
+        let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_path(&self.path);
+        let lines = reader.map_err(|e| self.failed(e))?.into_records();
+        let line = |line: csv::Result<csv::StringRecord>| {
+            Ok(line.map_err(|e| self.failed(e))?.iter().map(String::from).collect::<Vec<_>>())
+        };
+        let mut lines = lines.map(line).collect::<Result<Vec<_>>>()?;
+        let heading = if lines.is_empty() { Vec::new() } else { lines.remove(0) };
+        if !heading.is_empty() && heading[0] != EPOCH && self.of_another == OfAnother::Appended {
+            let expected = format!("a log of training, whose first column is `{EPOCH}`");
+            return Err(Error::invalid(self.path.display(), expected, format!("`{}`", heading[0])));
+        }
+        Ok((heading, lines))
+    }
+
+    /// Puts heading and lines into the file, and opens it to go on behind them.
+    fn rewrite(&mut self, heading: Vec<String>, lines: &[Vec<String>]) -> Result<()> {
+        self.writer = None;
+        write_whole(&self.path, |file| {
+            let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(file);
+            for line in std::iter::once(&heading).filter(|heading| !heading.is_empty()).chain(lines) {
+                // A line of before a column was added is empty there.
+                let missing = heading.len().saturating_sub(line.len());
+                let line = line.iter().map(String::as_str).chain(std::iter::repeat_n("", missing));
+                writer.write_record(line).map_err(|e| self.failed(e))?;
+            }
+            writer.flush().map_err(|e| self.failed(e))
+        })?;
+        let file = OpenOptions::new().append(true).open(&self.path).map_err(|e| self.failed(e))?;
+        self.writer = Some(csv::Writer::from_writer(file));
+        self.heading = heading;
+        Ok(())
     }
 
     fn write(&mut self, log: &EpochLog) -> Result<()> {
-        let Some(mut writer) = self.writer.take() else { return Ok(()) };
-        if !std::mem::replace(&mut self.headed, true) {
-            let names = log.values.iter().map(|(name, _)| name.as_str());
-            let heading = ["epoch"].into_iter().chain(names).chain(["learning_rate", "seconds"]);
-            writer.write_record(heading).map_err(|e| self.failed(e))?;
+        if self.writer.is_none() {
+            self.begin(log.epoch)?;
         }
-        let numbers = log.values.iter().map(|(_, value)| *value);
-        let numbers = numbers.chain([log.learning_rate, log.training_time.as_secs_f64()]);
-        let line = [log.epoch.to_string()].into_iter().chain(numbers.map(|x| x.to_string()));
-        writer.write_record(line).map_err(|e| self.failed(e))?;
-        writer.flush().map_err(|e| self.failed(e))?;
-        self.writer = Some(writer);
-        Ok(())
+        let names = || log.values.iter().map(|(name, _)| name.as_str());
+        let new: Vec<String> = [EPOCH].into_iter().chain(names()).chain(LAST).map(String::from).collect();
+        let new: Vec<String> = new.into_iter().filter(|name| !self.heading.contains(name)).collect();
+        if !new.is_empty() {
+            let (mut heading, lines) = self.read()?;
+            heading.extend(new);
+            self.rewrite(heading, &lines)?;
+        }
+        let cell = |name: &String| match name.as_str() {
+            EPOCH => log.epoch.to_string(),
+            "learning_rate" => log.learning_rate.to_string(),
+            "seconds" => log.training_time.as_secs_f64().to_string(),
+            name => log.get(name).map(|value| value.to_string()).unwrap_or_default(),
+        };
+        let line: Vec<String> = self.heading.iter().map(cell).collect();
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let written = writer.write_record(line).map_err(std::io::Error::from).and_then(|()| writer.flush());
+        written.map_err(|e| self.failed(e))
     }
 
     fn failed(&self, error: impl Into<std::io::Error>) -> Error {
@@ -44,12 +158,23 @@ impl CsvLog {
     }
 }
 
+/// A path beside, with the first number that is free.
+fn aside(path: &Path) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let end = path.extension().map(|end| format!(".{}", end.to_string_lossy())).unwrap_or_default();
+    let mut numbered = (1u64..).map(|number| path.with_file_name(format!("{stem}.{number}{end}")));
+    numbered.find(|path| !path.exists()).unwrap_or_else(|| path.to_path_buf())
+}
+
 impl<B: Backend> Callback<B> for CsvLog {
     fn on_train_begin(&mut self, _: &mut Model<B>) -> Result<()> {
+        (self.writer, self.resumed) = (None, false);
         // Here and not after an hour of training: a path that cannot be written is an error at once.
-        let file = File::create(&self.path).map_err(|e| self.failed(e))?;
-        (self.writer, self.headed) = (Some(csv::Writer::from_writer(file)), false);
-        Ok(())
+        check_writable(&self.path)
+    }
+
+    fn on_epoch_begin(&mut self, epoch: u64, _: &mut Model<B>) -> Result<()> {
+        if self.writer.is_none() { self.begin(epoch) } else { Ok(()) }
     }
 
     fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model<B>) -> Result<Flow> {
@@ -61,7 +186,9 @@ impl<B: Backend> Callback<B> for CsvLog {
         self.writer = None;
         Ok(())
     }
+
     fn resume(&mut self, _: Option<CallbackState<B>>, history: &History, _: &Model<B>) -> Result<()> {
+        self.resumed = true;
         history.epochs.iter().try_for_each(|log| self.write(log))
     }
 }

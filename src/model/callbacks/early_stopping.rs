@@ -42,7 +42,8 @@ impl<B: Backend> EarlyStopping<B> {
         self
     }
 
-    /// Puts the weights of the best epoch back at the end of training, whether it was stopped or not.
+    /// Puts the weights of the best epoch back at the end of training, whether it was stopped or not. The last checkpoint of
+    /// such a training holds them, too; see [`Checkpoint`](crate::checkpoint::Checkpoint).
     pub fn restore_best(self) -> Self {
         EarlyStopping { restore: true, ..self }
     }

@@ -8,6 +8,11 @@ use crate::tensor::Tensor;
 
 /// Stops when the loss is infinite or not a number: after each epoch, and within it after every so many batches (each
 /// look waits for the device).
+///
+/// Where the gradients are not finite either, `fit` ends with an error by itself
+/// ([`Error::NotFinite`](crate::Error::NotFinite)). With an optimiser that skips such steps
+/// ([`skip_not_finite`](crate::optim::Optimizer::skip_not_finite)), this callback stops training at the first of them that it looks
+/// at, with the weights from before it and the history so far.
 #[derive(Clone, Debug)]
 pub struct StopOnNan {
     every: usize,

@@ -37,7 +37,13 @@ impl Cpu {
         w: &mut Array,
         (rows, g): (&Indices, &Array),
         state: &mut [Array],
+        when: Option<&Array>,
     ) -> Result<()> {
+        if let Some(when) = when
+            && when.numbers()?[0] == 0.0
+        {
+            return Ok(());
+        }
         let (rows, gradient, (n, width)) = (rows.numbers()?, g.numbers()?, (w.shape()[0], w.shape()[1]));
         check::rising("update_rows", &rows)?;
         let (rows, gradient, exact) = (&*rows, &*gradient, reach == Reach::Exact);

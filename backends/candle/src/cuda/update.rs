@@ -8,6 +8,9 @@ use elman::Result;
 use elman::backend::update::Epsilon;
 use elman::backend::{Reach, Update, WeightStep, check};
 
+/// Threads of a block, of which each has four neighbouring numbers.
+const THREADS: usize = 256;
+
 /// A step by its number in `update.cu`, its flag, and its parameters, worked out in `f64` as far as [`Update::apply`] does.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,12 +43,12 @@ pub(crate) struct Weights {
 impl Cuda {
     /// [`Cuda::update_all`] of one weight.
     pub(crate) fn update(&self, rule: &Update, w: &mut Array, g: &Array, state: &mut [Array]) -> Result<()> {
-        self.update_all(&mut [WeightStep { rule: *rule, w, g, state }])
+        self.update_all(&mut [WeightStep { rule: *rule, w, g, state }], None)
     }
 
     /// In a launch for each 32 weights. The caller has checked the shapes and the numbers of arrays in the states.
-    pub(crate) fn update_all(&self, steps: &mut [WeightStep<'_, Candle>]) -> Result<()> {
-        const THREADS: usize = 256;
+    pub(crate) fn update_all(&self, steps: &mut [WeightStep<'_, Candle>], when: Option<&Array>) -> Result<()> {
+        let (_when, when_at) = self.number(when)?;
         for steps in steps.chunks_mut(Weights::default().of.len()) {
             let (mut weights, mut blocks) = (Weights::default(), 0);
             // They must live until the launch.
@@ -61,9 +64,38 @@ impl Cuda {
                     blocks += n.div_ceil(4 * THREADS);
                 }
             }
-            self.launch(UPDATE, "update", Grid::blocks(blocks, THREADS), &[Arg::Weights(&weights)])?;
+            self.launch(UPDATE, "update", Grid::blocks(blocks, THREADS), &[Arg::Weights(&weights), when_at])?;
         }
         Ok(())
+    }
+
+    /// Where the number is that holds steps back, and what keeps it there; the address 0 where there is none.
+    fn number(&self, when: Option<&Array>) -> Result<(Option<Array>, Arg<'static>)> {
+        let Some(when) = when else { return Ok((None, Arg::Floats(0))) };
+        let packed = self.packed(when)?;
+        let address = self.address(&packed)?;
+        Ok((Some(packed), Arg::Floats(address)))
+    }
+
+    /// For each array whether all its numbers are finite, in a launch for each 32.
+    pub(crate) fn finite(&self, arrays: &[&Array]) -> Result<Array> {
+        let out = self.fill([arrays.len()].into(), 1.0)?;
+        let each = Weights::default().of.len();
+        for (part, arrays) in arrays.chunks(each).enumerate() {
+            let (mut weights, mut blocks) = (Weights::default(), 0);
+            // They must live until the launch.
+            let arrays: Vec<Array> = arrays.iter().map(|array| self.packed(array)).collect::<Result<_>>()?;
+            for (to, array) in weights.of.iter_mut().zip(&arrays) {
+                let n = array.shape().elements();
+                let g = if n > 0 { self.address(array)? } else { 0 };
+                *to = Weight { first: blocks as u32, n: n as u32, g, ..Weight::default() };
+                blocks += n.div_ceil(4 * THREADS);
+            }
+            weights.count = arrays.len() as u32;
+            let arguments = [Arg::Weights(&weights), self.floats(&out)?, (part * each).into()];
+            self.launch(UPDATE, "finite", Grid::blocks(blocks, THREADS), &arguments)?;
+        }
+        Ok(out)
     }
 
     /// The same for a table `[n, d]` from the gradients of some of its rows. Errors when these are not rising.
@@ -74,6 +106,7 @@ impl Cuda {
         w: &mut Array,
         (rows, g): (&Indices, &Array),
         state: &mut [Array],
+        when: Option<&Array>,
     ) -> Result<()> {
         check::rising("update_rows", &rows.on_host()?)?;
         let (n, width, k) = (w.shape()[0], w.shape()[1], rows.shape().elements());
@@ -85,7 +118,8 @@ impl Cuda {
         let g = self.packed(g)?;
         let (w, [s0, s1, s2]) = self.in_place(w, state)?;
         let places = [Arg::Floats(w), self.floats(&g)?, Arg::Floats(s0), Arg::Floats(s1), Arg::Floats(s2)];
-        let which = [self.whole(rows)?, k.into(), width.into(), usize::from(all).into()];
+        let (_when, when_at) = self.number(when)?;
+        let which = [self.whole(rows)?, k.into(), width.into(), usize::from(all).into(), when_at];
         let arguments = [&[Arg::Rule(Rule::new(rule)), count.into()][..], &places, &which].concat();
         self.launch(UPDATE, "update_rows", Grid::blocks(count.div_ceil(8), 256), &arguments)
     }

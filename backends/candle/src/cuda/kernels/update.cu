@@ -12,6 +12,8 @@ __device__ __forceinline__ F operator*(F a, F b) { return __fmul_rn(a.x, b.x); }
 __device__ __forceinline__ F operator/(F a, F b) { return __fdiv_rn(a.x, b.x); }
 __device__ __forceinline__ F root(F a) { return __fsqrt_rn(a.x); }
 __device__ __forceinline__ F most(F a, F b) { return greater(a.x, b.x); }
+// x / y, and 0 where y is 0
+__device__ __forceinline__ F quotient(F x, F y) { return y.x == 0.0f ? F(0.0f) : x / y; }
 // Epsilon::root
 __device__ __forceinline__ F root(F v, F epsilon, bool inside) {
     return inside ? root(v + epsilon) : root(v) + epsilon;
@@ -39,7 +41,7 @@ struct AdaGrad {
     bool inside;
     __device__ __forceinline__ void operator()(F &w, F g, F *s) const {
         s[0] = s[0] + g * g;
-        w = w - lr * g / root(s[0], epsilon, inside);
+        w = w - quotient(lr * g, root(s[0], epsilon, inside));
     }
 };
 
@@ -48,7 +50,7 @@ struct AdaDelta {
     F lr, rho, rest, epsilon;
     __device__ __forceinline__ void operator()(F &w, F g, F *s) const {
         s[0] = rho * s[0] + rest * g * g;
-        F delta = g * root(s[1] + epsilon) / root(s[0] + epsilon);
+        F delta = quotient(g * root(s[1] + epsilon), root(s[0] + epsilon));
         s[1] = rho * s[1] + rest * delta * delta;
         w = w - lr * delta;
     }
@@ -67,7 +69,7 @@ template <bool MOMENTUM, bool CENTRED> struct RmsProp {
             mean = rho * mean + rest * g;
             variance = most(variance - mean * mean, 0.0f);
         }
-        F step = lr * g / root(variance, epsilon, inside);
+        F step = quotient(lr * g, root(variance, epsilon, inside));
         if (MOMENTUM) {
             s[1] = momentum * s[1] + step;
             step = s[1];
@@ -84,7 +86,7 @@ template <bool TOP> struct Adam {
         s[1] = beta2 * s[1] + rest2 * g * g;
         F v = s[1];
         if (TOP) v = s[SLOTS - 1] = most(s[SLOTS - 1], v);
-        w = stay * w - lr * s[0] / (root(v) + epsilon);
+        w = stay * w - quotient(lr * s[0], root(v) + epsilon);
     }
 };
 
@@ -94,7 +96,7 @@ struct Nadam {
     __device__ __forceinline__ void operator()(F &w, F g, F *s) const {
         s[0] = beta1 * s[0] + rest1 * g;
         s[1] = beta2 * s[1] + rest2 * g * g;
-        w = stay * w - (of_m * s[0] + of_g * g) / (root(s[1]) + epsilon);
+        w = stay * w - quotient(of_m * s[0] + of_g * g, root(s[1]) + epsilon);
     }
 };
 
@@ -118,7 +120,7 @@ struct Adamax {
         s[0] = beta1 * s[0] + rest1 * g;
         s[1] = most(beta2 * s[1], inside ? size + epsilon : size);
         F below = inside ? s[1] : s[1] + epsilon;
-        w = stay * w - (below.x == 0.0f ? F(0.0f) : lr * s[0] / below);
+        w = stay * w - quotient(lr * s[0], below);
     }
 };
 
@@ -211,8 +213,22 @@ struct Weights {
     Weight of[32];
 };
 
-// One step on each of several weights.
-extern "C" __global__ void update(const __grid_constant__ Weights weights) {
+// Sets to 0 the number of each array that is infinite or not a number anywhere.
+extern "C" __global__ void finite(const __grid_constant__ Weights weights, float *out, unsigned start) {
+    unsigned i = weights.count - 1;
+    while (weights.of[i].first > blockIdx.x) i--;
+    const Weight &x = weights.of[i];
+    unsigned at = ((blockIdx.x - x.first) * blockDim.x + threadIdx.x) * 4;
+    // By their bits: without the sign, those of infinity and NaN are the greatest.
+    bool astray = false;
+    for (unsigned j = at; j < min(at + 4, x.n); j++)
+        astray = astray || (__float_as_uint(x.g[j]) & 0x7fffffffu) >= 0x7f800000u;
+    if (astray) out[start + i] = 0.0f;
+}
+
+// One step on each of several weights, unless the number at `when` is 0.
+extern "C" __global__ void update(const __grid_constant__ Weights weights, const float *when) {
+    if (when && *when == 0.0f) return;
     unsigned i = weights.count - 1;
     while (weights.of[i].first > blockIdx.x) i--;
     const Weight &x = weights.of[i];
@@ -225,7 +241,8 @@ extern "C" __global__ void update(const __grid_constant__ Weights weights) {
 // those rows, or for every row of the table, of which those without a gradient have one of 0.
 extern "C" __global__ void update_rows(Rule rule, unsigned count, float *w, const float *__restrict__ g, float *s0,
                                        float *s1, float *s2, const unsigned *__restrict__ rows, unsigned k,
-                                       unsigned width, unsigned all) {
+                                       unsigned width, unsigned all, const float *when) {
+    if (when && *when == 0.0f) return;
     unsigned row = blockIdx.x * 8 + threadIdx.x / 32, from = row, column = threadIdx.x % 32 * 4;
     if (row >= count) return;
     if (all) {
