@@ -7,6 +7,10 @@ use std::fmt;
 
 /// An activation function. All but the softmaxes work on each element.
 ///
+/// At -∞ and ∞ each has its limit, and so has its slope. A slope is exact to some units in the last place of 1, not of itself:
+/// that of a sigmoid, `y (1 - y)`, is 0 from 17 on in `f32`, that of tanh, `1 - y²`, beyond ±9, and GELU and its slope are 0
+/// below -5.5. Where less is left, as in the tail of ELU (`α e^x`), of softplus and of a sigmoid below 0, it is there.
+///
 /// Where a derivative does not exist (ReLU at 0 and its kin) the gradient is that from the left, so `relu'(0) = 0`, as in
 /// Keras and PyTorch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -66,6 +70,7 @@ impl fmt::Display for Activation {
 
 const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
 const GELU_CUBIC: f64 = 0.044_715;
+const GELU_FAR: f64 = 10.0;
 
 impl Activation {
     /// Whether each output depends on its own input alone: true for all but the softmaxes.
@@ -98,9 +103,9 @@ impl Activation {
                     e(alpha) * x.exp_m1()
                 }
             }
-            Activation::Gelu => x * normal_cdf(x),
-            Activation::GeluTanh => e(0.5) * x * (E::ONE + gelu_inner(x).tanh()),
-            Activation::Silu => x * op::sigmoid(x),
+            Activation::Gelu => part(x, normal_cdf(x)),
+            Activation::GeluTanh => part(x, e(0.5) * (E::ONE + gelu_inner(x).tanh())),
+            Activation::Silu => part(x, op::sigmoid(x)),
             Activation::Softplus => x.maximum(E::ZERO) + (-x.abs()).exp().ln_1p(),
         }
     }
@@ -118,23 +123,32 @@ impl Activation {
             Activation::Tanh => E::ONE - y * y,
             Activation::Relu => step(E::ONE, E::ZERO),
             Activation::LeakyRelu(slope) => step(E::ONE, e(slope)),
-            Activation::Elu(alpha) => step(E::ONE, y + e(alpha)),
+            // Not y + α, of which nothing is left far below 0.
+            Activation::Elu(alpha) => step(E::ONE, e(alpha) * x.exp()),
             Activation::Gelu => {
                 let density = e(0.398_942_280_401_432_7) * (e(-0.5) * x * x).exp();
-                normal_cdf(x) + x * density
+                normal_cdf(x) + part(x, density)
             }
             Activation::GeluTanh => {
+                // Beyond these it is 0 or 1 to the last bit of an `f64`, and x² may be infinite.
+                let x = x.maximum(e(-GELU_FAR)).minimum(e(GELU_FAR));
                 let t = gelu_inner(x).tanh();
                 let inner = e(SQRT_2_OVER_PI) * (E::ONE + e(3.0 * GELU_CUBIC) * x * x);
                 e(0.5) * (E::ONE + t) + e(0.5) * x * (E::ONE - t * t) * inner
             }
             Activation::Silu => {
                 let s = op::sigmoid(x);
-                s + y * (E::ONE - s)
+                s + part(y, E::ONE - s)
             }
             Activation::Softplus => op::sigmoid(x),
         }
     }
+}
+
+/// `w x`, 0 where `w` is 0 even if `x` is infinite: the limit of what falls faster than `x` grows.
+#[inline(always)]
+fn part<E: Element>(x: E, w: E) -> E {
+    if w == E::ZERO { E::ZERO } else { x * w }
 }
 
 #[inline(always)]
@@ -173,12 +187,9 @@ pub fn activate<B: Backend>(b: &B, f: Activation, x: &B::Array) -> Result<B::Arr
             let below = b.map(Map::Affine(alpha, 0.0), &b.map(Map::ExpM1, x)?)?;
             b.select(&b.map(Map::Step, x)?, x, &below)
         }
-        Activation::Gelu => b.zip(Zip::Mul, x, &normal_cdf_array(b, x)?),
-        Activation::GeluTanh => {
-            let half = b.map(Map::Affine(0.5, 0.5), &gelu_tanh(b, x)?)?;
-            b.zip(Zip::Mul, x, &half)
-        }
-        Activation::Silu => b.zip(Zip::Mul, x, &b.map(Map::Sigmoid, x)?),
+        Activation::Gelu => part_of(b, x, &normal_cdf_array(b, x)?),
+        Activation::GeluTanh => part_of(b, x, &b.map(Map::Affine(0.5, 0.5), &gelu_tanh(b, x)?)?),
+        Activation::Silu => part_of(b, x, &b.map(Map::Sigmoid, x)?),
         Activation::Softplus => {
             let tail = b.map(Map::Ln1p, &b.map(Map::Exp, &b.map(Map::Neg, &b.map(Map::Abs, x)?)?)?)?;
             b.zip(Zip::Add, &positive()?, &tail)
@@ -210,14 +221,15 @@ pub fn activate_grad<B: Backend>(b: &B, f: Activation, x: &B::Array, y: &B::Arra
         Activation::LeakyRelu(slope) => b.map(Map::Affine(1.0 - slope, slope), &step()?)?,
         Activation::Elu(alpha) => {
             let one = b.fill(b.shape(x), 1.0)?;
-            b.select(&step()?, &one, &b.map(Map::Affine(1.0, alpha), y)?)?
+            b.select(&step()?, &one, &b.map(Map::Affine(alpha, 0.0), &b.map(Map::Exp, x)?)?)?
         }
         Activation::Gelu => {
             let density = b.map(Map::Exp, &b.map(Map::Affine(-0.5, 0.0), &b.map(Map::Square, x)?)?)?;
-            let spread = b.zip(Zip::Mul, x, &b.map(Map::Affine(0.398_942_280_401_432_7, 0.0), &density)?)?;
+            let spread = part_of(b, x, &b.map(Map::Affine(0.398_942_280_401_432_7, 0.0), &density)?)?;
             b.zip(Zip::Add, &normal_cdf_array(b, x)?, &spread)?
         }
         Activation::GeluTanh => {
+            let x = &b.map(Map::Clamp(-GELU_FAR, GELU_FAR), x)?;
             let t = gelu_tanh(b, x)?;
             let rise = b.map(Map::Affine(-0.5, 0.5), &b.map(Map::Square, &t)?)?;
             let bend = Map::Affine(3.0 * GELU_CUBIC * SQRT_2_OVER_PI, SQRT_2_OVER_PI);
@@ -227,11 +239,16 @@ pub fn activate_grad<B: Backend>(b: &B, f: Activation, x: &B::Array, y: &B::Arra
         }
         Activation::Silu => {
             let s = b.map(Map::Sigmoid, x)?;
-            b.zip(Zip::Add, &s, &b.zip(Zip::Mul, y, &one_minus(&s)?)?)?
+            b.zip(Zip::Add, &s, &part_of(b, y, &one_minus(&s)?)?)?
         }
         Activation::Softplus => b.map(Map::Sigmoid, x)?,
     };
     b.zip(Zip::Mul, &slope, dy)
+}
+
+/// [`part`] of arrays.
+fn part_of<B: Backend>(b: &B, x: &B::Array, w: &B::Array) -> Result<B::Array> {
+    b.select(w, &b.zip(Zip::Mul, x, w)?, &b.fill([].into(), 0.0)?)
 }
 
 fn normal_cdf_array<B: Backend>(b: &B, x: &B::Array) -> Result<B::Array> {

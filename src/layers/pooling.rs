@@ -1,7 +1,7 @@
 //! Pooling over time: one vector for a sequence, of the steps that count.
 
 use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
-use crate::backend::{Backend, Map, Zip};
+use crate::backend::{Backend, Zip};
 use crate::error::Result;
 use crate::shape::Shape;
 use crate::tensor::{Axis, Tensor};
@@ -44,9 +44,8 @@ impl<B: Backend> Module<B> for GlobalAveragePooling {
         let b = pass.backend();
         let counts = b.sum_to(mask.array(), Shape::new(&[x.shape()[0], 1])?)?;
         // Where no step counts, the sum is 0 and may be divided by anything.
-        let counts = b.zip(Zip::Max, &counts, &b.fill(Shape::SCALAR, 1.0)?)?;
-        let each = Tensor::constant(b, b.map(Map::Recip, &counts)?);
-        Ok(mask.clear(&x)?.sum_along(Axis::Drop(1))?.mul(&each)?.into())
+        let counts = Tensor::constant(b, b.zip(Zip::Max, &counts, &b.fill(Shape::SCALAR, 1.0)?)?);
+        Ok(mask.clear(&x)?.sum_along(Axis::Drop(1))?.div(&counts)?.into())
     }
 }
 

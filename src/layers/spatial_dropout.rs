@@ -46,6 +46,6 @@ impl<B: Backend> Module<B> for SpatialDropout {
             }
             None => x,
         };
-        Ok(Value::from(y).with_mask(mask))
+        Ok(Value::from(y).with_clean_mask(mask))
     }
 }

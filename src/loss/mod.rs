@@ -82,6 +82,10 @@ pub fn masked_mean<B: Backend>(
     weights: Option<&[f32]>,
     mask: Option<&Mask<B>>,
 ) -> Result<Tensor<B>> {
+    // The gradient of what is left out is 0, which would not keep NaN out of products.
+    let clear = mask.filter(|mask| mask.check(prediction.backend(), prediction.shape()).is_ok());
+    let cleared = clear.map(|mask| mask.clear(prediction)).transpose()?;
+    let prediction = cleared.as_ref().unwrap_or(prediction);
     let each = loss.each(prediction, target)?;
     let rows = each.shape().elements();
     let samples = each.shape().first().copied().unwrap_or(1);
@@ -106,15 +110,17 @@ pub fn masked_mean<B: Backend>(
         Tensor::new(b, (0..rows).map(|row| B::Elem::from_f64(weight(row))).collect(), &each.shape())
     };
     let weights = upload(&weight)?;
+    let zero = Tensor::full(b, &[], 0.0)?;
+    // A row of no weight is left out before it is weighed: its value may be infinite.
+    let weighed = |each: &Tensor<B>| each.select(&weights, &zero)?.mul(&weights);
     let Some(mask) = mask else {
-        return each.mul(&weights)?.sum()?.affine(1.0 / counted.max(1) as f64, 0.0);
+        return weighed(&each)?.sum()?.div(&Tensor::full(b, &[], counted.max(1) as f64)?);
     };
     mask.check(b, each.shape())?;
     // What is computed of padding may be anything, NaN too; it is left out before it is weighed.
     let there = mask.tensor(b);
-    let zero = Tensor::full(b, &[], 0.0)?;
     let counted = upload(&|row| f64::from(u8::from(!ignored(row))))?.mul(&there)?.sum()?;
-    each.select(&there, &zero)?.mul(&weights)?.sum()?.div(&counted.clamp(1.0, f64::INFINITY)?)
+    weighed(&each.select(&there, &zero)?)?.sum()?.div(&counted.clamp(1.0, f64::INFINITY)?)
 }
 
 /// The mean over a row's outputs.

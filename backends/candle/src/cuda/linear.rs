@@ -1,7 +1,7 @@
 //! The affine map with its gradients.
 
 use super::{Cuda, Matrix};
-use crate::array::Array;
+use crate::array::{Array, error};
 use elman::backend::{check, linear};
 use elman::{Result, Shape};
 
@@ -58,7 +58,18 @@ impl Cuda {
         wanted: [bool; 3],
     ) -> Result<[Option<Array>; 3]> {
         linear::check_steps(x.shape(), mask.shape())?;
-        self.linear_grad(x, w, dy, wanted)
+        if !wanted[1] {
+            return self.linear_grad(x, w, dy, wanted);
+        }
+        self.linear_grad(&self.counting(x, mask)?, w, dy, wanted)
+    }
+
+    /// `x [n, t, inputs]` where the mask is not 0, and 0 elsewhere: NaN would not be kept out by a gradient of 0.
+    pub(crate) fn counting(&self, x: &Array, mask: &Array) -> Result<Array> {
+        let steps = self.packed(mask)?;
+        let wide = steps.tensor().unsqueeze(2).map_err(error("linear_steps_grad"))?;
+        let steps = steps.view(wide, mask.shape().and(1)?);
+        self.select(&steps, x, &self.fill(Shape::SCALAR, 0.0)?, x.shape())
     }
 
     fn matrix(&self, a: &Array, stride: usize) -> Result<Matrix> {
