@@ -36,8 +36,10 @@ impl Cuda {
         let rows: usize = x.shape()[..x.shape().rank() - 1].iter().product();
         let (x, w, dy) = (self.packed(x)?, self.packed(w)?, self.packed(dy)?);
         let slopes = self.matrix(&dy, outputs)?;
-        let dx = || self.product(x.shape(), [rows, outputs, inputs], slopes, self.matrix(&w, outputs)?.transposed());
-        let dw = || self.product(w.shape(), [inputs, rows, outputs], self.matrix(&x, inputs)?.transposed(), slopes);
+        let dx =
+            || self.filled_product(x.shape(), [rows, outputs, inputs], slopes, self.matrix(&w, outputs)?.transposed());
+        let dw =
+            || self.filled_product(w.shape(), [inputs, rows, outputs], self.matrix(&x, inputs)?.transposed(), slopes);
         let dbias = || self.sum_to(&dy, [outputs].into());
         let [of_x, of_w, of_bias] = wanted;
         Ok([of_x.then(dx).transpose()?, of_w.then(dw).transpose()?, of_bias.then(dbias).transpose()?])
@@ -76,13 +78,11 @@ impl Cuda {
         Ok(Matrix::new(self.address(a)?, stride))
     }
 
-    /// `a b` as a new array.
-    fn product(&self, shape: Shape, [m, k, n]: [usize; 3], a: Matrix, b: Matrix) -> Result<Array> {
+    /// `a b` as a new array, of zeros where there is nothing to add up.
+    fn filled_product(&self, shape: Shape, [m, k, n]: [usize; 3], a: Matrix, b: Matrix) -> Result<Array> {
         if m * k * n == 0 {
             return self.fill(shape, 0.0);
         }
-        let y = self.fresh("linear_grad", shape)?;
-        self.gemm([m, k, n], 1, a, b, self.matrix(&y, n)?, 0.0)?;
-        Ok(y)
+        self.product("linear_grad", shape, [m, k, n], a, b)
     }
 }

@@ -217,11 +217,10 @@ impl Cuda {
 
     /// `aᵀ b` over all steps of all sequences.
     fn over_steps(&self, a: &Array, b: &Array) -> Result<Array> {
-        let y = self.fresh("recurrent_grad", Shape::new(&[a.shape().last(), b.shape().last()])?)?;
+        let shape = Shape::new(&[a.shape().last(), b.shape().last()])?;
         let matrix = |a: &Array| Ok::<_, Error>(Matrix::new(self.address(a)?, a.shape().last()));
         let sizes = [a.shape().last(), a.shape().rows(), b.shape().last()];
-        self.gemm(sizes, 1, matrix(a)?.transposed(), matrix(b)?, matrix(&y)?, 0.0)?;
-        Ok(y)
+        self.product("recurrent_grad", shape, sizes, matrix(a)?.transposed(), matrix(b)?)
     }
 }
 
