@@ -3,8 +3,8 @@
     python scripts/golden.py            writes the safetensors files of tests/golden
     python scripts/golden.py --check    computes everything again and compares with the files (exit 1 if they differ)
 
-This script holds dense layers, losses, optimizers and metrics, and runs the others: golden_recurrent.py,
-golden_models.py, golden_sequences.py and golden_weights.py; golden_common.py is what all share.
+This script holds dense layers, losses, optimizers and metrics, and runs the others: golden_layers.py, golden_losses.py,
+golden_recurrent.py, golden_models.py, golden_sequences.py and golden_weights.py; golden_common.py is what all share.
 
 Packages (Python 3.11 or later; later versions should do, `--check` tells):
 
@@ -35,6 +35,8 @@ import sklearn.metrics
 import torch
 import torch.nn.functional as F
 
+from golden_layers import add_more_layers
+from golden_losses import add_more_losses
 from golden_models import models
 from golden_recurrent import recurrent
 from golden_sequences import sequences
@@ -49,6 +51,10 @@ def log_softmax(x):
 
 
 # --------------------------------------------------------------------------------------------------------------- layers
+
+
+# Scale and alpha of SELU.
+SELU = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
 
 def activations():
@@ -80,6 +86,17 @@ def activations():
         ("silu", KERAS, plain("silu"), a.silu, lambda x: x / (1 + np.exp(-x)), []),
         # PyTorch returns x itself above 20: the inputs have no value between 20 and 30, where that would be visible.
         ("softplus", KERAS, plain("softplus"), a.softplus, lambda x: np.logaddexp(x, 0), []),
+        ("selu", KERAS, plain("selu"), a.selu,
+         lambda x: SELU[0] * np.where(x > 0, x, SELU[1] * np.expm1(x)), [0]),
+        ("celu_1.0", KERAS, plain("celu") | {"alpha": 1.0},
+         lambda x: a.celu(x, alpha=1.0), lambda x: np.where(x > 0, x, np.expm1(x)), [0]),
+        ("celu_0.5", TORCH, plain("celu") | {"alpha": 0.5},
+         lambda x: F.celu(x, alpha=0.5), lambda x: np.where(x > 0, x, 0.5 * np.expm1(x / 0.5)), [0]),
+        ("mish", TORCH, plain("mish"), F.mish, lambda x: x * np.tanh(np.logaddexp(x, 0)), []),
+        ("hard_swish", TORCH, plain("hard_swish"), F.hardswish, lambda x: x * np.clip(x + 3, 0, 6) / 6, [-3, 3]),
+        ("softsign", KERAS, plain("softsign"), a.softsign, lambda x: x / (1 + np.abs(x)), []),
+        ("relu6", KERAS, plain("relu6"), a.relu6, lambda x: np.clip(x, 0, 6), [0, 6]),
+        ("log_sigmoid", TORCH, plain("log_sigmoid"), F.logsigmoid, lambda x: -np.logaddexp(-x, 0), []),
         ("softmax", KERAS, plain("softmax") | {"axis": -1}, a.softmax, softmax, []),
         ("log_softmax", KERAS, plain("log_softmax") | {"axis": -1}, a.log_softmax, log_softmax, []),
     ]
@@ -216,6 +233,7 @@ def layers():
     add_dropout(group)
     add_regularizers_and_constraints(group)
     add_mlp(group)
+    add_more_layers(group)
     return group
 
 
@@ -500,6 +518,7 @@ def losses():
     add_categorical_crossentropy(group)
     add_sparse_categorical_crossentropy(group)
     add_margin_and_regression_losses(group)
+    add_more_losses(group)
     return group
 
 
@@ -633,6 +652,7 @@ OWN = {
     ("keras", "adamax"): {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "epsilon_placement": "outside_maximum"},
     ("torch", "adamax"): {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8, "epsilon_placement": "inside_maximum"},
 }
+OWN["torch", "radam"] = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8, "epsilon_placement": UNCORRECTED}
 DECOUPLED = {"weight_decay": 0.01, "weight_decay_mode": "decoupled"}  # parameter *= 1 - rate * decay, before the update
 COUPLED = {"weight_decay": 0.01, "weight_decay_mode": "coupled"}  # gradient += decay * parameter, after clipping
 for framework in ("keras", "torch"):
@@ -656,6 +676,8 @@ OPTIMIZERS = [
     ("keras torch", "sgd", "momentum", MOMENTUM),
     ("keras torch", "sgd", "nesterov", NESTEROV),
     ("keras", "sgd", "weight_decay", DECOUPLED | MOMENTUM),
+    ("keras", "sgd", "plain_weight_decay", DECOUPLED),
+    ("torch", "sgd", "dampening", MOMENTUM | {"dampening": 0.3}),
     ("torch", "sgd", "weight_decay", COUPLED | MOMENTUM),
     ("keras torch", "adagrad", "", {}),
     ("keras torch", "adagrad", "large_epsilon", LARGE),
@@ -676,6 +698,14 @@ OPTIMIZERS = [
     ("torch", "nadam", "weight_decay", DECOUPLED),
     ("keras torch", "adamax", "", {}),
     ("keras torch", "adamax", "large_epsilon", LARGE),
+    ("keras", "adamax", "weight_decay", DECOUPLED),
+    ("keras", "nadam", "weight_decay", DECOUPLED),
+    # Five steps without a division, then five with one; with these betas it never divides.
+    ("torch", "radam", "", {}),
+    ("torch", "radam", "never", {"beta_2": 0.6}),
+    ("torch", "radam", "large_epsilon", LARGE),
+    ("torch", "radam", "weight_decay", COUPLED),
+    ("torch", "radam", "decoupled", DECOUPLED | {"beta_2": 0.9}),
     ("keras", "sgd", "exponential", schedule_named("exponential") | MOMENTUM),
     ("keras", "sgd", "inverse_time", schedule_named("inverse_time")),
     ("keras", "rmsprop", "piecewise", schedule_named("piecewise") | MOMENTUM),
@@ -733,7 +763,8 @@ def torch_optimizer(kind, a, parameters):
         common["betas"] = (a["beta_1"], a["beta_2"])
     match kind:
         case "sgd":
-            return o.SGD(parameters, momentum=a["momentum"], nesterov=a["nesterov"], **common)
+            return o.SGD(parameters, momentum=a["momentum"], nesterov=a["nesterov"], dampening=a.get("dampening", 0),
+                         **common)
         case "adagrad":
             return o.Adagrad(parameters, initial_accumulator_value=a["initial_accumulator"], **common)
         case "adadelta":
@@ -749,6 +780,8 @@ def torch_optimizer(kind, a, parameters):
                            decoupled_weight_decay=a["weight_decay_mode"] == "decoupled", **common)
         case "adamax":
             return o.Adamax(parameters, **common)
+        case "radam":
+            return o.RAdam(parameters, decoupled_weight_decay=a["weight_decay_mode"] == "decoupled", **common)
 
 
 def run_torch(kind, a, initial, gradients):
@@ -789,7 +822,8 @@ def formula_of_update(kind, a, t, rate, p, g, s):
         if momentum == 0:
             return p - rate * direction
         inside = a["rate_placement"] == "in_velocity"
-        s["v"] = momentum * s.get("v", 0.0) + (rate if inside else 1) * direction
+        counted = 1 if "v" not in s else 1 - a.get("dampening", 0.0)
+        s["v"] = momentum * s.get("v", 0.0) + (rate if inside else 1) * counted * direction
         step = momentum * s["v"] + (rate if inside else 1) * direction if a.get("nesterov") else s["v"]
         return p - (1 if inside else rate) * step
 
@@ -828,6 +862,13 @@ def formula_of_update(kind, a, t, rate, p, g, s):
         product = s["product"] = s.get("product", 1.0) * mu
         m_hat = mu_next * m / (1 - product * mu_next) + (1 - mu) * g / (1 - product)
         return p - rate * m_hat / (np.sqrt(v / (1 - b2**t)) + epsilon)
+    if kind == "radam":
+        # How many gradients v is a mean of: in the end, and by now.
+        whole = 2 / (1 - b2) - 1
+        now = whole - 2 * t * b2**t / (1 - b2**t)
+        if now <= 5:
+            return p - rate / (1 - b1**t) * m
+        rate = rate * math.sqrt((now - 4) * (now - 2) * whole / ((whole - 4) * (whole - 2) * now))
     if placement == UNCORRECTED:
         return p - rate * math.sqrt(1 - b2**t) / (1 - b1**t) * m / (np.sqrt(v) + epsilon)
     return p - rate / (1 - b1**t) * m / (np.sqrt(v / (1 - b2**t)) + epsilon)

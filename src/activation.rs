@@ -2,7 +2,8 @@
 
 use crate::backend::{Backend, Map, Zip, check, op};
 use crate::element::Element;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::shape::Shape;
 use std::fmt;
 
 /// An activation function. All but the softmaxes work on each element.
@@ -12,7 +13,7 @@ use std::fmt;
 /// below -5.5. Where less is left, as in the tail of ELU (`α e^x`), of softplus and of a sigmoid below 0, it is there.
 ///
 /// Where a derivative does not exist (ReLU at 0 and its kin) the gradient is that from the left, so `relu'(0) = 0`, as in
-/// Keras and PyTorch.
+/// Keras and PyTorch; at the upper end of what is clipped it is that from the right, so `relu6'(6) = 0`, as in PyTorch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Activation {
@@ -41,6 +42,23 @@ pub enum Activation {
     Silu,
     /// `ln(1 + e^x)`
     Softplus,
+    /// `λ x` above 0, `λ α (e^x - 1)` below, with the `α = 1.6733` and `λ = 1.0507` that keep mean 0 and variance 1 from
+    /// layer to layer, where kernels start by [`Init::LecunNormal`](crate::Init::LecunNormal): Klambauer and others,
+    /// "Self-Normalizing Neural Networks", NIPS 2017
+    Selu,
+    /// `x` above 0, `α (e^(x/α) - 1)` below, for an `α` above 0: an ELU whose slope is 1 at 0 for any `α`: Barron,
+    /// "Continuously Differentiable Exponential Linear Units", 2017
+    Celu(f64),
+    /// `x tanh(ln(1 + e^x))`: Misra, "Mish: A Self Regularized Non-Monotonic Activation Function", BMVC 2020
+    Mish,
+    /// `x clip(x / 6 + 1/2, 0, 1)`, Keras' `hard_silu`: Howard and others, "Searching for MobileNetV3", ICCV 2019
+    HardSwish,
+    /// `x / (1 + |x|)`
+    Softsign,
+    /// `clip(x, 0, 6)`
+    Relu6,
+    /// `ln σ(x)`
+    LogSigmoid,
     /// `e^{x_i} / Σ e^{x_j}` along the last axis
     Softmax,
     /// The logarithm of the softmax along the last axis
@@ -62,6 +80,13 @@ impl fmt::Display for Activation {
             Activation::GeluTanh => "gelu_tanh",
             Activation::Silu => "silu",
             Activation::Softplus => "softplus",
+            Activation::Selu => "selu",
+            Activation::Celu(_) => "celu",
+            Activation::Mish => "mish",
+            Activation::HardSwish => "hard_swish",
+            Activation::Softsign => "softsign",
+            Activation::Relu6 => "relu6",
+            Activation::LogSigmoid => "log_sigmoid",
             Activation::Softmax => "softmax",
             Activation::LogSoftmax => "log_softmax",
         })
@@ -71,11 +96,35 @@ impl fmt::Display for Activation {
 const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
 const GELU_CUBIC: f64 = 0.044_715;
 const GELU_FAR: f64 = 10.0;
+/// Beyond it a softsign is 1 to the last bit, and its quotient may be that of two infinite numbers.
+const SOFTSIGN_FAR: f64 = 1e30;
+/// The fixed point of mean and variance (equation 14 of the paper), to the digits that Keras and PyTorch have.
+const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
+const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 
 impl Activation {
     /// Whether each output depends on its own input alone: true for all but the softmaxes.
     pub fn is_elementwise(self) -> bool {
         !matches!(self, Activation::Softmax | Activation::LogSoftmax)
+    }
+
+    /// Whether it is a sigmoid, hard or not: each output by itself from 0 to 1.
+    pub fn is_sigmoid(self) -> bool {
+        matches!(self, Activation::Sigmoid | Activation::HardSigmoid | Activation::HardSigmoidKeras1)
+    }
+
+    /// Errors for a parameter that no function has: one that is not finite, an `α` of a CELU that is not above 0. Layers ask when
+    /// they are built.
+    pub fn check(self) -> Result<()> {
+        match self {
+            Activation::LeakyRelu(x) | Activation::Elu(x) if !x.is_finite() => {
+                Err(Error::invalid("activation", format!("{self} with a finite number"), x))
+            }
+            Activation::Celu(x) if !(x.is_finite() && x > 0.0) => {
+                Err(Error::invalid("activation", "celu with a finite number above 0", x))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The value at one element, for elementwise functions (the softmaxes give `x` back).
@@ -107,6 +156,28 @@ impl Activation {
             Activation::GeluTanh => part(x, e(0.5) * (E::ONE + gelu_inner(x).tanh())),
             Activation::Silu => part(x, op::sigmoid(x)),
             Activation::Softplus => x.maximum(E::ZERO) + (-x.abs()).exp().ln_1p(),
+            Activation::Selu => {
+                if x > E::ZERO {
+                    e(SELU_SCALE) * x
+                } else {
+                    e(SELU_SCALE * SELU_ALPHA) * x.exp_m1()
+                }
+            }
+            Activation::Celu(alpha) => {
+                if x > E::ZERO {
+                    x
+                } else {
+                    e(alpha) * (x * e(1.0 / alpha)).exp_m1()
+                }
+            }
+            Activation::Mish => part(x, tanh_of_softplus(op::sigmoid(x), op::sigmoid(-x))[0]),
+            Activation::HardSwish => part(x, hard(x, 1.0 / 6.0)),
+            Activation::Softsign => {
+                let x = x.maximum(e(-SOFTSIGN_FAR)).minimum(e(SOFTSIGN_FAR));
+                x / (E::ONE + x.abs())
+            }
+            Activation::Relu6 => x.maximum(E::ZERO).minimum(e(6.0)),
+            Activation::LogSigmoid => x.minimum(E::ZERO) - (-x.abs()).exp().ln_1p(),
         }
     }
 
@@ -141,6 +212,30 @@ impl Activation {
                 s + part(y, E::ONE - s)
             }
             Activation::Softplus => op::sigmoid(x),
+            // From x and not as `y + λ α`, which cancels where little is left.
+            Activation::Selu => step(e(SELU_SCALE), e(SELU_SCALE * SELU_ALPHA) * x.exp()),
+            Activation::Celu(alpha) => step(E::ONE, (x * e(1.0 / alpha)).exp()),
+            Activation::Mish => {
+                let s = op::sigmoid(x);
+                let [t, rest] = tanh_of_softplus(s, op::sigmoid(-x));
+                t + part(x, rest * (E::ONE + t) * s)
+            }
+            Activation::HardSwish => {
+                let h = hard(x, 1.0 / 6.0);
+                h + part(x, hard_slope(h, 1.0 / 6.0))
+            }
+            Activation::Softsign => {
+                let r = E::ONE / (E::ONE + x.abs());
+                r * r
+            }
+            Activation::Relu6 => {
+                if x > E::ZERO && x < e(6.0) {
+                    E::ONE
+                } else {
+                    E::ZERO
+                }
+            }
+            Activation::LogSigmoid => op::sigmoid(-x),
         }
     }
 }
@@ -149,6 +244,14 @@ impl Activation {
 #[inline(always)]
 fn part<E: Element>(x: E, w: E) -> E {
     if w == E::ZERO { E::ZERO } else { x * w }
+}
+
+/// `t = tanh(ln(1 + e^x))` and `1 - t` from `s = σ(x)` and `r = σ(-x)`: as `1 + e^x` is `1 / r`, they are
+/// `s (1 + r) / (1 + r²)` and `2 r² / (1 + r²)`, in which nothing cancels and nothing overflows.
+#[inline(always)]
+fn tanh_of_softplus<E: Element>(s: E, r: E) -> [E; 2] {
+    let part = E::ONE / (E::ONE + r * r);
+    [s * (E::ONE + r) * part, (r + r) * r * part]
 }
 
 #[inline(always)]
@@ -193,6 +296,25 @@ pub fn activate<B: Backend>(b: &B, f: Activation, x: &B::Array) -> Result<B::Arr
         Activation::Softplus => {
             let tail = b.map(Map::Ln1p, &b.map(Map::Exp, &b.map(Map::Neg, &b.map(Map::Abs, x)?)?)?)?;
             b.zip(Zip::Add, &positive()?, &tail)
+        }
+        Activation::Selu => {
+            let below = b.map(Map::Affine(SELU_SCALE * SELU_ALPHA, 0.0), &b.map(Map::ExpM1, x)?)?;
+            b.select(&b.map(Map::Step, x)?, &b.map(Map::Affine(SELU_SCALE, 0.0), x)?, &below)
+        }
+        Activation::Celu(alpha) => {
+            let below = b.map(Map::ExpM1, &b.map(Map::Affine(1.0 / alpha, 0.0), x)?)?;
+            b.select(&b.map(Map::Step, x)?, x, &b.map(Map::Affine(alpha, 0.0), &below)?)
+        }
+        Activation::Mish => part_of(b, x, &tanh_of_softplus_array(b, x)?[0]),
+        Activation::HardSwish => part_of(b, x, &hard(1.0 / 6.0)?),
+        Activation::Softsign => {
+            let x = b.map(Map::Clamp(-SOFTSIGN_FAR, SOFTSIGN_FAR), x)?;
+            b.zip(Zip::Div, &x, &b.map(Map::Affine(1.0, 1.0), &b.map(Map::Abs, &x)?)?)
+        }
+        Activation::Relu6 => b.map(Map::Clamp(0.0, 6.0), x),
+        Activation::LogSigmoid => {
+            let tail = b.map(Map::Ln1p, &b.map(Map::Exp, &b.map(Map::Neg, &b.map(Map::Abs, x)?)?)?)?;
+            b.zip(Zip::Sub, &b.map(Map::Clamp(f64::NEG_INFINITY, 0.0), x)?, &tail)
         }
         Activation::Softmax => b.softmax(x),
         Activation::LogSoftmax => b.log_softmax(x),
@@ -242,6 +364,30 @@ pub fn activate_grad<B: Backend>(b: &B, f: Activation, x: &B::Array, y: &B::Arra
             b.zip(Zip::Add, &s, &part_of(b, y, &one_minus(&s)?)?)?
         }
         Activation::Softplus => b.map(Map::Sigmoid, x)?,
+        Activation::Selu => {
+            let below = b.map(Map::Affine(SELU_SCALE * SELU_ALPHA, 0.0), &b.map(Map::Exp, x)?)?;
+            b.select(&step()?, &b.fill(Shape::SCALAR, SELU_SCALE)?, &below)?
+        }
+        Activation::Celu(alpha) => {
+            let below = b.map(Map::Exp, &b.map(Map::Affine(1.0 / alpha, 0.0), x)?)?;
+            b.select(&step()?, &b.fill(Shape::SCALAR, 1.0)?, &below)?
+        }
+        Activation::Mish => {
+            let [t, rest] = tanh_of_softplus_array(b, x)?;
+            let bend = b.zip(Zip::Mul, &rest, &b.map(Map::Affine(1.0, 1.0), &t)?)?;
+            b.zip(Zip::Add, &t, &part_of(b, x, &b.zip(Zip::Mul, &bend, &b.map(Map::Sigmoid, x)?)?)?)?
+        }
+        Activation::HardSwish => {
+            let h = b.map(Map::Clamp(0.0, 1.0), &b.map(Map::Affine(1.0 / 6.0, 0.5), x)?)?;
+            let inside = b.zip(Zip::Mul, &b.map(Map::Step, &h)?, &b.map(Map::Step, &one_minus(&h)?)?)?;
+            let bend = part_of(b, x, &b.map(Map::Affine(1.0 / 6.0, 0.0), &inside)?)?;
+            b.zip(Zip::Add, &h, &bend)?
+        }
+        Activation::Softsign => {
+            b.map(Map::Square, &b.map(Map::Recip, &b.map(Map::Affine(1.0, 1.0), &b.map(Map::Abs, x)?)?)?)?
+        }
+        Activation::Relu6 => b.zip(Zip::Mul, &step()?, &b.map(Map::Step, &b.map(Map::Affine(-1.0, 6.0), x)?)?)?,
+        Activation::LogSigmoid => b.map(Map::Sigmoid, &b.map(Map::Neg, x)?)?,
     };
     b.zip(Zip::Mul, &slope, dy)
 }
@@ -259,4 +405,13 @@ fn normal_cdf_array<B: Backend>(b: &B, x: &B::Array) -> Result<B::Array> {
 fn gelu_tanh<B: Backend>(b: &B, x: &B::Array) -> Result<B::Array> {
     let bend = b.map(Map::Affine(GELU_CUBIC, 1.0), &b.map(Map::Square, x)?)?;
     b.map(Map::Tanh, &b.map(Map::Affine(SQRT_2_OVER_PI, 0.0), &b.zip(Zip::Mul, x, &bend)?)?)
+}
+
+/// [`tanh_of_softplus`] of each element.
+fn tanh_of_softplus_array<B: Backend>(b: &B, x: &B::Array) -> Result<[B::Array; 2]> {
+    let (s, r) = (b.map(Map::Sigmoid, x)?, b.map(Map::Sigmoid, &b.map(Map::Neg, x)?)?);
+    let square = b.map(Map::Square, &r)?;
+    let whole = b.map(Map::Affine(1.0, 1.0), &square)?;
+    let t = b.zip(Zip::Div, &b.zip(Zip::Mul, &s, &b.map(Map::Affine(1.0, 1.0), &r)?)?, &whole)?;
+    Ok([t, b.zip(Zip::Div, &b.map(Map::Affine(2.0, 0.0), &square)?, &whole)?])
 }

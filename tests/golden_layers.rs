@@ -5,7 +5,7 @@ mod common;
 use common::golden::{Golden, Reading};
 use common::near::{assert_near, numbers, tensor, tolerance, variable};
 use elman::data::Bags;
-use elman::layers::{Dense, Dropout, Mode, Sequential, Value};
+use elman::layers::{BatchNorm, Dense, Dropout, Glu, Layer, Mode, PRelu, RmsNorm, Sequential, Value};
 use elman::loss::{SparseCategoricalCrossEntropy, Target};
 use elman::model::Batch;
 use elman::optim::Sgd;
@@ -44,6 +44,17 @@ fn check<B: Backend>(b: &B) {
         "regularizer" => regularizer(b, case),
         "constraint" => constraint(b, case),
         "mlp" => mlp(b, case),
+        "prelu" => {
+            let shared =
+                case.option("shared_axes").as_array().unwrap().iter().map(|axis| axis.as_u64().unwrap() as usize);
+            layer(b, case, "prelu", PRelu::new().shared_axes(shared.collect::<Vec<_>>()), &["alpha"]);
+        }
+        "glu" => layer(b, case, "glu", Glu, &[]),
+        "rms_norm" => layer(b, case, "rms_norm", RmsNorm::new().epsilon(case.number("epsilon")), &["gamma"]),
+        "frozen_batch_norm" => {
+            let norm = BatchNorm::new().epsilon(case.number("epsilon")).frozen_statistics();
+            layer(b, case, "batch_norm", norm, &["gamma", "beta", "moving_mean", "moving_variance"]);
+        }
         other => panic!("{}: kind {other}", case.name()),
     });
 }
@@ -99,6 +110,13 @@ fn activation_of(case: &Reading<'_>, name: &str) -> Activation {
         "gelu" => Activation::Gelu,
         "silu" => Activation::Silu,
         "softplus" => Activation::Softplus,
+        "selu" => Activation::Selu,
+        "celu" => Activation::Celu(case.number("alpha")),
+        "mish" => Activation::Mish,
+        "hard_swish" => Activation::HardSwish,
+        "softsign" => Activation::Softsign,
+        "relu6" => Activation::Relu6,
+        "log_sigmoid" => Activation::LogSigmoid,
         "softmax" => Activation::Softmax,
         "log_softmax" => Activation::LogSoftmax,
         other => panic!("{}: activation {other}", case.name()),
@@ -130,6 +148,22 @@ fn dense<B: Backend>(b: &B, case: &Reading<'_>) {
     assert_eq!(model.params().len(), names.len());
     for (param, name) in model.params().iter().zip(names) {
         compare_gradient(case, &format!("grad_{name}"), &gradients, param.tensor());
+    }
+}
+
+/// A layer of this kind with weights of these names: its value and all gradients, those of its own state excepted.
+fn layer<B: Backend>(b: &B, case: &Reading<'_>, kind: &str, layer: impl Layer<B> + 'static, names: &[&str]) {
+    let (data, shape) = case.tensor("input");
+    let mut model = Sequential::new().add(layer).build(b, Spec::dense(&shape[1..]), 0).unwrap();
+    set_weights(b, &mut model, names.iter().map(|&name| (format!("{kind}.{name}"), case.tensor(name))));
+    let x = variable(b, &data, &shape);
+    let gradients = compare_map(b, case, &x, &model.forward(x.clone(), TRAINING()).unwrap());
+    model.params_mut();
+    for (param, &name) in model.params().iter().zip(names) {
+        match name.starts_with("moving") {
+            true => compare(case, name, param.tensor()),
+            false => compare_gradient(case, &format!("grad_{name}"), &gradients, param.tensor()),
+        }
     }
 }
 

@@ -49,10 +49,16 @@ fn check<B: Backend>(b: &B) {
 /// The targets as they are in the file: labels or numbers.
 fn target<B: Backend>(b: &B, case: &Reading<'_>, predictions: &[usize]) -> Target<B> {
     match case.kind() {
-        "sparse_categorical_crossentropy" => {
+        "sparse_categorical_crossentropy" | "nll" | "multi_margin" => {
             let (labels, _) = case.labels("targets");
             let shape = Shape::new(&predictions[..predictions.len() - 1]).unwrap();
             Target::Classes { labels: labels.into(), shape }
+        }
+        // The predictions are means and variances of the targets.
+        "gaussian_nll" => {
+            let (numbers, shape) = case.tensor("targets");
+            assert_eq!(predictions, [shape[0], 2 * shape[1]]);
+            Target::Values(tensor(b, &numbers, &shape))
         }
         _ => Target::Values(tensor(b, &case.numbers("targets"), predictions)),
     }
@@ -66,7 +72,7 @@ fn loss<B: Backend>(case: &Reading<'_>) -> Box<dyn Loss<B>> {
     if crossentropy {
         check_clipping(case, logits);
     }
-    if !matches!(case.kind(), "sparse_categorical_crossentropy") {
+    if !matches!(case.kind(), "sparse_categorical_crossentropy" | "nll") {
         assert!(case.option("ignore_class").is_null());
     }
     // What is notable about a case is said for readers.
@@ -74,6 +80,10 @@ fn loss<B: Backend>(case: &Reading<'_>) -> Box<dyn Loss<B>> {
     match case.kind() {
         "binary_crossentropy" => {
             let loss = if logits { BinaryCrossEntropy::from_logits() } else { BinaryCrossEntropy::new() };
+            let loss = match case.option("pos_weight").as_array() {
+                Some(weights) => loss.pos_weights(weights.iter().map(|w| w.as_f64().unwrap()).collect::<Vec<_>>()),
+                None => loss,
+            };
             Box::new(loss.label_smoothing(smoothing))
         }
         "categorical_crossentropy" => {
@@ -98,7 +108,35 @@ fn loss<B: Backend>(case: &Reading<'_>) -> Box<dyn Loss<B>> {
         "mse" => Box::new(MeanSquaredError),
         "mae" => Box::new(MeanAbsoluteError),
         "huber" => Box::new(Huber::new(case.number("delta"))),
+        "nll" => Box::new(negative_log_likelihood(case)),
+        "kl_divergence" if case.is("log") => {
+            assert!(case.option("clip_epsilon").is_null());
+            Box::new(KlDivergence::from_log_probabilities())
+        }
+        "kl_divergence" => {
+            assert_eq!(case.number("clip_epsilon"), 1e-7);
+            Box::new(KlDivergence::new())
+        }
+        "multi_margin" => Box::new(MultiMargin::new().p(case.number("p") as u32).margin(case.number("margin"))),
+        "poisson" => {
+            let loss = if case.is("log") { Poisson::from_log_rates() } else { Poisson::new() };
+            let loss = loss.epsilon(case.number("epsilon"));
+            Box::new(if case.is("full") { loss.full() } else { loss })
+        }
+        "gaussian_nll" => {
+            let loss = GaussianNll::new().epsilon(case.number("epsilon"));
+            Box::new(if case.is("full") { loss.full() } else { loss })
+        }
+        "cosine_similarity" => Box::new(CosineSimilarity),
+        "log_cosh" => Box::new(LogCosh),
         other => panic!("{}: kind {other}", case.name()),
+    }
+}
+
+fn negative_log_likelihood(case: &Reading<'_>) -> NegativeLogLikelihood {
+    match case.option("ignore_class").as_f64() {
+        Some(class) => NegativeLogLikelihood::new().ignore_class(common::golden::label(class)),
+        None => NegativeLogLikelihood::new(),
     }
 }
 
@@ -134,6 +172,11 @@ fn reduced<B: Backend>(b: &B, case: &Reading<'_>, y: &Tensor<B>, target: &Target
             assert_eq!(case.text("reduction") == "mean_valid", loss.ignored().is_some(), "{}", case.name());
             weighted(&*loss, y, target, weights.as_deref())
         }
+        // These weights are numbers that an f32 holds.
+        "weighted_mean" if case.kind() == "nll" => {
+            let weights: Vec<f32> = weights.unwrap().into_iter().map(|w| w as f32).collect();
+            mean(&WeightedMean(negative_log_likelihood(case)), y, target, Some(&weights)).unwrap()
+        }
         "weighted_mean" => weighted_mean(b, case, y, target, &weights.unwrap()),
         other => panic!("{}: reduction {other}", case.name()),
     }
@@ -153,19 +196,25 @@ fn weighted<B: Backend>(loss: &dyn Loss<B>, y: &Tensor<B>, target: &Target<B>, w
 fn class_weights(case: &Reading<'_>) -> Vec<f64> {
     let by_class = case.numbers("class_weight");
     let labels: Vec<u32> = case.labels("targets").0;
-    let weights: Vec<f64> = labels.iter().map(|&label| by_class[label as usize]).collect();
+    // Of rows that are ignored any weight will do.
+    let weight = |&label: &u32| by_class.get(label as usize).copied().unwrap_or(1.0);
+    let weights: Vec<f64> = labels.iter().map(weight).collect();
     if let Some((given, _)) = case.find("sample_weight") {
         assert_eq!(given, weights, "{}", case.name());
     }
     // The public way from classes to samples, in the `f32` of all weights.
-    let public = ClassWeights::new((0..).zip(by_class.iter().map(|&w| w as f32))).unwrap();
-    let narrow: Vec<f32> = weights.iter().map(|&w| w as f32).collect();
-    assert_eq!(public.weights_for(&labels, by_class.len()).unwrap(), narrow);
+    let classes = by_class.len() as u32;
+    // It refuses weights of classes that do not occur, and labels that are ignored.
+    if (0..classes).all(|class| labels.contains(&class)) && labels.iter().all(|&label| label < classes) {
+        let public = ClassWeights::new((0..).zip(by_class.iter().map(|&w| w as f32))).unwrap();
+        let narrow: Vec<f32> = weights.iter().map(|&w| w as f32).collect();
+        assert_eq!(public.weights_for(&labels, by_class.len()).unwrap(), narrow);
+    }
     weights
 }
 
-/// PyTorch divides by the sum of the weights, not by their number. The library has no such reduction: it is the ratio
-/// of the weighted mean to the mean of the weights. With label smoothing PyTorch weighs the smoothed part of each class
+/// PyTorch divides by the sum of the weights, not by their number, as [`WeightedMean`] does; for weights in double precision it
+/// is taken as the ratio of the weighted mean to the mean of the weights. With label smoothing PyTorch weighs the smoothed part of each class
 /// by that class' own weight: the cross-entropy with `(1 - s) w_t onehot + s / classes w` as its targets.
 fn weighted_mean<B: Backend>(
     b: &B,

@@ -196,7 +196,7 @@ fn mask(shape: &[usize]) -> Result<Tensor> {
 
 #[test]
 fn activations() -> Result<()> {
-    let parameterised = [Activation::LeakyRelu(0.1), Activation::Elu(1.5)];
+    let parameterised = [Activation::LeakyRelu(0.1), Activation::Elu(1.5), Activation::Celu(0.7)];
     let plain = [
         Activation::Linear,
         Activation::Sigmoid,
@@ -208,6 +208,12 @@ fn activations() -> Result<()> {
         Activation::GeluTanh,
         Activation::Silu,
         Activation::Softplus,
+        Activation::Selu,
+        Activation::Mish,
+        Activation::HardSwish,
+        Activation::Softsign,
+        Activation::Relu6,
+        Activation::LogSigmoid,
         Activation::Softmax,
         Activation::LogSoftmax,
     ];
@@ -216,7 +222,7 @@ fn activations() -> Result<()> {
         check(&[&[3, 11]], Range::AwayFromZero, |x| x[0].activate(f))?;
     }
     // Beyond ±3, where the hard sigmoids are flat.
-    for f in [Activation::HardSigmoid, Activation::HardSigmoidKeras1] {
+    for f in [Activation::HardSigmoid, Activation::HardSigmoidKeras1, Activation::HardSwish, Activation::Relu6] {
         check(&[&[33]], Range::AwayFromZero, |x| x[0].affine(3.0, 0.0)?.activate(f))?;
     }
     Ok(())
@@ -235,6 +241,7 @@ fn recurrent() -> Result<()> {
         Cell::Elman { activation: Activation::Silu },
         Cell::Lstm { gates: Activation::Softplus, activation: Activation::GeluTanh },
         Cell::Gru { gates, activation: Activation::Softplus, reset_after: true },
+        Cell::Lstm { gates: Activation::Softsign, activation: Activation::Mish },
     ];
     // The second sequence is masked at its begin, the third at its end, the fourth altogether.
     let mask = [0, 1, 1, 1, 0, 1, 1, 0, 0, 0, 0, 0, 1, 1, 0, 1].map(f64::from);

@@ -2,7 +2,9 @@
 
 use elman::backend::Backend;
 use elman::constraint::Constraint;
-use elman::optim::{AdaDelta, AdaGrad, Adam, Clip, Nadam, Optimizer, RmsProp, Rule, Schedule, Sgd, global_norm};
+use elman::optim::{
+    AdaDelta, AdaGrad, Adam, Adamax, Clip, Epsilon, Nadam, Optimizer, RAdam, RmsProp, Rule, Schedule, Sgd, global_norm,
+};
 use elman::{Error, Param, Result, Tensor};
 use elman_reference::Reference;
 
@@ -47,6 +49,9 @@ fn every_rule_reaches_the_bottom_of_a_bowl() {
         Adam::new(0.1).into(),
         Adam::new(0.1).amsgrad().into(),
         Nadam::new(0.1).into(),
+        Sgd::new(0.05).momentum(0.9).dampening(0.9).into(),
+        Adamax::new(0.1).into(),
+        RAdam::new(0.1).into(),
     ];
     for mut optimizer in rules {
         let mut params = [param("w", &[3.0, 3.0], true)];
@@ -162,12 +167,16 @@ fn a_restored_optimizer_goes_on_as_if_nothing_had_happened() {
         let rule: Optimizer<B> = match which {
             0 => Nadam::new(0.1).into(),
             1 => RmsProp::new(0.1).momentum(0.5).centered().into(),
+            // An update of each of RAdam's two kinds comes after an interruption.
+            2 => RAdam::new(0.1).betas(0.9, 0.85).weight_decay(0.1).into(),
+            3 => Adamax::new(0.1).weight_decay(0.1).into(),
+            4 => Sgd::new(0.1).momentum(0.9).dampening(0.5).into(),
             _ => Sgd::new(0.1).into(),
         };
         rule.schedule(Schedule::linear(20, 0.1)).accumulate(3)
     };
     let gradient = |call: usize| [(call as f64).sin(), (call as f64).cos()];
-    for which in 0..3 {
+    for which in 0..6 {
         let (mut straight, mut resumed) = ([param("w", &[1.0, 2.0], true)], [param("w", &[1.0, 2.0], true)]);
         let (mut a, mut c) = (build(which), build(which));
         for call in 0..14 {
@@ -235,6 +244,17 @@ fn wrong_hyper_parameters_are_errors_at_the_first_step() {
         Adam::new(0.1).betas(0.9, 1.0).into(),
         Adam::new(0.1).weight_decay(f64::INFINITY).into(),
         Nadam::new(0.1).epsilon(-1e-7).into(),
+        Nadam::new(0.1).weight_decay(f64::NAN).into(),
+        Sgd::new(0.1).weight_decay(-0.1).into(),
+        Sgd::new(0.1).dampening(0.5).into(),
+        Sgd::new(0.1).momentum(0.9).dampening(1.0).into(),
+        Sgd::new(0.1).momentum(0.9).nesterov().dampening(0.5).into(),
+        Adamax::new(0.1).betas(1.0, 0.9).into(),
+        Adamax::new(0.1).epsilon(Epsilon::Inside(-1.0)).into(),
+        Adamax::new(0.1).weight_decay(f64::INFINITY).into(),
+        RAdam::new(0.1).betas(0.9, 1.0).into(),
+        RAdam::new(0.1).epsilon(f64::NAN).into(),
+        RAdam::new(-0.1).into(),
         Optimizer::new(Sgd::new(0.1)).clip_norm(0.0),
         Optimizer::new(Sgd::new(0.1)).accumulate(0),
         Optimizer::new(Sgd::new(0.1)).schedule(Schedule::cosine(0, 0.0)),

@@ -11,9 +11,9 @@ use crate::error::{Error, Result};
 /// Where the small number that keeps a division finite stands. Libraries differ, and their numbers with them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Epsilon {
-    /// `sqrt(v + ε)`: the lecture's slide (L11), Keras' RMSProp and AdaGrad.
+    /// `sqrt(v + ε)`: the lecture's slide (L11), Keras' RMSProp and AdaGrad. In Adamax `max(.., |g| + ε)`: PyTorch.
     Inside(f64),
-    /// `sqrt(v) + ε`: PyTorch.
+    /// `sqrt(v) + ε`: PyTorch. In Adamax `max(..) + ε`: Keras.
     Outside(f64),
 }
 
@@ -23,6 +23,14 @@ impl Epsilon {
         match self {
             Epsilon::Inside(e) => (v + E::from_f64(e)).sqrt(),
             Epsilon::Outside(e) => v.sqrt() + E::from_f64(e),
+        }
+    }
+
+    /// The number inside, and the number outside; one of them is 0.
+    fn places(self) -> [f64; 2] {
+        match self {
+            Epsilon::Inside(e) => [e, 0.0],
+            Epsilon::Outside(e) => [0.0, e],
         }
     }
 
@@ -37,12 +45,14 @@ impl Epsilon {
 /// One step of an optimiser on one weight.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Update {
-    /// `w -= lr g`. No state.
+    /// `w -= decay w`, `w -= lr g`. No state.
     Sgd {
         /// Learning rate.
         lr: f64,
+        /// Decoupled weight decay of this step.
+        decay: f64,
     },
-    /// `v = γ v - lr g`, then `w += v`, or with Nesterov's look-ahead `w += γ v - lr g` (L10). State: `v`.
+    /// `w -= decay w`, `v = γ v - lr g`, then `w += v`, or with Nesterov's look-ahead `w += γ v - lr g` (L10). State: `v`.
     Momentum {
         /// Learning rate.
         lr: f64,
@@ -50,6 +60,8 @@ pub enum Update {
         momentum: f64,
         /// Look ahead.
         nesterov: bool,
+        /// Decoupled weight decay of this step.
+        decay: f64,
     },
     /// `a += g²`, `w -= lr g / root(a)`. State: `a`.
     AdaGrad {
@@ -97,7 +109,32 @@ pub enum Update {
         /// AMSGrad.
         amsgrad: bool,
     },
-    /// `m`, `v` as in Adam, `w -= (of_m m + of_g g) / (sqrt(v) + ε)`. State: `m, v`.
+    /// `m`, `v` as in Adam, `w -= lr m`: a step that does not divide by what little is known of `v`. State: `m, v`.
+    AdamMean {
+        /// Learning rate with the bias correction in it.
+        lr: f64,
+        /// `β₁`.
+        beta1: f64,
+        /// `β₂`.
+        beta2: f64,
+        /// Decoupled weight decay of this step.
+        decay: f64,
+    },
+    /// `w -= decay w`, `m = β₁ m + (1-β₁) g`, then with `ε` outside `u = max(β₂ u, |g|)`, `w -= lr m / (u + ε)`; with `ε` inside
+    /// `u = max(β₂ u, |g| + ε)`, `w -= lr m / u`. Where `u` is 0 still, `w` stays. State: `m, u`.
+    Adamax {
+        /// Learning rate with the bias correction in it.
+        lr: f64,
+        /// `β₁`.
+        beta1: f64,
+        /// `β₂`.
+        beta2: f64,
+        /// Of the maximum.
+        epsilon: Epsilon,
+        /// Decoupled weight decay of this step.
+        decay: f64,
+    },
+    /// `w -= decay w`, `m`, `v` as in Adam, `w -= (of_m m + of_g g) / (sqrt(v) + ε)`. State: `m, v`.
     Nadam {
         /// Factor of the momentum, learning rate and corrections in it.
         of_m: f64,
@@ -109,6 +146,8 @@ pub enum Update {
         beta2: f64,
         /// `ε`, with its bias correction.
         epsilon: f64,
+        /// Decoupled weight decay of this step.
+        decay: f64,
     },
 }
 
@@ -118,7 +157,7 @@ impl Update {
         match *self {
             Update::Sgd { .. } => 0,
             Update::Momentum { .. } | Update::AdaGrad { .. } => 1,
-            Update::AdaDelta { .. } | Update::Nadam { .. } => 2,
+            Update::AdaDelta { .. } | Update::Nadam { .. } | Update::AdamMean { .. } | Update::Adamax { .. } => 2,
             Update::RmsProp { momentum, centered, .. } => 1 + usize::from(momentum > 0.0) + usize::from(centered),
             Update::Adam { amsgrad, .. } => 2 + usize::from(amsgrad),
         }
@@ -140,16 +179,17 @@ impl Update {
         let e = E::from_f64;
         let n = w.len().min(g.len());
         match (*self, state) {
-            (Update::Sgd { lr }, _) => {
+            (Update::Sgd { lr, decay }, _) => {
+                let (lr, stay) = (e(lr), e(1.0 - decay));
                 for (w, &g) in w.iter_mut().zip(g) {
-                    *w -= e(lr) * g;
+                    *w = stay * *w - lr * g;
                 }
             }
-            (Update::Momentum { lr, momentum, nesterov }, [v]) => {
-                let (lr, momentum) = (e(lr), e(momentum));
+            (Update::Momentum { lr, momentum, nesterov, decay }, [v]) => {
+                let (lr, momentum, stay) = (e(lr), e(momentum), e(1.0 - decay));
                 for ((w, &g), v) in w.iter_mut().zip(g).zip(v.iter_mut()) {
                     *v = momentum * *v - lr * g;
-                    *w += if nesterov { momentum * *v - lr * g } else { *v };
+                    *w = stay * *w + if nesterov { momentum * *v - lr * g } else { *v };
                 }
             }
             (Update::AdaGrad { lr, epsilon }, [a]) => {
@@ -213,13 +253,33 @@ impl Update {
                     *w = stay * *w - lr * *m / (top.sqrt() + epsilon);
                 }
             }
-            (Update::Nadam { of_m, of_g, beta1, beta2, epsilon }, [m, v]) => {
-                let (of_m, of_g, epsilon) = (e(of_m), e(of_g), e(epsilon));
+            (Update::AdamMean { lr, beta1, beta2, decay }, [m, v]) => {
+                let (lr, stay) = (e(lr), e(1.0 - decay));
                 let (beta1, rest1, beta2, rest2) = (e(beta1), e(1.0 - beta1), e(beta2), e(1.0 - beta2));
                 for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m.iter_mut()).zip(v.iter_mut()) {
                     *m = beta1 * *m + rest1 * g;
                     *v = beta2 * *v + rest2 * g * g;
-                    *w -= (of_m * *m + of_g * g) / (v.sqrt() + epsilon);
+                    *w = stay * *w - lr * *m;
+                }
+            }
+            (Update::Adamax { lr, beta1, beta2, epsilon, decay }, [m, u]) => {
+                let (lr, stay, [inside, outside]) = (e(lr), e(1.0 - decay), epsilon.places().map(e));
+                let (beta1, rest1, beta2) = (e(beta1), e(1.0 - beta1), e(beta2));
+                for (((w, &g), m), u) in w.iter_mut().zip(g).zip(m.iter_mut()).zip(u.iter_mut()) {
+                    *m = beta1 * *m + rest1 * g;
+                    *u = (beta2 * *u).maximum(g.abs() + inside);
+                    // Without an ε and without a gradient so far it is 0 / 0: such a weight stays.
+                    let below = *u + outside;
+                    *w = stay * *w - if below == E::ZERO { E::ZERO } else { lr * *m / below };
+                }
+            }
+            (Update::Nadam { of_m, of_g, beta1, beta2, epsilon, decay }, [m, v]) => {
+                let (of_m, of_g, epsilon, stay) = (e(of_m), e(of_g), e(epsilon), e(1.0 - decay));
+                let (beta1, rest1, beta2, rest2) = (e(beta1), e(1.0 - beta1), e(beta2), e(1.0 - beta2));
+                for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m.iter_mut()).zip(v.iter_mut()) {
+                    *m = beta1 * *m + rest1 * g;
+                    *v = beta2 * *v + rest2 * g * g;
+                    *w = stay * *w - (of_m * *m + of_g * g) / (v.sqrt() + epsilon);
                 }
             }
             // The number of slots was checked above.
@@ -263,13 +323,15 @@ pub fn update<B: Backend>(b: &B, rule: &Update, w: &mut B::Array, g: &B::Array, 
     // ρ a + (1-ρ) x
     let average = |a: &B::Array, rho: f64, x: &B::Array| sum(&scale(a, rho)?, &scale(x, 1.0 - rho)?);
     let squared = || b.map(Map::Square, g);
+    let decayed = |w: &B::Array, decay: f64| if decay == 0.0 { Ok(w.clone()) } else { scale(w, 1.0 - decay) };
     match (*rule, state) {
-        (Update::Sgd { lr }, _) => *w = less(w, &scale(g, lr)?)?,
-        (Update::Momentum { lr, momentum, nesterov }, [v]) => {
+        (Update::Sgd { lr, decay }, _) => *w = less(&decayed(w, decay)?, &scale(g, lr)?)?,
+        (Update::Momentum { lr, momentum, nesterov, decay }, [v]) => {
             *v = less(&scale(v, momentum)?, &scale(g, lr)?)?;
+            let left = decayed(w, decay)?;
             *w = match nesterov {
-                true => sum(w, &less(&scale(v, momentum)?, &scale(g, lr)?)?)?,
-                false => sum(w, v)?,
+                true => sum(&left, &less(&scale(v, momentum)?, &scale(g, lr)?)?)?,
+                false => sum(&left, v)?,
             };
         }
         (Update::AdaGrad { lr, epsilon }, [a]) => {
@@ -307,11 +369,26 @@ pub fn update<B: Backend>(b: &B, rule: &Update, w: &mut B::Array, g: &B::Array, 
             let root = Epsilon::Outside(epsilon).root_array(b, top.first().unwrap_or(v))?;
             *w = less(&scale(w, 1.0 - decay)?, &scale(&b.zip(Zip::Div, m, &root)?, lr)?)?;
         }
-        (Update::Nadam { of_m, of_g, beta1, beta2, epsilon }, [m, v]) => {
+        (Update::AdamMean { lr, beta1, beta2, decay }, [m, v]) => {
+            *m = average(m, beta1, g)?;
+            *v = average(v, beta2, &squared()?)?;
+            *w = less(&decayed(w, decay)?, &scale(m, lr)?)?;
+        }
+        (Update::Adamax { lr, beta1, beta2, epsilon, decay }, [m, u]) => {
+            let [inside, outside] = epsilon.places();
+            *m = average(m, beta1, g)?;
+            let size = b.map(Map::Affine(1.0, inside), &b.map(Map::Abs, g)?)?;
+            *u = b.zip(Zip::Max, &scale(u, beta2)?, &size)?;
+            let below = b.map(Map::Affine(1.0, outside), u)?;
+            let (zero, quotient) = (b.fill([].into(), 0.0)?, b.zip(Zip::Div, m, &below)?);
+            let step = b.select(&b.zip(Zip::Equal, &below, &zero)?, &zero, &quotient)?;
+            *w = less(&decayed(w, decay)?, &scale(&step, lr)?)?;
+        }
+        (Update::Nadam { of_m, of_g, beta1, beta2, epsilon, decay }, [m, v]) => {
             *m = average(m, beta1, g)?;
             *v = average(v, beta2, &squared()?)?;
             let top = sum(&scale(m, of_m)?, &scale(g, of_g)?)?;
-            *w = less(w, &b.zip(Zip::Div, &top, &Epsilon::Outside(epsilon).root_array(b, v)?)?)?;
+            *w = less(&decayed(w, decay)?, &b.zip(Zip::Div, &top, &Epsilon::Outside(epsilon).root_array(b, v)?)?)?;
         }
         // The number of slots was checked above.
         _ => {}

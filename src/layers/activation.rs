@@ -3,7 +3,7 @@
 use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
 use crate::activation::Activation;
 use crate::backend::Backend;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 impl<B: Backend> Layer<B> for Activation {
     fn kind(&self) -> &'static str {
@@ -11,6 +11,7 @@ impl<B: Backend> Layer<B> for Activation {
     }
 
     fn build(&self, input: &Spec, _: &mut Scope<'_, B>) -> Result<Built<B>> {
+        self.check_units(input)?;
         // All of them compute with numbers; the softmaxes need a last axis.
         let output = if self.is_elementwise() { input.clone() } else { input.with_features(input.features()?) };
         Ok(Built::new(*self, output.numbers()?))
@@ -24,5 +25,26 @@ impl<B: Backend> Module<B> for Activation {
 
     fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Activation)> {
         Ok((input.map_clean(pass, |x, _| Ok(x))?, *self))
+    }
+
+    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+        if *self == Activation::Linear { input } else { Some(*self) }
+    }
+}
+
+impl Activation {
+    /// Errors for a softmax of outputs of which there is only one: it is 1 whatever goes in, and nothing is learned. Those of
+    /// [`Activation::check`].
+    pub(super) fn check_units(self, outputs: &Spec) -> Result<()> {
+        self.check()?;
+        if self.is_elementwise() || !matches!(outputs.features(), Ok(1)) {
+            return Ok(());
+        }
+        let expected = "sigmoid for a single unit, or at least 2 units";
+        Err(Error::invalid(
+            "activation",
+            expected,
+            format!("{self} over one unit, which is always {}", if self == Activation::Softmax { 1 } else { 0 }),
+        ))
     }
 }

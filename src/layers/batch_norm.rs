@@ -2,6 +2,7 @@
 
 use super::layer_norm::check_epsilon;
 use super::{Built, Layer, Mask, Module, Pass, Scope, Spec, Value, Weight};
+use crate::activation::Activation;
 use crate::backend::{Backend, Map, Zip};
 use crate::error::{Error, Result};
 use crate::init::Init;
@@ -18,6 +19,9 @@ use crate::tensor::Tensor;
 /// themselves normalised like the others, as in Keras; numbers there whose squares are infinite, and NaN, count as 0. A feature
 /// that is one number throughout gives `β` to the last bit.
 ///
+/// To tune a network that was trained elsewhere, in batches too small or texts too few for statistics of their own, build it
+/// with [`BatchNorm::frozen_statistics`] and load its weights.
+///
 /// Defaults as in Keras: momentum `m = 0.99`, `ε = 1e-3`, `γ` ones, `β` zeros. Parameters: `gamma [features]`,
 /// `beta [features]`; state: `moving_mean [features]`, `moving_variance [features]`, at first 0 and 1.
 ///
@@ -28,6 +32,7 @@ pub struct BatchNorm {
     epsilon: f64,
     gamma: Weight,
     beta: Weight,
+    frozen: bool,
 }
 
 impl Default for BatchNorm {
@@ -39,7 +44,7 @@ impl Default for BatchNorm {
 impl BatchNorm {
     /// With Keras' defaults.
     pub fn new() -> Self {
-        BatchNorm { momentum: 0.99, epsilon: 1e-3, gamma: Weight::ones(), beta: Weight::zeros() }
+        BatchNorm { momentum: 0.99, epsilon: 1e-3, gamma: Weight::ones(), beta: Weight::zeros(), frozen: false }
     }
 
     /// What part of the running averages stays at each step, from 0 to 1. (PyTorch's momentum is one minus this.)
@@ -61,6 +66,13 @@ impl BatchNorm {
     pub fn beta(self, beta: Weight) -> Self {
         BatchNorm { beta, ..self }
     }
+
+    /// Uses the moving statistics in training as in evaluation, and leaves them as they are: the layer is then an affine map
+    /// of each feature. `γ` and `β` are trained all the same, unless they are frozen too; with both it is what Keras does
+    /// for `trainable = False` (in PyTorch `eval()`).
+    pub fn frozen_statistics(self) -> Self {
+        BatchNorm { frozen: true, ..self }
+    }
 }
 
 impl<B: Backend> Layer<B> for BatchNorm {
@@ -78,8 +90,8 @@ impl<B: Backend> Layer<B> for BatchNorm {
         let beta = scope.param("beta", shape, &self.beta)?;
         let moving_mean = scope.state("moving_mean", shape, Init::Zeros)?;
         let moving_variance = scope.state("moving_variance", shape, Init::Ones)?;
-        let (momentum, epsilon) = (self.momentum, self.epsilon);
-        let module = BatchNormModule { momentum, epsilon, gamma, beta, moving_mean, moving_variance };
+        let (momentum, epsilon, frozen) = (self.momentum, self.epsilon, self.frozen);
+        let module = BatchNormModule { momentum, epsilon, gamma, beta, moving_mean, moving_variance, frozen };
         Ok(Built::new(module, input.numbers()?))
     }
 }
@@ -92,6 +104,7 @@ struct BatchNormModule {
     beta: ParamId,
     moving_mean: ParamId,
     moving_variance: ParamId,
+    frozen: bool,
 }
 
 /// What is counted in a batch, as single numbers on the device.
@@ -189,7 +202,7 @@ impl<B: Backend> Module<B> for BatchNormModule {
             Some(mask) => tame(&x, mask)?,
             None => x,
         };
-        let [centred, variance] = if pass.is_training() {
+        let [centred, variance] = if pass.is_training() && !self.frozen {
             self.of_batch(&x, mask.as_ref(), pass)?
         } else {
             [x.sub(&pass.param(self.moving_mean))?, pass.param(self.moving_variance)]
@@ -197,5 +210,10 @@ impl<B: Backend> Module<B> for BatchNormModule {
         let factor = variance.affine(1.0, self.epsilon)?.sqrt()?.recip()?.mul(&pass.param(self.gamma))?;
         let y = centred.mul(&factor)?.add(&pass.param(self.beta))?;
         Ok(Value::from(y).with_clean_mask(mask))
+    }
+
+    // Numbers of any size and either sign.
+    fn last_activation(&self, _: Option<Activation>) -> Option<Activation> {
+        Some(Activation::Linear)
     }
 }

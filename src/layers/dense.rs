@@ -64,6 +64,7 @@ impl<B: Backend> Layer<B> for Dense {
         if self.units == 0 {
             return Err(Error::invalid("units", "at least 1", 0));
         }
+        self.activation.check_units(&Spec::dense(&[self.units]))?;
         let inputs = input.features()?;
         let kernel = scope.param("kernel", Shape::new(&[inputs, self.units])?, &self.kernel)?;
         let bias = self.bias.as_ref().map(|bias| scope.param("bias", [self.units].into(), bias)).transpose()?;
@@ -98,5 +99,9 @@ impl<B: Backend> Module<B> for DenseModule {
 
     fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Activation)> {
         Ok((self.linear(input, pass)?, self.activation))
+    }
+
+    fn last_activation(&self, _: Option<Activation>) -> Option<Activation> {
+        Some(self.activation)
     }
 }

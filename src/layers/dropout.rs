@@ -1,6 +1,7 @@
 //! [`Dropout`]: leaves out elements at random while training.
 
 use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
+use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 
@@ -39,5 +40,10 @@ impl<B: Backend> Module<B> for Dropout {
             Some(key) => x.dropout(self.rate, key),
             None => Ok(x),
         })
+    }
+
+    // It changes nothing in evaluation.
+    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+        input
     }
 }

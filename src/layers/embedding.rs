@@ -1,6 +1,7 @@
 //! [`Embedding`]: indices to vectors (L24).
 
 use super::{Built, Layer, Mask, Module, Pass, Scope, Spec, Value, Weight};
+use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::init::Init;
@@ -160,5 +161,10 @@ impl<B: Backend> Module<B> for EmbeddingModule<B> {
             x = x.mul(&Tensor::constant(b, keep))?;
         }
         Ok(Value::Tensor(x).with_clean_mask(mask))
+    }
+
+    // Numbers of any size and either sign.
+    fn last_activation(&self, _: Option<Activation>) -> Option<Activation> {
+        Some(Activation::Linear)
     }
 }

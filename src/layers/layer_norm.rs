@@ -1,6 +1,7 @@
 //! [`LayerNorm`]: every sample, and every step of it, is normalised by itself.
 
 use super::{Built, Layer, Module, Pass, Scope, Spec, Value, Weight};
+use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::param::ParamId;
@@ -80,5 +81,10 @@ impl<B: Backend> Module<B> for LayerNormModule {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
         let (gamma, beta) = (pass.param(self.gamma), pass.param(self.beta));
         input.map_clean(pass, |x, _| x.layer_norm(&gamma, &beta, self.epsilon))
+    }
+
+    // Numbers of any size and either sign.
+    fn last_activation(&self, _: Option<Activation>) -> Option<Activation> {
+        Some(Activation::Linear)
     }
 }

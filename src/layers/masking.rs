@@ -1,6 +1,7 @@
 //! [`Masking`]: says which steps are padding by a value that stands for it.
 
 use super::{Built, Layer, Mask, Module, Pass, Scope, Spec, Value};
+use crate::activation::Activation;
 use crate::backend::{Backend, Map, Zip, norm};
 use crate::error::Result;
 use crate::shape::Shape;
@@ -55,5 +56,10 @@ impl<B: Backend> Module<B> for Masking {
         let there = Mask::from_array(b, there)?;
         let mask = given.map_or(Ok(there.clone()), |given| given.and(b, &there))?;
         Ok(Value::from(mask.clear(&x)?).with_clean_mask(Some(mask)))
+    }
+
+    // Steps that count stay as they are.
+    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+        input
     }
 }

@@ -39,11 +39,14 @@ mod batch_norm;
 mod dense;
 mod dropout;
 mod embedding;
+mod glu;
 mod layer_norm;
 mod mask;
 mod masking;
 mod pooling;
+mod prelu;
 mod reshape;
+mod rms_norm;
 pub mod rnn;
 mod scope;
 mod sequential;
@@ -56,11 +59,14 @@ pub use batch_norm::BatchNorm;
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
+pub use glu::Glu;
 pub use layer_norm::LayerNorm;
 pub use mask::Mask;
 pub use masking::Masking;
 pub use pooling::{GlobalAveragePooling, GlobalMaxPooling, LastStep};
+pub use prelu::PRelu;
 pub use reshape::{Flatten, Reshape};
+pub use rms_norm::RmsNorm;
 pub use rnn::{Bidirectional, Elman, Gru, Lstm, Merge};
 pub use scope::{Mode, Pass, Row, Scope, Weight};
 pub use sequential::Sequential;
@@ -91,9 +97,17 @@ pub trait Module<B: Backend>: Debug + Send + Sync {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>>;
 
     /// The value before the layer's last activation, and that activation, so that a loss can take it over where that is
-    /// the stable form.
+    /// the stable form. Linear where there is nothing to take over, as unless a module says so; see
+    /// [`Module::last_activation`] for what is known of the value.
     fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Activation)> {
         Ok((self.forward(input, pass)?, Activation::Linear))
+    }
+
+    /// The activation that the module's numbers come out of, where it is known: a loss refuses a model that cannot give
+    /// what it takes. `input` says the same of what goes in, for modules that hand it on (dropout, pooling). `None`, not known,
+    /// unless a module says so: then nothing is refused before numbers have been seen.
+    fn last_activation(&self, _input: Option<Activation>) -> Option<Activation> {
+        None
     }
 
     /// Forgets what is carried from batch to batch. A module that holds others must hand this on to them.

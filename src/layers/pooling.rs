@@ -1,6 +1,7 @@
 //! Pooling over time: one vector for a sequence, of the steps that count.
 
 use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
+use crate::activation::Activation;
 use crate::backend::{Backend, Zip};
 use crate::error::Result;
 use crate::shape::Shape;
@@ -47,6 +48,11 @@ impl<B: Backend> Module<B> for GlobalAveragePooling {
         let counts = Tensor::constant(b, b.zip(Zip::Max, &counts, &b.fill(Shape::SCALAR, 1.0)?)?);
         Ok(mask.clear(&x)?.sum_along(Axis::Drop(1))?.div(&counts)?.into())
     }
+
+    // The mean of distributions is one; that of their logarithms is none of its own.
+    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+        input.filter(|&last| last != Activation::LogSoftmax)
+    }
 }
 
 impl<B: Backend> Layer<B> for GlobalMaxPooling {
@@ -70,6 +76,11 @@ impl<B: Backend> Module<B> for GlobalMaxPooling {
         let any = Tensor::constant(b, b.max(mask.array(), 1)?);
         Ok(greatest.select(&any, &Tensor::full(b, &[], 0.0)?)?.into())
     }
+
+    // Of distributions it takes numbers that sum to more than 1.
+    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+        input.filter(|last| last.is_elementwise())
+    }
 }
 
 impl<B: Backend> Layer<B> for LastStep {
@@ -88,5 +99,10 @@ impl<B: Backend> Module<B> for LastStep {
         let (batch, time, features) = (x.shape()[0], x.shape()[1], x.shape()[2]);
         let Some(mask) = mask else { return Ok(x.slice(1, time - 1, 1)?.reshape(&[batch, features])?.into()) };
         Ok(mask.last(pass.backend())?.clear(&x)?.sum_along(Axis::Drop(1))?.into())
+    }
+
+    // One of the steps.
+    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+        input
     }
 }

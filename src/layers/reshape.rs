@@ -1,6 +1,7 @@
 //! [`Flatten`] and [`Reshape`]: the same numbers in another shape.
 
 use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
+use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::shape::Shape;
@@ -52,5 +53,10 @@ impl<B: Backend> Module<B> for Reshape {
         let x = input.tensor(pass)?;
         let batch = x.shape().first().copied().unwrap_or(1);
         Ok(x.reshape(&[&[batch], &self.sizes[..]].concat())?.into())
+    }
+
+    // What is a distribution along the last axis may not be one along another.
+    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+        input.filter(|last| last.is_elementwise())
     }
 }

@@ -235,6 +235,10 @@ impl<B: Backend> Module<B> for Named<B> {
         self.module.forward_linear(input, pass).map_err(|e| e.in_layer(&self.name))
     }
 
+    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+        self.module.last_activation(input)
+    }
+
     fn reset_state(&self) {
         self.module.reset_state();
     }

@@ -101,6 +101,10 @@ impl<B: Backend> Module<B> for SequentialModule<B> {
         self.last.forward_linear(x, pass)
     }
 
+    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+        self.front.iter().chain([&self.last]).fold(input, |known, module| module.last_activation(known))
+    }
+
     fn reset_state(&self) {
         self.front.iter().chain([&self.last]).for_each(|module| module.reset_state());
     }

@@ -1,6 +1,7 @@
 //! [`SpatialDropout`]: leaves out whole features of a sequence at random while training.
 
 use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
+use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -47,5 +48,10 @@ impl<B: Backend> Module<B> for SpatialDropout {
             None => x,
         };
         Ok(Value::from(y).with_clean_mask(mask))
+    }
+
+    // It changes nothing in evaluation.
+    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+        input
     }
 }

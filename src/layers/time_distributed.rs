@@ -103,4 +103,8 @@ impl<B: Backend> Module<B> for Steps<B> {
     fn reset_state(&self) {
         self.0.reset_state();
     }
+
+    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+        self.0.last_activation(input)
+    }
 }

@@ -1,6 +1,6 @@
 //! [`CategoricalCrossEntropy`] and [`SparseCategoricalCrossEntropy`]: one class of several.
 
-use super::{EPSILON, Loss, Target, check_smoothing, mismatch};
+use super::{EPSILON, Loss, Outputs, Scale, Target, check_distribution, check_smoothing, several_classes};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::Result;
@@ -71,21 +71,23 @@ impl<B: Backend> Loss<B> for CategoricalCrossEntropy {
 
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
         check_smoothing(self.smoothing)?;
+        several_classes(Loss::<B>::name(self), prediction)?;
         let t = target.values_for(Loss::<B>::name(self), prediction)?;
         let t = smoothed(t, self.smoothing)?;
         if self.logits { prediction.cross_entropy(&t) } else { of_probabilities(prediction, &t) }
     }
 
-    fn before(&self, last: Activation) -> Result<Option<Box<dyn Loss<B>>>> {
-        match (self.logits, last) {
-            (true, Activation::Softmax | Activation::Sigmoid) | (false, Activation::LogSoftmax) => {
-                Err(mismatch(Loss::<B>::name(self), last))
-            }
-            (false, Activation::Softmax) => {
-                Ok(Some(Box::new(CategoricalCrossEntropy { logits: true, ..self.clone() })))
-            }
-            _ => Ok(None),
-        }
+    fn outputs(&self) -> Outputs {
+        Outputs::Class(if self.logits { Scale::Logits } else { Scale::Probabilities })
+    }
+
+    fn check_row(&self, targets: &[f32]) -> Result<()> {
+        check_distribution(Loss::<B>::name(self), targets)
+    }
+
+    fn before(&self, last: Activation) -> Option<Box<dyn Loss<B>>> {
+        let stable = !self.logits && last == Activation::Softmax;
+        stable.then(|| Box::new(CategoricalCrossEntropy { logits: true, ..self.clone() }) as Box<dyn Loss<B>>)
     }
 }
 
@@ -96,6 +98,7 @@ impl<B: Backend> Loss<B> for SparseCategoricalCrossEntropy {
 
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
         check_smoothing(self.smoothing)?;
+        several_classes(Loss::<B>::name(self), prediction)?;
         let labels = target.labels_for(Loss::<B>::name(self), prediction, self.ignored)?;
         if self.logits {
             return prediction.sparse_cross_entropy(&labels, self.smoothing);
@@ -109,16 +112,13 @@ impl<B: Backend> Loss<B> for SparseCategoricalCrossEntropy {
         self.ignored
     }
 
-    fn before(&self, last: Activation) -> Result<Option<Box<dyn Loss<B>>>> {
-        match (self.logits, last) {
-            (true, Activation::Softmax | Activation::Sigmoid) | (false, Activation::LogSoftmax) => {
-                Err(mismatch(Loss::<B>::name(self), last))
-            }
-            (false, Activation::Softmax) => {
-                Ok(Some(Box::new(SparseCategoricalCrossEntropy { logits: true, ..self.clone() })))
-            }
-            _ => Ok(None),
-        }
+    fn outputs(&self) -> Outputs {
+        Outputs::Class(if self.logits { Scale::Logits } else { Scale::Probabilities })
+    }
+
+    fn before(&self, last: Activation) -> Option<Box<dyn Loss<B>>> {
+        let stable = !self.logits && last == Activation::Softmax;
+        stable.then(|| Box::new(SparseCategoricalCrossEntropy { logits: true, ..self.clone() }) as Box<dyn Loss<B>>)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Hinge losses, for a linear last layer (L6).
 
-use super::{Loss, Target, mean_of_row};
+use super::{Loss, Outputs, Scale, Target, mean_of_row, several_classes};
 use crate::backend::{Backend, Zip};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tensor::{Axis, Tensor};
 
 /// `max(1 - t y, 0)`, averaged over a row's outputs, for targets -1 and 1; 0 is read as -1.
@@ -26,6 +26,14 @@ fn margin<B: Backend>(loss: &'static str, prediction: &Tensor<B>, target: &Targe
     prediction.mul(&sign)?.affine(-1.0, 1.0)?.relu()
 }
 
+/// Targets of a margin are signs.
+fn check_signs(loss: &str, targets: &[f32]) -> Result<()> {
+    match targets.iter().find(|&&t| !(t == -1.0 || t == 0.0 || t == 1.0)) {
+        None => Ok(()),
+        Some(wrong) => Err(Error::invalid(loss, "targets -1 and 1, or 0 and 1 (map the two classes to them)", wrong)),
+    }
+}
+
 impl<B: Backend> Loss<B> for Hinge {
     fn name(&self) -> &'static str {
         "hinge"
@@ -33,6 +41,14 @@ impl<B: Backend> Loss<B> for Hinge {
 
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
         mean_of_row(margin("hinge", prediction, target)?)
+    }
+
+    fn outputs(&self) -> Outputs {
+        Outputs::Labels(Scale::Logits)
+    }
+
+    fn check_row(&self, targets: &[f32]) -> Result<()> {
+        check_signs("hinge", targets)
     }
 }
 
@@ -44,6 +60,14 @@ impl<B: Backend> Loss<B> for SquaredHinge {
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
         mean_of_row(margin("squared_hinge", prediction, target)?.square()?)
     }
+
+    fn outputs(&self) -> Outputs {
+        Outputs::Labels(Scale::Logits)
+    }
+
+    fn check_row(&self, targets: &[f32]) -> Result<()> {
+        check_signs("squared_hinge", targets)
+    }
 }
 
 impl<B: Backend> Loss<B> for CategoricalHinge {
@@ -52,10 +76,25 @@ impl<B: Backend> Loss<B> for CategoricalHinge {
     }
 
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
+        several_classes("categorical_hinge", prediction)?;
         let t = target.values_for("categorical_hinge", prediction)?;
         let last = Axis::Drop(prediction.shape().rank().saturating_sub(1));
         let own = prediction.mul(&t)?.sum_along(last)?;
         let rival = prediction.mul(&t.affine(-1.0, 1.0)?)?.max_along(last)?;
         rival.sub(&own)?.affine(1.0, 1.0)?.relu()
+    }
+
+    fn outputs(&self) -> Outputs {
+        Outputs::Class(Scale::Logits)
+    }
+
+    fn check_row(&self, targets: &[f32]) -> Result<()> {
+        let one_hot =
+            targets.iter().all(|&t| t == 0.0 || t == 1.0) && targets.iter().filter(|&&t| t == 1.0).count() == 1;
+        if one_hot {
+            return Ok(());
+        }
+        let expected = "one-hot targets: 1 for the class of the row, 0 for the others";
+        Err(Error::invalid("categorical_hinge", expected, format!("{targets:?}")))
     }
 }

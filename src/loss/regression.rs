@@ -35,10 +35,7 @@ impl Default for Huber {
 
 /// `y - t`
 fn error<B: Backend>(loss: &'static str, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
-    match target {
-        Target::Values(_) => prediction.sub(&target.values_for(loss, prediction)?),
-        Target::Classes { .. } => Err(Error::invalid(loss, "numbers as targets", "class labels")),
-    }
+    prediction.sub(&target.numbers_for(loss, prediction)?)
 }
 
 impl<B: Backend> Loss<B> for MeanSquaredError {

@@ -59,6 +59,14 @@ impl<B: Backend> Target<B> {
         prediction.backend().upload_indices(labels.iter().map(label).collect(), rows)
     }
 
+    /// The target as numbers of the predictions' shape. Errors for labels, which are no numbers.
+    pub(super) fn numbers_for(&self, loss: &'static str, prediction: &Tensor<B>) -> Result<Tensor<B>> {
+        match self {
+            Target::Values(_) => self.values_for(loss, prediction),
+            Target::Classes { .. } => Err(Error::invalid(loss, "numbers as targets", "class labels")),
+        }
+    }
+
     /// The target as numbers of the predictions' shape: values as they are; labels one-hot, or as 0 and 1 where there
     /// is a single output.
     pub(super) fn values_for(&self, loss: &'static str, prediction: &Tensor<B>) -> Result<Tensor<B>> {

@@ -1,11 +1,13 @@
 //! `evaluate` and `predict`: in mini-batches, nothing recorded, dropout off (L9).
 
 use super::tally::{NUMBERS, Tally, to_f32, together};
-use super::{Batch, Model, batch};
+use super::{Batch, Model, Outcome, batch};
+use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::data::{Batches, Dataset, Inputs};
 use crate::error::{Error, Result};
 use crate::layers::{Mode, Pass};
+use crate::loss::Scale;
 use std::fmt;
 
 /// Loss and metrics of a data set.
@@ -86,6 +88,9 @@ impl<B: Backend> Model<B> {
             let targets = tally.targets(part.targets());
             let pass = Pass::new(&self.backend, &self.params, Mode::Evaluation);
             let outcome = self.outcome(&Batch::new(&self.backend, part)?, pass)?;
+            if tally.samples() == 0 {
+                self.check_numbers(&outcome)?;
+            }
             tally.add(rows.len(), outcome, targets)?;
         }
         tally.close()
@@ -127,10 +132,35 @@ impl<B: Backend> Model<B> {
         Ok(Tally::new(&self.backend, compiled.metrics.clone(), compiled.loss.ignored()))
     }
 
+    /// Errors when the model's last activation, where it is known, does not give what the loss takes.
+    pub(super) fn check_last(&self, last: Option<Activation>) -> Result<()> {
+        let loss = &self.compiled()?.loss;
+        last.map_or(Ok(()), |last| loss.outputs().check_last(loss.name(), last))
+    }
+
+    /// Errors when numbers of a model whose last activation is not known are not what the loss takes them for: once, on a first
+    /// batch, as the numbers are read back for it.
+    pub(super) fn check_numbers(&self, outcome: &Outcome<B>) -> Result<()> {
+        let loss = &self.compiled()?.loss;
+        if self.last.is_some() || matches!(loss.outputs().scale(), None | Some(Scale::Logits)) {
+            return Ok(());
+        }
+        let numbers = to_f32(self.backend.download(outcome.predictions.value())?);
+        let there = match &outcome.mask {
+            Some(mask) => to_f32(self.backend.download(mask.array())?),
+            None => Vec::new(),
+        };
+        let shape = outcome.predictions.shape();
+        let outputs = if shape.rank() < 2 { 1 } else { shape.last().max(1) };
+        let rows = numbers.chunks_exact(outputs).enumerate().filter(|(row, _)| there.get(*row) != Some(&0.0));
+        loss.outputs().check_numbers(loss.name(), rows.map(|(_, row)| row))
+    }
+
     /// Checks that data fits the model and its loss before any work is done.
     pub(super) fn check_data(&self, place: &str, data: &Dataset) -> Result<()> {
         let compiled = self.compiled()?;
         compiled.check()?;
+        self.check_last(self.last)?;
         if data.is_empty() {
             return Err(no_samples(place));
         }

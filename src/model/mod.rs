@@ -20,6 +20,7 @@ pub use fit::Fit;
 pub use history::{EpochLog, History};
 pub use summary::Summary;
 
+use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::layers::{Builder, Layer, Mask, Mode, Module, Pass, Row, Spec, Value};
@@ -61,6 +62,8 @@ pub struct Model<B: Backend> {
     root: Box<dyn Module<B>>,
     input: Spec,
     output: Spec,
+    /// The last activation, where it is known.
+    last: Option<Activation>,
     rows: Vec<Row>,
     params: Vec<Param<B>>,
     pub(crate) seed: u64,
@@ -115,8 +118,10 @@ impl<B: Backend> Model<B> {
     pub fn new(backend: &B, network: &dyn Layer<B>, input: Spec, seed: u64) -> Result<Self> {
         let mut builder = Builder::new(seed);
         let built = network.build(&input, &mut builder.root(backend))?;
+        let last = built.module.last_activation(None);
         Ok(Model {
             backend: backend.clone(),
+            last,
             root: built.module,
             input,
             output: built.output,
@@ -250,11 +255,12 @@ impl<B: Backend> Model<B> {
         let compiled = self.compiled()?;
         self.input.check_value("model input", &batch.input, &self.backend)?;
         let (z, last) = self.root.forward_linear(batch.input.clone(), &mut pass)?;
+        self.check_last(Some(last).filter(|&last| last != Activation::Linear).or(self.last))?;
         let (z, mask) = z.split();
         let z = z.tensor(&pass)?;
         let weights = batch.weights.as_deref();
         let mean = |loss: &dyn Loss<B>, y| loss::masked_mean(loss, y, &batch.target, weights, mask.as_ref());
-        let (loss, predictions) = match compiled.loss.before(last)? {
+        let (loss, predictions) = match compiled.loss.before(last) {
             Some(stable) => (mean(&*stable, &z)?, z.detach().activate(last)?),
             None => {
                 let y = z.activate(last)?;

@@ -2,12 +2,14 @@
 //!
 //! | rule | of the lecture | source |
 //! | --- | --- | --- |
-//! | [`Sgd`] | L7, L10 | plain, with momentum (Polyak, 1964) or Nesterov's (1983) |
+//! | [`Sgd`] | L7, L10 | plain, with momentum (Polyak, 1964) or Nesterov's (1983), dampened, with decoupled decay |
 //! | [`AdaGrad`] | L11 | Duchi, Hazan, Singer, 2011 |
 //! | [`AdaDelta`] | L11 | Zeiler, 2012 |
 //! | [`RmsProp`] | L11 | Tieleman and Hinton, 2012 |
 //! | [`Adam`] | L11 | Kingma and Ba, 2015; AMSGrad: Reddi, Kale, Kumar, 2018; AdamW: Loshchilov and Hutter, 2019 |
-//! | [`Nadam`] | | Dozat, 2016 |
+//! | [`Adamax`] | | Kingma and Ba, 2015, section 7.1 |
+//! | [`Nadam`] | | Dozat, 2016; NadamW with decoupled decay |
+//! | [`RAdam`] | | Liu and others, 2020 |
 //!
 //! A rule of one's own is a type with two methods that matter, its state's names and its update; everything around it
 //! (schedule, clipping, accumulation, constraints, checkpoints) works with it:
@@ -47,9 +49,11 @@
 mod adadelta;
 mod adagrad;
 mod adam;
+mod adamax;
 mod clip;
 mod nadam;
 mod optimizer;
+mod radam;
 mod rmsprop;
 mod schedule;
 mod sgd;
@@ -60,9 +64,11 @@ pub use crate::backend::update::Epsilon;
 pub use adadelta::AdaDelta;
 pub use adagrad::AdaGrad;
 pub use adam::Adam;
+pub use adamax::Adamax;
 pub use clip::{Clip, global_norm};
 pub use nadam::Nadam;
 pub use optimizer::Optimizer;
+pub use radam::RAdam;
 pub use rmsprop::RmsProp;
 pub use schedule::Schedule;
 pub use sgd::Sgd;
@@ -137,7 +143,7 @@ macro_rules! into_optimizer {
         }
     )*};
 }
-into_optimizer!(Sgd AdaGrad AdaDelta RmsProp Adam Nadam);
+into_optimizer!(Sgd AdaGrad AdaDelta RmsProp Adam Adamax Nadam RAdam);
 
 /// A hyper-parameter that must be a finite number from 0 on.
 fn from_zero(rule: &str, option: &str, value: f64) -> Result<()> {

@@ -9,6 +9,9 @@ use crate::error::Result;
 ///
 /// The defaults are Keras': `η = 0.001`, `β₁ = 0.9`, `β₂ = 0.999`, `ε = 1e-7`, `ψ = 1`. PyTorch's `NAdam` is
 /// `Nadam::new(0.002).epsilon(1e-8).momentum_decay(0.004)`. Here both add `ε` after the bias correction.
+///
+/// With [`Nadam::weight_decay`] it is NadamW.
+#[doc(alias = "NadamW")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Nadam {
     learning_rate: f64,
@@ -16,6 +19,7 @@ pub struct Nadam {
     beta2: f64,
     epsilon: f64,
     momentum_decay: f64,
+    weight_decay: f64,
     /// `u_1 ⋯ u_t` at index `t - 1`, until it no longer differs from 0 when taken from 1: about `37 / (1 - β₁)` numbers
     /// at most. A function of the hyper-parameters, so no checkpoint needs it.
     products: Vec<f64>,
@@ -31,7 +35,15 @@ impl Default for Nadam {
 impl Nadam {
     /// With Keras' `β₁`, `β₂`, `ε` and `ψ`.
     pub fn new(learning_rate: f64) -> Self {
-        Nadam { learning_rate, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, momentum_decay: 1.0, products: Vec::new() }
+        Nadam {
+            learning_rate,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-7,
+            momentum_decay: 1.0,
+            weight_decay: 0.0,
+            products: Vec::new(),
+        }
     }
 
     /// The memories of the two running means, in `[0, 1)`.
@@ -47,6 +59,12 @@ impl Nadam {
     /// `ψ`: how fast the momentum warms up, from half of `β₁` to all of it.
     pub fn momentum_decay(self, momentum_decay: f64) -> Self {
         Nadam { momentum_decay, ..self }
+    }
+
+    /// Takes the part `learning rate * weight_decay` off each weight at each step, apart from the gradient: Keras' `weight_decay`,
+    /// PyTorch's with `decoupled_weight_decay`.
+    pub fn weight_decay(self, weight_decay: f64) -> Self {
+        Nadam { weight_decay, ..self }
     }
 
     /// `u_t`.
@@ -78,7 +96,8 @@ impl<B: Backend> Rule<B> for Nadam {
         below_one("nadam", "beta1", self.beta1)?;
         below_one("nadam", "beta2", self.beta2)?;
         from_zero("nadam", "epsilon", self.epsilon)?;
-        from_zero("nadam", "momentum decay", self.momentum_decay)
+        from_zero("nadam", "momentum decay", self.momentum_decay)?;
+        from_zero("nadam", "weight decay", self.weight_decay)
     }
 
     fn begin(&mut self, at: Step) -> Result<()> {
@@ -99,6 +118,6 @@ impl<B: Backend> Rule<B> for Nadam {
         let of_m = at.learning_rate * root * next / (1.0 - product * next);
         let of_g = at.learning_rate * root * (1.0 - now) / (1.0 - product);
         let (beta1, beta2, epsilon) = (self.beta1, self.beta2, self.epsilon * root);
-        Some(Update::Nadam { of_m, of_g, beta1, beta2, epsilon })
+        Some(Update::Nadam { of_m, of_g, beta1, beta2, epsilon, decay: at.learning_rate * self.weight_decay })
     }
 }

@@ -17,7 +17,9 @@ use crate::error::{Error, Result};
 /// The defaults are Keras': learning rate 0.01, no momentum. Its velocity contains the learning rate, PyTorch's does
 /// not (`v = γ v + g`, `w -= α v`): the same weights as long as the rate does not change.
 ///
-/// For a penalty on the weights see [`Regularizer::l2`](crate::regularizer::Regularizer::l2).
+/// With [`Sgd::weight_decay`] the weights shrink by themselves, `w -= α λ w` (SGDW: Loshchilov and Hutter, 2019), as in Keras. For a
+/// penalty on the weights, which goes through the momentum and is PyTorch's `weight_decay`, see
+/// [`Regularizer::l2`](crate::regularizer::Regularizer::l2).
 ///
 /// ```
 /// use elman::optim::{Optimizer, Sgd};
@@ -39,6 +41,8 @@ pub struct Sgd {
     learning_rate: f64,
     momentum: f64,
     nesterov: bool,
+    dampening: f64,
+    weight_decay: f64,
 }
 
 impl Default for Sgd {
@@ -51,7 +55,7 @@ impl Default for Sgd {
 impl Sgd {
     /// Plain gradient descent.
     pub fn new(learning_rate: f64) -> Self {
-        Sgd { learning_rate, momentum: 0.0, nesterov: false }
+        Sgd { learning_rate, momentum: 0.0, nesterov: false, dampening: 0.0, weight_decay: 0.0 }
     }
 
     /// With momentum `γ` in `[0, 1)`, often 0.9.
@@ -62,6 +66,18 @@ impl Sgd {
     /// With Nesterov's look-ahead, which needs a momentum.
     pub fn nesterov(self) -> Self {
         Sgd { nesterov: true, ..self }
+    }
+
+    /// With gradients that count `1 - τ` in the velocity, `v = γ v - α (1 - τ) g`, but for a parameter's first, which counts whole:
+    /// PyTorch's `dampening`. With `τ = γ` the velocity is a running mean of the gradients. In `[0, 1)`; needs a momentum, and
+    /// does not go with Nesterov's look-ahead.
+    pub fn dampening(self, dampening: f64) -> Self {
+        Sgd { dampening, ..self }
+    }
+
+    /// Takes the part `learning rate * weight_decay` off each weight at each step, apart from the gradient.
+    pub fn weight_decay(self, weight_decay: f64) -> Self {
+        Sgd { weight_decay, ..self }
     }
 }
 
@@ -84,14 +100,20 @@ impl<B: Backend> Rule<B> for Sgd {
         if self.nesterov && self.momentum == 0.0 {
             return Err(Error::invalid("sgd: nesterov", "a momentum above 0", self.momentum));
         }
-        Ok(())
+        below_one("sgd", "dampening", self.dampening)?;
+        if self.dampening > 0.0 && (self.nesterov || self.momentum == 0.0) {
+            let found = if self.nesterov { "nesterov".to_string() } else { format!("momentum {}", self.momentum) };
+            return Err(Error::invalid("sgd: dampening", "a momentum above 0, without nesterov", found));
+        }
+        from_zero("sgd", "weight decay", self.weight_decay)
     }
 
     fn fused(&self, at: Step) -> Option<Update> {
-        let lr = at.learning_rate;
+        let (lr, decay) = (at.learning_rate, at.learning_rate * self.weight_decay);
+        let counted = if at.iteration > 1 { 1.0 - self.dampening } else { 1.0 };
         Some(match self.momentum > 0.0 {
-            true => Update::Momentum { lr, momentum: self.momentum, nesterov: self.nesterov },
-            false => Update::Sgd { lr },
+            true => Update::Momentum { lr: lr * counted, momentum: self.momentum, nesterov: self.nesterov, decay },
+            false => Update::Sgd { lr, decay },
         })
     }
 }

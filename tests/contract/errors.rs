@@ -191,8 +191,8 @@ pub(crate) fn wrong_losses<B: Backend>(b: &B) -> Result<()> {
 
 pub(crate) fn wrong_updates<B: Backend>(b: &B) -> Result<()> {
     let a = |shape: &[usize]| array(b, shape);
-    let sgd = Update::Sgd { lr: 0.1 };
-    let momentum = Update::Momentum { lr: 0.1, momentum: 0.9, nesterov: false };
+    let sgd = Update::Sgd { lr: 0.1, decay: 0.0 };
+    let momentum = Update::Momentum { lr: 0.1, momentum: 0.9, nesterov: false, decay: 0.0 };
     let mut w = a(&[2, 3])?;
     refused(b.update(&sgd, &mut w, &a(&[6])?, &mut []), "a gradient of another shape");
     refused(b.update(&sgd, &mut w, &a(&[3])?, &mut []), "a gradient that only broadcasts");

@@ -89,6 +89,12 @@ pub(crate) fn activations_at_the_ends<B: Backend>(b: &B) -> Result<()> {
         (A::GeluTanh, [0.0, INF], [0.0, 1.0]),
         (A::Silu, [0.0, INF], [0.0, 1.0]),
         (A::Softplus, [0.0, INF], [0.0, 1.0]),
+        (A::Celu(1.5), [-1.5, INF], [0.0, 1.0]),
+        (A::Mish, [0.0, INF], [0.0, 1.0]),
+        (A::HardSwish, [0.0, INF], [0.0, 1.0]),
+        (A::Softsign, [-1.0, 1.0], [0.0, 0.0]),
+        (A::Relu6, [0.0, 6.0], [0.0, 0.0]),
+        (A::LogSigmoid, [-INF, 0.0], [1.0, 0.0]),
     ];
     for (f, limits, slopes) in all {
         // 1e20 cubed is infinite in `f32`.

@@ -9,7 +9,7 @@ use elman::backend::{Zip, bags, linear, norm};
 use elman::data::Bags;
 use elman::{Activation, Backend, Element, Key, Result};
 
-const ACTIVATIONS: [Activation; 14] = [
+const ACTIVATIONS: [Activation; 21] = [
     Activation::Linear,
     Activation::Sigmoid,
     Activation::HardSigmoid,
@@ -22,6 +22,13 @@ const ACTIVATIONS: [Activation; 14] = [
     Activation::GeluTanh,
     Activation::Silu,
     Activation::Softplus,
+    Activation::Selu,
+    Activation::Celu(0.7),
+    Activation::Mish,
+    Activation::HardSwish,
+    Activation::Softsign,
+    Activation::Relu6,
+    Activation::LogSigmoid,
     Activation::Softmax,
     Activation::LogSoftmax,
 ];

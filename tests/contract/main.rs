@@ -22,6 +22,7 @@ mod recurrent;
 mod reduce;
 mod rows;
 mod sharing;
+mod tails;
 mod transfer;
 mod update;
 mod views;
@@ -65,6 +66,9 @@ macro_rules! contract {
                     softmaxes_are_their_defaults, softmax_of_extremes_is_finite, dropout_is_its_default,
                     dropout_follows_the_key
                 }
+                tails {
+                    values_and_slopes_hold_in_the_tails, the_greatest_numbers_are_finite, kinks_have_the_documented_slope
+                }
                 loss {
                     sparse_cross_entropy_is_its_default, cross_entropy_is_its_default,
                     binary_cross_entropy_is_its_default, losses_agree_with_hand_calculation, extreme_logits_stay_finite
@@ -83,7 +87,10 @@ macro_rules! contract {
                     sums_of_many_are_accurate, sums_by_index_are_accurate, gradients_of_many_rows_are_accurate,
                     means_are_quotients, constant_rows_have_no_deviation, deviations_survive_far_away
                 }
-                update { every_rule_is_its_default, rules_follow_their_formulas, updates_together_are_single_ones }
+                update {
+                    every_rule_is_its_default, rules_follow_their_formulas, updates_together_are_single_ones,
+                    adamax_without_epsilon_stays_where_there_was_no_gradient
+                }
                 rows {
                     exact_updates_are_dense_ones, lazy_updates_are_those_of_the_rows, rows_of_nothing,
                     updates_of_rows_spare_siblings, wrong_rows_are_errors

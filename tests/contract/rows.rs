@@ -84,7 +84,7 @@ pub(crate) fn lazy_updates_are_those_of_the_rows<B: Backend>(b: &B) -> Result<()
 
 /// Tables without rows or columns.
 pub(crate) fn rows_of_nothing<B: Backend>(b: &B) -> Result<()> {
-    let rule = Update::Momentum { lr: 0.1, momentum: 0.9, nesterov: false };
+    let rule = Update::Momentum { lr: 0.1, momentum: 0.9, nesterov: false, decay: 0.0 };
     for (reach, (shape, rows)) in
         [Reach::Exact, Reach::Lazy].into_iter().flat_map(|r| [([0, 3], vec![]), ([3, 0], vec![1])].map(|c| (r, c)))
     {
@@ -98,7 +98,7 @@ pub(crate) fn rows_of_nothing<B: Backend>(b: &B) -> Result<()> {
 }
 
 pub(crate) fn updates_of_rows_spare_siblings<B: Backend>(b: &B) -> Result<()> {
-    let rule = Update::Momentum { lr: 0.5, momentum: 0.5, nesterov: false };
+    let rule = Update::Momentum { lr: 0.5, momentum: 0.5, nesterov: false, decay: 0.0 };
     for reach in [Reach::Exact, Reach::Lazy] {
         let (host, zero) = (Host::random("w", &[5, 3]), Host::new([0.0; 15], &[5, 3]));
         let (before, velocity) = (host.up(b)?, zero.up(b)?);
@@ -114,7 +114,7 @@ pub(crate) fn updates_of_rows_spare_siblings<B: Backend>(b: &B) -> Result<()> {
 
 pub(crate) fn wrong_rows_are_errors<B: Backend>(b: &B) -> Result<()> {
     let array = |shape: &[usize]| Host::random("x", shape).up(b);
-    let momentum = Update::Momentum { lr: 0.1, momentum: 0.9, nesterov: false };
+    let momentum = Update::Momentum { lr: 0.1, momentum: 0.9, nesterov: false, decay: 0.0 };
     for reach in [Reach::Exact, Reach::Lazy] {
         let (mut w, mut state) = (array(&[3, 2])?, [array(&[3, 2])?]);
         let mut wrong = |rows: &[u32], g: &[usize], what: &str| -> Result<()> {

@@ -37,7 +37,7 @@ pub(crate) fn add_assign_spares_siblings<B: Backend>(b: &B) -> Result<()> {
 }
 
 pub(crate) fn update_spares_siblings<B: Backend>(b: &B) -> Result<()> {
-    let rule = Update::Momentum { lr: 0.5, momentum: 0.5, nesterov: false };
+    let rule = Update::Momentum { lr: 0.5, momentum: 0.5, nesterov: false, decay: 0.0 };
     let (host, gradient) = (Host::random("w", &[33]), Host::random("g", &[33]));
     let (before, g) = (host.up(b)?, gradient.up(b)?);
     let velocity = b.fill([33].into(), 0.0)?;
@@ -89,14 +89,14 @@ pub(crate) fn views_are_spared_too<B: Backend>(b: &B) -> Result<()> {
         let mut part = view(&original)?;
         let one = ones(&original)?;
         b.add_assign(&mut original, &one)?;
-        b.update(&Update::Sgd { lr: 1.0 }, &mut original, &one, &mut [])?;
+        b.update(&Update::Sgd { lr: 1.0, decay: 0.0 }, &mut original, &one, &mut [])?;
         exact(b, &part, &seen);
         // The view changes, the original does not.
         let original = host.up(b)?;
         part = view(&original)?;
         let one = ones(&part)?;
         b.add_assign(&mut part, &one)?;
-        b.update(&Update::Sgd { lr: 0.5 }, &mut part, &one, &mut [])?;
+        b.update(&Update::Sgd { lr: 0.5, decay: 0.0 }, &mut part, &one, &mut [])?;
         exact(b, &original, &host);
         close(b, &part, &seen.map(|x| x + 1.0 - 0.5), 2.0);
     }
@@ -110,7 +110,7 @@ pub(crate) fn the_tape_keeps_what_it_saved<B: Backend>(b: &B) -> Result<()> {
     // An optimiser that steps too early changes the weight, not what the tape keeps of it.
     let one = b.fill([33].into(), 1.0)?;
     b.add_assign(x.value_mut(), &one)?;
-    b.update(&Update::Sgd { lr: 0.5 }, x.value_mut(), &one, &mut [])?;
+    b.update(&Update::Sgd { lr: 0.5, decay: 0.0 }, x.value_mut(), &one, &mut [])?;
     let gradient = y.backward()?.take(&x).expect("y depends on x");
     exact(b, &gradient, &host.map(|x| 2.0 * x));
     Ok(())

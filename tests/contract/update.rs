@@ -8,10 +8,18 @@ use elman::{Backend, Result, Shape};
 /// Every rule with every choice that changes its formula.
 pub(crate) fn rules() -> Vec<Update> {
     let (lr, rho, epsilon) = (0.1, 0.9, 1e-3);
-    let mut rules = vec![Update::Sgd { lr }, Update::AdaDelta { lr, rho, epsilon }];
+    let mut rules = vec![Update::AdaDelta { lr, rho, epsilon }];
+    for decay in [0.0, 0.01] {
+        rules.push(Update::Sgd { lr, decay });
+        rules.push(Update::AdamMean { lr, beta1: 0.9, beta2: 0.99, decay });
+        rules.push(Update::Nadam { of_m: 0.08, of_g: 0.03, beta1: 0.9, beta2: 0.99, epsilon, decay });
+        for epsilon in [Epsilon::Inside(1e-3), Epsilon::Outside(1e-3)] {
+            rules.push(Update::Adamax { lr, beta1: 0.9, beta2: 0.99, epsilon, decay });
+        }
+    }
     for yes in [false, true] {
-        rules.push(Update::Momentum { lr, momentum: 0.9, nesterov: yes });
         for decay in [0.0, 0.01] {
+            rules.push(Update::Momentum { lr, momentum: 0.9, nesterov: yes, decay });
             rules.push(Update::Adam { lr, beta1: 0.9, beta2: 0.99, epsilon, decay, amsgrad: yes });
         }
         for epsilon in [Epsilon::Inside(1e-3), Epsilon::Outside(1e-3)] {
@@ -21,7 +29,6 @@ pub(crate) fn rules() -> Vec<Update> {
         }
     }
     rules.extend([Epsilon::Inside(1e-3), Epsilon::Outside(1e-3)].map(|epsilon| Update::AdaGrad { lr, epsilon }));
-    rules.push(Update::Nadam { of_m: 0.08, of_g: 0.03, beta1: 0.9, beta2: 0.99, epsilon });
     rules
 }
 
@@ -97,8 +104,9 @@ fn step(rule: &Update, w: &mut f64, g: f64, s: &mut [f64]) {
         Epsilon::Outside(e) => v.sqrt() + e,
     };
     match *rule {
-        Update::Sgd { lr } => *w -= lr * g,
-        Update::Momentum { lr, momentum, nesterov } => {
+        Update::Sgd { lr, decay } => *w = *w - decay * *w - lr * g,
+        Update::Momentum { lr, momentum, nesterov, decay } => {
+            *w -= decay * *w;
             s[0] = momentum * s[0] - lr * g;
             *w += if nesterov { momentum * s[0] - lr * g } else { s[0] };
         }
@@ -138,7 +146,24 @@ fn step(rule: &Update, w: &mut f64, g: f64, s: &mut [f64]) {
             }
             *w -= lr * s[0] / (v.sqrt() + epsilon);
         }
-        Update::Nadam { of_m, of_g, beta1, beta2, epsilon } => {
+        Update::AdamMean { lr, beta1, beta2, decay } => {
+            *w -= decay * *w;
+            s[0] = beta1 * s[0] + (1.0 - beta1) * g;
+            s[1] = beta2 * s[1] + (1.0 - beta2) * g * g;
+            *w -= lr * s[0];
+        }
+        Update::Adamax { lr, beta1, beta2, epsilon, decay } => {
+            *w -= decay * *w;
+            s[0] = beta1 * s[0] + (1.0 - beta1) * g;
+            let (inside, outside) = match epsilon {
+                Epsilon::Inside(e) => (e, 0.0),
+                Epsilon::Outside(e) => (0.0, e),
+            };
+            s[1] = (beta2 * s[1]).max(g.abs() + inside);
+            *w -= lr * s[0] / (s[1] + outside);
+        }
+        Update::Nadam { of_m, of_g, beta1, beta2, epsilon, decay } => {
+            *w -= decay * *w;
             s[0] = beta1 * s[0] + (1.0 - beta1) * g;
             s[1] = beta2 * s[1] + (1.0 - beta2) * g * g;
             *w -= (of_m * s[0] + of_g * g) / (s[1].sqrt() + epsilon);
@@ -166,6 +191,21 @@ pub(crate) fn rules_follow_their_formulas<B: Backend>(b: &B) -> Result<()> {
         for (slot, state) in state.iter().enumerate() {
             let column: Vec<f64> = want_state.iter().map(|of_weight| of_weight[slot]).collect();
             close(b, state, &Host::new(column, &[33]), slack(&rule));
+        }
+    }
+    Ok(())
+}
+
+/// A row of a table that had no gradient yet has a greatest gradient of 0: it must not go to NaN.
+pub(crate) fn adamax_without_epsilon_stays_where_there_was_no_gradient<B: Backend>(b: &B) -> Result<()> {
+    for epsilon in [Epsilon::Inside(0.0), Epsilon::Outside(0.0)] {
+        let rule = Update::Adamax { lr: 0.5, beta1: 0.5, beta2: 0.5, epsilon, decay: 0.0 };
+        for of in [Backend::update, update::<B>] {
+            let (mut w, g) = (b.fill([2].into(), 3.0)?, Host::new([0.0, 4.0], &[2]).up(b)?);
+            let mut state = vec![b.fill([2].into(), 0.0)?; 2];
+            of(b, &rule, &mut w, &g, &mut state)?;
+            // The mean of 0 and 4, divided by 4, half of it.
+            exact(b, &w, &Host::new([3.0, 2.75], &[2]));
         }
     }
     Ok(())

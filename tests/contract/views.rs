@@ -86,7 +86,7 @@ pub(crate) fn operations_see_through_views<B: Backend>(b: &B) -> Result<()> {
             "update",
             Box::new(|a| {
                 let mut weights = a.clone();
-                b.update(&Update::Sgd { lr: 0.5 }, &mut weights, a, &mut [])?;
+                b.update(&Update::Sgd { lr: 0.5, decay: 0.0 }, &mut weights, a, &mut [])?;
                 Ok(weights)
             }),
         ),

@@ -7,6 +7,7 @@ mod clean;
 mod common;
 mod constant;
 mod dropout;
+mod gates;
 mod harness;
 mod masks;
 mod norm;
@@ -32,6 +33,9 @@ enum Network {
     LastStep,
     LayerNorm(LayerNorm),
     BatchNorm(BatchNorm),
+    RmsNorm(RmsNorm),
+    PRelu(PRelu),
+    Glu,
     AdditiveAttention(AdditiveAttention),
     MultiHeadAttention(MultiHeadAttention),
     SpatialDropout(SpatialDropout),
@@ -61,6 +65,9 @@ impl Network {
             Network::LastStep => network.add(LastStep),
             Network::LayerNorm(layer) => network.add(layer),
             Network::BatchNorm(layer) => network.add(layer),
+            Network::RmsNorm(layer) => network.add(layer),
+            Network::PRelu(layer) => network.add(layer),
+            Network::Glu => network.add(Glu),
             Network::AdditiveAttention(layer) => network.add(layer),
             Network::MultiHeadAttention(layer) => network.add(layer),
             Network::SpatialDropout(layer) => network.add(layer),
@@ -88,7 +95,7 @@ impl Network {
     }
 }
 
-const ACTIVATIONS: [Activation; 15] = [
+const ACTIVATIONS: [Activation; 22] = [
     Activation::Linear,
     Activation::Sigmoid,
     Activation::HardSigmoid,
@@ -102,6 +109,13 @@ const ACTIVATIONS: [Activation; 15] = [
     Activation::GeluTanh,
     Activation::Silu,
     Activation::Softplus,
+    Activation::Selu,
+    Activation::Celu(0.7),
+    Activation::Mish,
+    Activation::HardSwish,
+    Activation::Softsign,
+    Activation::Relu6,
+    Activation::LogSigmoid,
     Activation::Softmax,
     Activation::LogSoftmax,
 ];
@@ -152,7 +166,7 @@ fn cases() -> Vec<Case> {
         cases.push(case(Network::Dense(Dense::new(3).activation(f)), inputs_of_dense(3), with_bias));
         cases.push(case(Network::Activation(f), inputs_of_elementwise(), &[]));
     }
-    for f in [Activation::Linear, Activation::Relu, Activation::Softmax] {
+    for f in [Activation::Linear, Activation::Relu] {
         let layer = Dense::new(1).activation(f).without_bias();
         cases.push(case(Network::Dense(layer), inputs_of_dense(1), &[("dense.kernel", &[4, 1])]));
     }
@@ -189,6 +203,7 @@ fn cases() -> Vec<Case> {
     cases.push(case(Network::Nested, vec![(known(&[2, 5]), Spec::dense(&[3]))], nested));
     cases.extend(cases_of_sequences());
     cases.extend(cases_of_norms(inputs_of_elementwise()));
+    cases.extend(cases_of_gates());
     cases
 }
 
@@ -208,8 +223,31 @@ fn cases_of_norms(inputs: Vec<(Input, Spec)>) -> Vec<Case> {
         // A feature of a bag that is the same in all samples has no variance: nothing to compare in single precision.
         let inputs = of_size(size).into_iter().filter(|(input, _)| !matches!(input, Input::Bags { .. })).collect();
         cases.push(case(Network::BatchNorm(BatchNorm::new().epsilon(1e-2)), inputs, &weights));
+        let gamma: (&str, &[usize]) = ("rms_norm.gamma", &[size]);
+        cases.push(case(Network::RmsNorm(RmsNorm::new().epsilon(1e-2)), of_size(size), &[gamma]));
     }
     cases
+}
+
+/// Layers between an activation and a layer with weights.
+fn cases_of_gates() -> Vec<Case> {
+    let prelu = |layer: PRelu, inputs: Vec<(Input, Spec)>, shape: &[usize]| {
+        case(Network::PRelu(layer), inputs, &[("prelu.alpha", shape)])
+    };
+    let bags = || (Input::Bags { width: 4 }, Spec::dense(&[4]));
+    let steps = || {
+        let inputs = [known(&[3, 4]), unknown_steps(5, 4), Input::Masked { features: 4 }];
+        inputs.into_iter().zip([Spec::dense(&[3, 4]), steps_of(4), steps_of(4)]).collect::<Vec<_>>()
+    };
+    let halves = [known(&[4]), known(&[2, 4]), unknown_steps(5, 4), Input::Masked { features: 4 }, bags().0];
+    let of_halves = [Spec::dense(&[2]), Spec::dense(&[2, 2]), steps_of(2), steps_of(2), Spec::dense(&[2])];
+    vec![
+        prelu(PRelu::new(), vec![(known(&[4]), Spec::dense(&[4])), bags()], &[4]),
+        prelu(PRelu::new(), vec![(known(&[2, 4]), Spec::dense(&[2, 4]))], &[2, 4]),
+        prelu(PRelu::new().shared_axes([1]), steps(), &[1, 4]),
+        prelu(PRelu::new().shared_axes([1, 2]), steps(), &[1, 1]),
+        case(Network::Glu, halves.into_iter().zip(of_halves).collect(), &[]),
+    ]
 }
 
 fn cases_of_sequences() -> Vec<Case> {

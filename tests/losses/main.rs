@@ -4,8 +4,11 @@
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;
+mod others;
+mod pos_weight;
 mod refused;
 mod rows;
+mod weighted;
 
 use cases::*;
 use common::near::{assert_near, is_double, numbers, scattered, tensor, variable};
@@ -36,7 +39,7 @@ fn the_stable_form_is_the_activation_with_the_loss_on_probabilities() {
             if shape[shape.len() - 1] == 1 && !for_one_output(&*logits) {
                 continue;
             }
-            let taken_over = plain.before(last).unwrap().expect("a stable form");
+            let taken_over = plain.before(last).expect("a stable form");
             for target in targets(&b, &*logits, shape) {
                 let z = variable(&b, &scattered(shape.iter().product(), 3), shape);
                 let found = |loss: &dyn Loss<Double>, y: Tensor<Double>| {
@@ -60,16 +63,16 @@ fn the_stable_form_is_the_activation_with_the_loss_on_probabilities() {
 fn only_the_activation_that_a_loss_contains_is_taken_over() {
     let others = [Activation::Linear, Activation::Tanh, Activation::Relu];
     for (last, stable, plain) in pairs::<Double>() {
-        assert_eq!(plain.before(last).unwrap().unwrap().ignored(), stable.ignored());
+        assert_eq!(plain.before(last).unwrap().ignored(), stable.ignored());
         let other = if last == Activation::Sigmoid { Activation::Softmax } else { Activation::Sigmoid };
-        assert!(plain.before(other).unwrap().is_none(), "{plain:?} before {other}");
+        assert!(plain.before(other).is_none(), "{plain:?} before {other}");
         for f in others {
-            assert!(plain.before(f).unwrap().is_none() && stable.before(f).unwrap().is_none(), "{plain:?} before {f}");
+            assert!(plain.before(f).is_none() && stable.before(f).is_none(), "{plain:?} before {f}");
         }
     }
     for loss in linear::<Double>() {
         for f in others.into_iter().chain([Activation::Sigmoid, Activation::Softmax]) {
-            assert!(loss.before(f).unwrap().is_none(), "{loss:?} before {f}");
+            assert!(loss.before(f).is_none(), "{loss:?} before {f}");
         }
     }
 }

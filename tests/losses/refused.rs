@@ -121,32 +121,58 @@ fn refuse<B: Backend>(b: &B) {
     }
 }
 
-/// A loss on logits after the activation that makes probabilities of them would take the softmax twice.
+/// A loss on logits after the activation that makes probabilities of them would take the softmax twice; a loss on probabilities
+/// behind what gives none would clip nearly everything.
 #[test]
-fn logits_after_an_activation_are_an_error() {
+fn a_last_activation_that_does_not_suit_the_loss_is_an_error() {
+    use Activation::{Elu, HardSigmoid, Linear, LogSoftmax, Relu, Sigmoid, Softmax, Softplus, Tanh};
     let b = Reference::<f64>::new();
-    let losses: [Boxed<Double>; 3] = [
-        Box::new(BinaryCrossEntropy::from_logits()),
-        Box::new(CategoricalCrossEntropy::from_logits()),
-        Box::new(SparseCategoricalCrossEntropy::from_logits()),
-    ];
-    for loss in losses {
-        for last in [Activation::Sigmoid, Activation::Softmax] {
+    let refused = |loss: &dyn Loss<Double>, last| message(loss.outputs().check_last(loss.name(), last));
+    let takes = |loss: &dyn Loss<Double>, last| {
+        assert!(loss.outputs().check_last(loss.name(), last).is_ok(), "{loss:?} {last}")
+    };
+    let logits: [Boxed<Double>; 2] =
+        [Box::new(CategoricalCrossEntropy::from_logits()), Box::new(SparseCategoricalCrossEntropy::from_logits())];
+    for loss in logits {
+        for last in [Sigmoid, HardSigmoid, Softmax] {
             let expected = "logits, so a model that ends in a linear layer (or the loss on probabilities)";
             let expected = format!("{}: expected {expected}, found a model that ends in {last}", loss.name());
-            assert_eq!(message(loss.before(last)), expected);
+            assert_eq!(refused(&*loss, last), expected);
         }
+        // Log-probabilities are logits of the same softmax.
+        [Linear, Tanh, Relu, LogSoftmax].into_iter().for_each(|last| takes(&*loss, last));
     }
-    // Log-probabilities are no probabilities, and logits for whoever wants logits.
-    let losses: [(Boxed<Double>, Boxed<Double>); 2] = [
-        (Box::new(CategoricalCrossEntropy::new()), Box::new(CategoricalCrossEntropy::from_logits())),
-        (Box::new(SparseCategoricalCrossEntropy::new()), Box::new(SparseCategoricalCrossEntropy::from_logits())),
-    ];
-    for (plain, logits) in losses {
-        let expected = "probabilities, so a model that ends in softmax (or the loss from logits)";
-        let expected = format!("{}: expected {expected}, found a model that ends in log_softmax", plain.name());
-        assert_eq!(message(plain.before(Activation::LogSoftmax)), expected);
-        assert!(logits.before(Activation::LogSoftmax).unwrap().is_none());
+    let probabilities: [Boxed<Double>; 2] =
+        [Box::new(CategoricalCrossEntropy::new()), Box::new(SparseCategoricalCrossEntropy::new())];
+    for loss in probabilities {
+        for last in [Linear, Tanh, Relu, Sigmoid, LogSoftmax, Elu(1.0)] {
+            let expected = "probabilities of the classes, so a model that ends in softmax (or the loss `from_logits` behind a linear layer)";
+            let expected = format!("{}: expected {expected}, found a model that ends in {last}", loss.name());
+            assert_eq!(refused(&*loss, last), expected);
+        }
+        takes(&*loss, Softmax);
+    }
+    let binary = BinaryCrossEntropy::new();
+    for last in [Linear, Tanh, Relu, LogSoftmax, Softplus] {
+        let expected = "probabilities from 0 to 1, so a model that ends in sigmoid (or the loss `from_logits` behind a linear layer)";
+        let expected = format!("binary_crossentropy: expected {expected}, found a model that ends in {last}");
+        assert_eq!(refused(&binary, last), expected);
+    }
+    [Sigmoid, HardSigmoid, Softmax].into_iter().for_each(|last| takes(&binary, last));
+    // What never lies on one side of 0 would say yes to all, or no.
+    for loss in [&BinaryCrossEntropy::from_logits() as &dyn Loss<Double>, &Hinge, &SquaredHinge] {
+        for last in [Sigmoid, HardSigmoid, Softmax, LogSoftmax, Relu, Softplus] {
+            let expected =
+                "logits or margins of both signs, so a model that ends in a linear layer (or a loss on probabilities)";
+            let expected = format!("{}: expected {expected}, found a model that ends in {last}", loss.name());
+            assert_eq!(refused(loss, last), expected);
+        }
+        [Linear, Tanh, Elu(1.0)].into_iter().for_each(|last| takes(loss, last));
+    }
+    // Whatever a model gives may be regressed.
+    for last in [Linear, Tanh, Relu, Sigmoid, Softmax] {
+        takes(&MeanSquaredError, last);
+        takes(&Huber::default(), last);
     }
     // In a model, too: one whose last layer is the activation alone, and one whose last dense layer has it.
     let ends = [

@@ -188,7 +188,7 @@ fn rules_that_are_not_fused_work_on_tables_too() {
             g: &B::Array,
             state: &mut [B::Array],
         ) -> elman::Result<()> {
-            b.update(&elman::backend::Update::Sgd { lr: at.learning_rate }, w, g, state)
+            b.update(&elman::backend::Update::Sgd { lr: at.learning_rate, decay: 0.0 }, w, g, state)
         }
     }
     assert_eq!(trained(&b(), Optimizer::new(Plain), false), trained(&b(), Sgd::new(0.1), false));

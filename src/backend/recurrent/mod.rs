@@ -80,9 +80,10 @@ impl Cell {
         }
     }
 
-    /// Errors when an activation is not elementwise.
+    /// Errors when an activation is not elementwise, and those of [`Activation::check`].
     pub fn check(self) -> Result<()> {
         let (gates, activation) = self.activations();
+        gates.check().and(activation.check())?;
         match [gates, activation].into_iter().find(|f| !f.is_elementwise()) {
             None => Ok(()),
             Some(f) => Err(Error::invalid("recurrent", "an elementwise activation", f)),

@@ -1,6 +1,7 @@
 //! [`AdditiveAttention`]: a sequence becomes the weighted sum of its steps.
 
 use super::super::{Built, Layer, Module, Pass, Scope, Spec, Value, Weight};
+use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::init::Init;
@@ -84,5 +85,10 @@ impl<B: Backend> Module<B> for AdditiveModule {
             None => scores.softmax()?,
         };
         Ok(weights.reshape(&[batch, 1, time])?.matmul(&x)?.reshape(&[batch, features])?.into())
+    }
+
+    // A weighted mean of the steps.
+    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+        input.filter(|&last| last != Activation::LogSoftmax)
     }
 }

@@ -1,6 +1,7 @@
 //! [`MultiHeadAttention`]: every step attends to all steps of its sequence.
 
 use super::super::{Built, Layer, Module, Pass, Scope, Spec, Value, Weight};
+use crate::activation::Activation;
 use crate::backend::{Attention, Backend};
 use crate::error::{Error, Result};
 use crate::init::Init;
@@ -162,5 +163,10 @@ impl<B: Backend> Module<B> for MultiHeadModule {
         let y = query.attention(&key, &value, how)?.permute(&[0, 2, 1, 3])?;
         let y = y.reshape(&[batch, time, heads * y.shape().last()])?;
         Ok(Value::from(self.output.apply(&y, pass)?).with_clean_mask(mask))
+    }
+
+    // Numbers of any size and either sign.
+    fn last_activation(&self, _: Option<Activation>) -> Option<Activation> {
+        Some(Activation::Linear)
     }
 }

@@ -1,6 +1,7 @@
 //! [`Bidirectional`]: a recurrent layer in both directions.
 
 use super::{CellKind, Rnn};
+use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::layers::{Built, Layer, Module, Pass, Scope, Spec, Value};
@@ -91,5 +92,11 @@ impl<B: Backend> Module<B> for BidirectionalModule<B> {
     fn reset_state(&self) {
         self.forward.reset_state();
         self.backward.reset_state();
+    }
+
+    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+        let (forward, backward) = (self.forward.last_activation(input), self.backward.last_activation(input));
+        // Sums and products leave the range of what goes into them.
+        forward.filter(|_| forward == backward && matches!(self.merge, Merge::Concat | Merge::Average))
     }
 }

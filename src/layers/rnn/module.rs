@@ -1,6 +1,7 @@
 //! [`RnnModule`]: a recurrent layer with its parameters.
 
 use super::normed::Norms;
+use crate::activation::Activation;
 use crate::backend::{Backend, Cell, norm};
 use crate::error::{Error, Result};
 use crate::layers::{Mask, Module, Pass, Value};
@@ -124,6 +125,17 @@ impl<B: Backend> Module<B> for RnnModule<B> {
     fn reset_state(&self) {
         if let Some(carried) = &self.carried {
             carried.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+
+    fn last_activation(&self, _: Option<Activation>) -> Option<Activation> {
+        match self.cell {
+            Cell::Elman { activation } => Some(activation),
+            // Between the state before and the candidate.
+            Cell::Gru { gates, activation, .. } => gates.is_sigmoid().then_some(activation),
+            // Nothing holds the cell state within bounds; the output is gated by a number from 0 to 1.
+            Cell::Lstm { .. } if self.return_state => Some(Activation::Linear),
+            Cell::Lstm { gates, activation } => gates.is_sigmoid().then_some(activation),
         }
     }
 }

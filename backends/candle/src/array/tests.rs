@@ -4,7 +4,7 @@ use crate::Candle;
 use elman::Backend;
 use elman::backend::Update;
 
-const SGD: Update = Update::Sgd { lr: 1.0 };
+const SGD: Update = Update::Sgd { lr: 1.0, decay: 0.0 };
 
 /// The memory that an array lies in.
 fn place(a: &super::Array) -> *const f32 {

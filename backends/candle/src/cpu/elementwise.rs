@@ -78,6 +78,13 @@ impl Cpu {
             A::GeluTanh => A::GeluTanh, EXP;
             A::Silu => A::Silu, EXP;
             A::Softplus => A::Softplus, EXP;
+            A::Selu => A::Selu, EXP;
+            A::Celu(alpha) => A::Celu(alpha), EXP;
+            A::Mish => A::Mish, EXP;
+            A::HardSwish => A::HardSwish, CHEAP;
+            A::Softsign => A::Softsign, CHEAP;
+            A::Relu6 => A::Relu6, CHEAP;
+            A::LogSigmoid => A::LogSigmoid, EXP;
         }
     }
 
@@ -108,6 +115,13 @@ impl Cpu {
             A::GeluTanh => A::GeluTanh, EXP;
             A::Silu => A::Silu, EXP;
             A::Softplus => A::Softplus, EXP;
+            A::Selu => A::Selu, EXP;
+            A::Celu(alpha) => A::Celu(alpha), EXP;
+            A::Mish => A::Mish, EXP;
+            A::HardSwish => A::HardSwish, CHEAP;
+            A::Softsign => A::Softsign, CHEAP;
+            A::Relu6 => A::Relu6, CHEAP;
+            A::LogSigmoid => A::LogSigmoid, EXP;
         }
     }
 

@@ -155,7 +155,7 @@ mod tests {
         let device = Candle::cpu();
         let (mut w, mut v) = (device.fill([3].into(), 1.0).unwrap(), device.fill([3].into(), 1e-37).unwrap());
         let g = device.fill([3].into(), 0.0).unwrap();
-        let rule = Update::Momentum { lr: 0.1, momentum: 0.9, nesterov: false };
+        let rule = Update::Momentum { lr: 0.1, momentum: 0.9, nesterov: false, decay: 0.0 };
         for _ in 0..40 {
             device.update(&rule, &mut w, &g, std::slice::from_mut(&mut v)).unwrap();
         }

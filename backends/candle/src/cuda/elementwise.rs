@@ -164,6 +164,13 @@ fn number_of(f: Activation) -> Option<(u32, f32)> {
         Activation::GeluTanh => (8, 0.0),
         Activation::Silu => (9, 0.0),
         Activation::Softplus => (10, 0.0),
+        Activation::Selu => (11, 0.0),
+        Activation::Celu(alpha) => (12, alpha as f32),
+        Activation::Mish => (13, 0.0),
+        Activation::HardSwish => (14, 0.0),
+        Activation::Softsign => (15, 0.0),
+        Activation::Relu6 => (16, 0.0),
+        Activation::LogSigmoid => (17, 0.0),
         _ => return None,
     })
 }

@@ -14,7 +14,7 @@ use elman::backend::{Reach, Update, WeightStep, check};
 pub(crate) struct Rule {
     number: u32,
     flag: u32,
-    numbers: [f32; 7],
+    numbers: [f32; 8],
 }
 
 /// Where the numbers of a weight, its state and its gradient are, how many, and the first of the blocks that do its step.
@@ -109,8 +109,8 @@ impl Rule {
             Epsilon::Outside(e) => (e, false),
         };
         let (number, flag, numbers) = match *rule {
-            Update::Sgd { lr } => (0, false, vec![lr]),
-            Update::Momentum { lr, momentum, nesterov } => (1, nesterov, vec![lr, momentum]),
+            Update::Sgd { lr, decay } => (0, false, vec![lr, 1.0 - decay]),
+            Update::Momentum { lr, momentum, nesterov, decay } => (1, nesterov, vec![lr, momentum, 1.0 - decay]),
             Update::AdaGrad { lr, epsilon } => {
                 let (epsilon, inside) = of_epsilon(epsilon);
                 (2, inside, vec![lr, epsilon])
@@ -125,11 +125,18 @@ impl Rule {
                 let numbers = vec![lr, beta1, 1.0 - beta1, beta2, 1.0 - beta2, epsilon, 1.0 - decay];
                 (8 + u32::from(amsgrad), false, numbers)
             }
-            Update::Nadam { of_m, of_g, beta1, beta2, epsilon } => {
-                (10, false, vec![of_m, of_g, beta1, 1.0 - beta1, beta2, 1.0 - beta2, epsilon])
+            Update::Nadam { of_m, of_g, beta1, beta2, epsilon, decay } => {
+                (10, false, vec![of_m, of_g, beta1, 1.0 - beta1, beta2, 1.0 - beta2, epsilon, 1.0 - decay])
+            }
+            Update::AdamMean { lr, beta1, beta2, decay } => {
+                (11, false, vec![lr, beta1, 1.0 - beta1, beta2, 1.0 - beta2, 1.0 - decay])
+            }
+            Update::Adamax { lr, beta1, beta2, epsilon, decay } => {
+                let (epsilon, inside) = of_epsilon(epsilon);
+                (12, inside, vec![lr, beta1, 1.0 - beta1, beta2, epsilon, 1.0 - decay])
             }
         };
-        let mut rule = Rule { number, flag: u32::from(flag), numbers: [0.0; 7] };
+        let mut rule = Rule { number, flag: u32::from(flag), numbers: [0.0; 8] };
         rule.numbers.iter_mut().zip(numbers).for_each(|(to, number)| *to = number as f32);
         rule
     }

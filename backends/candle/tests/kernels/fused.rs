@@ -85,6 +85,13 @@ fn activations_agree() {
         A::GeluTanh,
         A::Silu,
         A::Softplus,
+        A::Selu,
+        A::Celu(0.7),
+        A::Mish,
+        A::HardSwish,
+        A::Softsign,
+        A::Relu6,
+        A::LogSigmoid,
         A::Softmax,
         A::LogSoftmax,
     ] {
@@ -185,16 +192,19 @@ fn updates_agree() {
     let adam = |amsgrad| Update::Adam { lr, beta1: 0.9, beta2: 0.99, epsilon, decay: 0.01, amsgrad };
     let rms = |momentum, centered, epsilon| Update::RmsProp { lr, rho: 0.9, epsilon, momentum, centered };
     for rule in [
-        Update::Sgd { lr },
-        Update::Momentum { lr, momentum: 0.9, nesterov: false },
-        Update::Momentum { lr, momentum: 0.9, nesterov: true },
+        Update::Sgd { lr, decay: 0.0 },
+        Update::Momentum { lr, momentum: 0.9, nesterov: false, decay: 0.0 },
+        Update::Momentum { lr, momentum: 0.9, nesterov: true, decay: 0.0 },
         Update::AdaGrad { lr, epsilon: Outside(epsilon) },
         Update::AdaDelta { lr, rho: 0.9, epsilon },
         rms(0.0, false, Inside(epsilon)),
         rms(0.5, true, Inside(epsilon)),
         adam(false),
         adam(true),
-        Update::Nadam { of_m: 0.1, of_g: 0.02, beta1: 0.9, beta2: 0.99, epsilon },
+        Update::Nadam { of_m: 0.1, of_g: 0.02, beta1: 0.9, beta2: 0.99, epsilon, decay: 0.01 },
+        Update::AdamMean { lr, beta1: 0.9, beta2: 0.99, decay: 0.01 },
+        Update::Adamax { lr, beta1: 0.9, beta2: 0.99, epsilon: Inside(epsilon), decay: 0.01 },
+        Update::Adamax { lr, beta1: 0.9, beta2: 0.99, epsilon: Outside(epsilon), decay: 0.0 },
     ] {
         let run = |b: &Candle, body: bool| {
             let mut w = array(b, [501, 203], 1);
@@ -214,7 +224,7 @@ fn updates_agree() {
     }
     for b in candles() {
         let (mut w, g) = (array(&b, [2], 0), array(&b, [3], 0));
-        assert!(b.update(&Update::Sgd { lr }, &mut w, &g, &mut []).is_err());
+        assert!(b.update(&Update::Sgd { lr, decay: 0.0 }, &mut w, &g, &mut []).is_err());
         let g = array(&b, [2], 0);
         assert!(b.update(&adam(false), &mut w, &g, &mut [g.clone()]).is_err());
         assert!(b.add_assign(&mut w, &array(&b, [1], 0)).is_err());

@@ -41,6 +41,12 @@ __device__ __forceinline__ float zip_of(unsigned op, float a, float b) {
 __device__ __forceinline__ float hard(float x, float slope) { return lesser(greater(x * slope + 0.5f, 0.0f), 1.0f); }
 __device__ __forceinline__ float normal_cdf(float x) { return 0.5f * (1.0f + erff(x * 0.70710678f)); }
 __device__ __forceinline__ float gelu_tanh(float x) { return tanhf(0.79788456f * (x + 0.044715f * x * x * x)); }
+// tanh(ln(1 + e^x)) and one minus it, from the sigmoids of x and -x
+__device__ __forceinline__ void tanh_of_softplus(float s, float r, float &t, float &rest) {
+    float whole = 1.0f + r * r;
+    t = s * (1.0f + r) / whole;
+    rest = 2.0f * r * r / whole;
+}
 
 // Activation::value
 __device__ __forceinline__ float value_of(unsigned f, float p, float x) {
@@ -55,7 +61,21 @@ __device__ __forceinline__ float value_of(unsigned f, float p, float x) {
     case 7: return times(normal_cdf(x), x);
     case 8: return times(0.5f * (1.0f + gelu_tanh(x)), x);
     case 9: return times(sigmoid(x), x);
-    default: return greater(x, 0.0f) + log1pf(expf(-fabsf(x)));
+    case 10: return greater(x, 0.0f) + log1pf(expf(-fabsf(x)));
+    case 11: return x > 0.0f ? 1.05070099f * x : 1.75809934f * expm1f(x);
+    case 12: return x > 0.0f ? x : p * expm1f(x / p);
+    case 13: {
+        float t, rest;
+        tanh_of_softplus(sigmoid(x), sigmoid(-x), t, rest);
+        return times(t, x);
+    }
+    case 14: return times(hard(x, 1.0f / 6.0f), x);
+    case 15: {
+        x = lesser(greater(x, -1e30f), 1e30f);  // beyond it is 1
+        return x / (1.0f + fabsf(x));
+    }
+    case 16: return lesser(greater(x, 0.0f), 6.0f);
+    default: return lesser(x, 0.0f) - log1pf(expf(-fabsf(x)));
     }
 }
 
@@ -79,7 +99,24 @@ __device__ __forceinline__ float slope_of(unsigned f, float p, float x, float y)
         float s = sigmoid(x);
         return s + times(1.0f - s, y);
     }
-    default: return sigmoid(x);
+    case 10: return sigmoid(x);
+    case 11: return x > 0.0f ? 1.05070099f : 1.75809934f * expf(x);
+    case 12: return x > 0.0f ? 1.0f : expf(x / p);
+    case 13: {
+        float s = sigmoid(x), t, rest;
+        tanh_of_softplus(s, sigmoid(-x), t, rest);
+        return t + times(rest * (1.0f + t) * s, x);
+    }
+    case 14: {
+        float h = hard(x, 1.0f / 6.0f);
+        return h + times(h > 0.0f && h < 1.0f ? 1.0f / 6.0f : 0.0f, x);
+    }
+    case 15: {
+        float r = 1.0f / (1.0f + fabsf(x));
+        return r * r;
+    }
+    case 16: return x > 0.0f && x < 6.0f ? 1.0f : 0.0f;
+    default: return sigmoid(-x);
     }
 }
 

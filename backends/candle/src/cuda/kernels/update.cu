@@ -19,17 +19,17 @@ __device__ __forceinline__ F root(F v, F epsilon, bool inside) {
 
 struct Sgd {
     static const int SLOTS = 0;
-    F lr;
-    __device__ __forceinline__ void operator()(F &w, F g, F *) const { w = w - lr * g; }
+    F lr, stay;
+    __device__ __forceinline__ void operator()(F &w, F g, F *) const { w = stay * w - lr * g; }
 };
 
 struct Momentum {
     static const int SLOTS = 1;
-    F lr, momentum;
+    F lr, momentum, stay;
     bool nesterov;
     __device__ __forceinline__ void operator()(F &w, F g, F *s) const {
         s[0] = momentum * s[0] - lr * g;
-        w = w + (nesterov ? momentum * s[0] - lr * g : s[0]);
+        w = stay * w + (nesterov ? momentum * s[0] - lr * g : s[0]);
     }
 };
 
@@ -90,11 +90,35 @@ template <bool TOP> struct Adam {
 
 struct Nadam {
     static const int SLOTS = 2;
-    F of_m, of_g, beta1, rest1, beta2, rest2, epsilon;
+    F of_m, of_g, beta1, rest1, beta2, rest2, epsilon, stay;
     __device__ __forceinline__ void operator()(F &w, F g, F *s) const {
         s[0] = beta1 * s[0] + rest1 * g;
         s[1] = beta2 * s[1] + rest2 * g * g;
-        w = w - (of_m * s[0] + of_g * g) / (root(s[1]) + epsilon);
+        w = stay * w - (of_m * s[0] + of_g * g) / (root(s[1]) + epsilon);
+    }
+};
+
+// Adam's means, and a step that does not divide by what little is known of the second.
+struct AdamMean {
+    static const int SLOTS = 2;
+    F lr, beta1, rest1, beta2, rest2, stay;
+    __device__ __forceinline__ void operator()(F &w, F g, F *s) const {
+        s[0] = beta1 * s[0] + rest1 * g;
+        s[1] = beta2 * s[1] + rest2 * g * g;
+        w = stay * w - lr * s[0];
+    }
+};
+
+struct Adamax {
+    static const int SLOTS = 2;
+    F lr, beta1, rest1, beta2, epsilon, stay;
+    bool inside;
+    __device__ __forceinline__ void operator()(F &w, F g, F *s) const {
+        F size = fabsf(g.x);
+        s[0] = beta1 * s[0] + rest1 * g;
+        s[1] = most(beta2 * s[1], inside ? size + epsilon : size);
+        F below = inside ? s[1] : s[1] + epsilon;
+        w = stay * w - (below.x == 0.0f ? F(0.0f) : lr * s[0] / below);
     }
 };
 
@@ -136,16 +160,16 @@ __device__ __forceinline__ void step(const Rule &rule, unsigned count, float *w,
 // A rule by its number, which update.rs knows, its flag and its parameters.
 struct Rule {
     unsigned number, flag;
-    float p[7];
+    float p[8];
 };
 
 // Gives f the rule.
 template <class F> __device__ __forceinline__ void with_rule(const Rule &rule, const F &f) {
-    const float(&p)[7] = rule.p;
+    const float(&p)[8] = rule.p;
     bool flag = rule.flag;
     switch (rule.number) {
-    case 0: return f.of(Sgd{p[0]});
-    case 1: return f.of(Momentum{p[0], p[1], flag});
+    case 0: return f.of(Sgd{p[0], p[1]});
+    case 1: return f.of(Momentum{p[0], p[1], p[2], flag});
     case 2: return f.of(AdaGrad{p[0], p[1], flag});
     case 3: return f.of(AdaDelta{p[0], p[1], p[2], p[3]});
     case 4: return f.of(RmsProp<false, false>{p[0], p[1], p[2], p[3], p[4], flag});
@@ -154,7 +178,9 @@ template <class F> __device__ __forceinline__ void with_rule(const Rule &rule, c
     case 7: return f.of(RmsProp<true, true>{p[0], p[1], p[2], p[3], p[4], flag});
     case 8: return f.of(Adam<false>{p[0], p[1], p[2], p[3], p[4], p[5], p[6]});
     case 9: return f.of(Adam<true>{p[0], p[1], p[2], p[3], p[4], p[5], p[6]});
-    default: return f.of(Nadam{p[0], p[1], p[2], p[3], p[4], p[5], p[6]});
+    case 10: return f.of(Nadam{p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]});
+    case 11: return f.of(AdamMean{p[0], p[1], p[2], p[3], p[4], p[5]});
+    default: return f.of(Adamax{p[0], p[1], p[2], p[3], p[4], p[5], flag});
     }
 }
 
