@@ -47,6 +47,10 @@ done
 
 [ "$mode" = quick ] && exit 0
 
+step every order of the threads of the pool, and of broken ones
+scripts/pool_model.sh
+scripts/pool_model.sh broken
+
 step the CUDA backend on a GPU in software
 if [ "$(uname -sm)" = "Linux x86_64" ] && command -v gcc >/dev/null && python3 -m pip --version >/dev/null 2>&1; then
   scripts/cuda_emulated.sh

@@ -8,6 +8,10 @@ use std::fmt;
 
 /// An activation function. All but the softmaxes work on each element.
 ///
+/// At -∞ and ∞ each has its limit, and so has its slope. A slope is exact to some units in the last place of 1, not of itself:
+/// that of a sigmoid, `y (1 - y)`, is 0 from 17 on in `f32`, that of tanh, `1 - y²`, beyond ±9, and GELU and its slope are 0
+/// below -5.5. Where less is left, as in the tail of ELU (`α e^x`), of softplus and of a sigmoid below 0, it is there.
+///
 /// Where a derivative does not exist (ReLU at 0 and its kin) the gradient is that from the left, so `relu'(0) = 0`, as in
 /// Keras and PyTorch; at the upper end of what is clipped it is that from the right, so `relu6'(6) = 0`, as in PyTorch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -91,6 +95,9 @@ impl fmt::Display for Activation {
 
 const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
 const GELU_CUBIC: f64 = 0.044_715;
+const GELU_FAR: f64 = 10.0;
+/// Beyond it a softsign is 1 to the last bit, and its quotient may be that of two infinite numbers.
+const SOFTSIGN_FAR: f64 = 1e30;
 /// The fixed point of mean and variance (equation 14 of the paper), to the digits that Keras and PyTorch have.
 const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
 const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
@@ -145,9 +152,9 @@ impl Activation {
                     e(alpha) * x.exp_m1()
                 }
             }
-            Activation::Gelu => x * normal_cdf(x),
-            Activation::GeluTanh => e(0.5) * x * (E::ONE + gelu_inner(x).tanh()),
-            Activation::Silu => x * op::sigmoid(x),
+            Activation::Gelu => part(x, normal_cdf(x)),
+            Activation::GeluTanh => part(x, e(0.5) * (E::ONE + gelu_inner(x).tanh())),
+            Activation::Silu => part(x, op::sigmoid(x)),
             Activation::Softplus => x.maximum(E::ZERO) + (-x.abs()).exp().ln_1p(),
             Activation::Selu => {
                 if x > E::ZERO {
@@ -163,9 +170,12 @@ impl Activation {
                     e(alpha) * (x * e(1.0 / alpha)).exp_m1()
                 }
             }
-            Activation::Mish => x * tanh_of_softplus(op::sigmoid(x), op::sigmoid(-x))[0],
-            Activation::HardSwish => x * hard(x, 1.0 / 6.0),
-            Activation::Softsign => x / (E::ONE + x.abs()),
+            Activation::Mish => part(x, tanh_of_softplus(op::sigmoid(x), op::sigmoid(-x))[0]),
+            Activation::HardSwish => part(x, hard(x, 1.0 / 6.0)),
+            Activation::Softsign => {
+                let x = x.maximum(e(-SOFTSIGN_FAR)).minimum(e(SOFTSIGN_FAR));
+                x / (E::ONE + x.abs())
+            }
             Activation::Relu6 => x.maximum(E::ZERO).minimum(e(6.0)),
             Activation::LogSigmoid => x.minimum(E::ZERO) - (-x.abs()).exp().ln_1p(),
         }
@@ -184,19 +194,22 @@ impl Activation {
             Activation::Tanh => E::ONE - y * y,
             Activation::Relu => step(E::ONE, E::ZERO),
             Activation::LeakyRelu(slope) => step(E::ONE, e(slope)),
-            Activation::Elu(alpha) => step(E::ONE, y + e(alpha)),
+            // Not y + α, of which nothing is left far below 0.
+            Activation::Elu(alpha) => step(E::ONE, e(alpha) * x.exp()),
             Activation::Gelu => {
                 let density = e(0.398_942_280_401_432_7) * (e(-0.5) * x * x).exp();
-                normal_cdf(x) + x * density
+                normal_cdf(x) + part(x, density)
             }
             Activation::GeluTanh => {
+                // Beyond these it is 0 or 1 to the last bit of an `f64`, and x² may be infinite.
+                let x = x.maximum(e(-GELU_FAR)).minimum(e(GELU_FAR));
                 let t = gelu_inner(x).tanh();
                 let inner = e(SQRT_2_OVER_PI) * (E::ONE + e(3.0 * GELU_CUBIC) * x * x);
                 e(0.5) * (E::ONE + t) + e(0.5) * x * (E::ONE - t * t) * inner
             }
             Activation::Silu => {
                 let s = op::sigmoid(x);
-                s + y * (E::ONE - s)
+                s + part(y, E::ONE - s)
             }
             Activation::Softplus => op::sigmoid(x),
             // From x and not as `y + λ α`, which cancels where little is left.
@@ -205,11 +218,11 @@ impl Activation {
             Activation::Mish => {
                 let s = op::sigmoid(x);
                 let [t, rest] = tanh_of_softplus(s, op::sigmoid(-x));
-                t + x * (rest * (E::ONE + t) * s)
+                t + part(x, rest * (E::ONE + t) * s)
             }
             Activation::HardSwish => {
                 let h = hard(x, 1.0 / 6.0);
-                h + x * hard_slope(h, 1.0 / 6.0)
+                h + part(x, hard_slope(h, 1.0 / 6.0))
             }
             Activation::Softsign => {
                 let r = E::ONE / (E::ONE + x.abs());
@@ -225,6 +238,12 @@ impl Activation {
             Activation::LogSigmoid => op::sigmoid(-x),
         }
     }
+}
+
+/// `w x`, 0 where `w` is 0 even if `x` is infinite: the limit of what falls faster than `x` grows.
+#[inline(always)]
+fn part<E: Element>(x: E, w: E) -> E {
+    if w == E::ZERO { E::ZERO } else { x * w }
 }
 
 /// `t = tanh(ln(1 + e^x))` and `1 - t` from `s = σ(x)` and `r = σ(-x)`: as `1 + e^x` is `1 / r`, they are
@@ -271,12 +290,9 @@ pub fn activate<B: Backend>(b: &B, f: Activation, x: &B::Array) -> Result<B::Arr
             let below = b.map(Map::Affine(alpha, 0.0), &b.map(Map::ExpM1, x)?)?;
             b.select(&b.map(Map::Step, x)?, x, &below)
         }
-        Activation::Gelu => b.zip(Zip::Mul, x, &normal_cdf_array(b, x)?),
-        Activation::GeluTanh => {
-            let half = b.map(Map::Affine(0.5, 0.5), &gelu_tanh(b, x)?)?;
-            b.zip(Zip::Mul, x, &half)
-        }
-        Activation::Silu => b.zip(Zip::Mul, x, &b.map(Map::Sigmoid, x)?),
+        Activation::Gelu => part_of(b, x, &normal_cdf_array(b, x)?),
+        Activation::GeluTanh => part_of(b, x, &b.map(Map::Affine(0.5, 0.5), &gelu_tanh(b, x)?)?),
+        Activation::Silu => part_of(b, x, &b.map(Map::Sigmoid, x)?),
         Activation::Softplus => {
             let tail = b.map(Map::Ln1p, &b.map(Map::Exp, &b.map(Map::Neg, &b.map(Map::Abs, x)?)?)?)?;
             b.zip(Zip::Add, &positive()?, &tail)
@@ -289,9 +305,12 @@ pub fn activate<B: Backend>(b: &B, f: Activation, x: &B::Array) -> Result<B::Arr
             let below = b.map(Map::ExpM1, &b.map(Map::Affine(1.0 / alpha, 0.0), x)?)?;
             b.select(&b.map(Map::Step, x)?, x, &b.map(Map::Affine(alpha, 0.0), &below)?)
         }
-        Activation::Mish => b.zip(Zip::Mul, x, &tanh_of_softplus_array(b, x)?[0]),
-        Activation::HardSwish => b.zip(Zip::Mul, x, &hard(1.0 / 6.0)?),
-        Activation::Softsign => b.zip(Zip::Div, x, &b.map(Map::Affine(1.0, 1.0), &b.map(Map::Abs, x)?)?),
+        Activation::Mish => part_of(b, x, &tanh_of_softplus_array(b, x)?[0]),
+        Activation::HardSwish => part_of(b, x, &hard(1.0 / 6.0)?),
+        Activation::Softsign => {
+            let x = b.map(Map::Clamp(-SOFTSIGN_FAR, SOFTSIGN_FAR), x)?;
+            b.zip(Zip::Div, &x, &b.map(Map::Affine(1.0, 1.0), &b.map(Map::Abs, &x)?)?)
+        }
         Activation::Relu6 => b.map(Map::Clamp(0.0, 6.0), x),
         Activation::LogSigmoid => {
             let tail = b.map(Map::Ln1p, &b.map(Map::Exp, &b.map(Map::Neg, &b.map(Map::Abs, x)?)?)?)?;
@@ -324,14 +343,15 @@ pub fn activate_grad<B: Backend>(b: &B, f: Activation, x: &B::Array, y: &B::Arra
         Activation::LeakyRelu(slope) => b.map(Map::Affine(1.0 - slope, slope), &step()?)?,
         Activation::Elu(alpha) => {
             let one = b.fill(b.shape(x), 1.0)?;
-            b.select(&step()?, &one, &b.map(Map::Affine(1.0, alpha), y)?)?
+            b.select(&step()?, &one, &b.map(Map::Affine(alpha, 0.0), &b.map(Map::Exp, x)?)?)?
         }
         Activation::Gelu => {
             let density = b.map(Map::Exp, &b.map(Map::Affine(-0.5, 0.0), &b.map(Map::Square, x)?)?)?;
-            let spread = b.zip(Zip::Mul, x, &b.map(Map::Affine(0.398_942_280_401_432_7, 0.0), &density)?)?;
+            let spread = part_of(b, x, &b.map(Map::Affine(0.398_942_280_401_432_7, 0.0), &density)?)?;
             b.zip(Zip::Add, &normal_cdf_array(b, x)?, &spread)?
         }
         Activation::GeluTanh => {
+            let x = &b.map(Map::Clamp(-GELU_FAR, GELU_FAR), x)?;
             let t = gelu_tanh(b, x)?;
             let rise = b.map(Map::Affine(-0.5, 0.5), &b.map(Map::Square, &t)?)?;
             let bend = Map::Affine(3.0 * GELU_CUBIC * SQRT_2_OVER_PI, SQRT_2_OVER_PI);
@@ -341,7 +361,7 @@ pub fn activate_grad<B: Backend>(b: &B, f: Activation, x: &B::Array, y: &B::Arra
         }
         Activation::Silu => {
             let s = b.map(Map::Sigmoid, x)?;
-            b.zip(Zip::Add, &s, &b.zip(Zip::Mul, y, &one_minus(&s)?)?)?
+            b.zip(Zip::Add, &s, &part_of(b, y, &one_minus(&s)?)?)?
         }
         Activation::Softplus => b.map(Map::Sigmoid, x)?,
         Activation::Selu => {
@@ -355,12 +375,12 @@ pub fn activate_grad<B: Backend>(b: &B, f: Activation, x: &B::Array, y: &B::Arra
         Activation::Mish => {
             let [t, rest] = tanh_of_softplus_array(b, x)?;
             let bend = b.zip(Zip::Mul, &rest, &b.map(Map::Affine(1.0, 1.0), &t)?)?;
-            b.zip(Zip::Add, &t, &b.zip(Zip::Mul, x, &b.zip(Zip::Mul, &bend, &b.map(Map::Sigmoid, x)?)?)?)?
+            b.zip(Zip::Add, &t, &part_of(b, x, &b.zip(Zip::Mul, &bend, &b.map(Map::Sigmoid, x)?)?)?)?
         }
         Activation::HardSwish => {
             let h = b.map(Map::Clamp(0.0, 1.0), &b.map(Map::Affine(1.0 / 6.0, 0.5), x)?)?;
             let inside = b.zip(Zip::Mul, &b.map(Map::Step, &h)?, &b.map(Map::Step, &one_minus(&h)?)?)?;
-            let bend = b.zip(Zip::Mul, x, &b.map(Map::Affine(1.0 / 6.0, 0.0), &inside)?)?;
+            let bend = part_of(b, x, &b.map(Map::Affine(1.0 / 6.0, 0.0), &inside)?)?;
             b.zip(Zip::Add, &h, &bend)?
         }
         Activation::Softsign => {
@@ -370,6 +390,11 @@ pub fn activate_grad<B: Backend>(b: &B, f: Activation, x: &B::Array, y: &B::Arra
         Activation::LogSigmoid => b.map(Map::Sigmoid, &b.map(Map::Neg, x)?)?,
     };
     b.zip(Zip::Mul, &slope, dy)
+}
+
+/// [`part`] of arrays.
+fn part_of<B: Backend>(b: &B, x: &B::Array, w: &B::Array) -> Result<B::Array> {
+    b.select(w, &b.zip(Zip::Mul, x, w)?, &b.fill([].into(), 0.0)?)
 }
 
 fn normal_cdf_array<B: Backend>(b: &B, x: &B::Array) -> Result<B::Array> {

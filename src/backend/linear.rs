@@ -32,7 +32,7 @@ pub fn linear_grad<B: Backend>(
 }
 
 /// [`linear`] of sequences `x [n, t, inputs]` where only some steps count, those where `mask [n, t]` is not 0: what comes
-/// out at the others is any finite number, if `x` is finite there, for nothing may read it. This body makes no use of the
+/// out at the others is any number, finite if `x` is finite there, for nothing may read it. This body makes no use of the
 /// mask.
 pub fn linear_steps<B: Backend>(
     b: &B,
@@ -46,7 +46,7 @@ pub fn linear_steps<B: Backend>(
 }
 
 /// The gradients of [`linear_steps`], from a `dy` that is 0 at the steps that do not count, as the gradient of what
-/// nothing reads is. This body makes no use of the mask.
+/// nothing reads is. What `x` is there has no part in them, not even as NaN, which a product with that 0 would not keep out.
 pub fn linear_steps_grad<B: Backend>(
     b: &B,
     x: &B::Array,
@@ -56,7 +56,11 @@ pub fn linear_steps_grad<B: Backend>(
     wanted: [bool; 3],
 ) -> Result<[Option<B::Array>; 3]> {
     check_steps(b.shape(x), b.shape(mask))?;
-    b.linear_grad(x, w, dy, wanted)
+    if !wanted[1] {
+        return b.linear_grad(x, w, dy, wanted);
+    }
+    let steps = b.reshape(mask, b.shape(mask).and(1)?)?;
+    b.linear_grad(&b.select(&steps, x, &b.fill(Shape::SCALAR, 0.0)?)?, w, dy, wanted)
 }
 
 /// Errors unless `mask [n, t]` is one of `x [n, t, inputs]`.

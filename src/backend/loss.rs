@@ -1,4 +1,8 @@
 //! Default bodies of the stable cross-entropies, a value a row, and their gradients.
+//!
+//! Logits may be any finite number or -∞, which is a class that cannot be. What has a weight of 0 is *chosen* away and not
+//! multiplied away, for 0 times ∞ is no number: a class that is no part of the target has no part in the value, and a row without
+//! a gradient has none, whatever its logits are.
 
 use super::norm::{log_softmax, softmax, sum_last};
 use super::{Backend, Map, Zip, check};
@@ -27,10 +31,10 @@ pub fn sparse_cross_entropy_grad<B: Backend>(
     cross_entropy_grad(b, logits, &smoothed(b, logits, labels, smoothing)?, d)
 }
 
-/// `-Σ_j t_j ln softmax(z)_j` of each row of `logits` and `targets [.., c]`, by log-sum-exp.
+/// `-Σ_j t_j ln softmax(z)_j` of each row of `logits` and `targets [.., c]`, by log-sum-exp, over the classes with `t_j ≠ 0`.
 pub fn cross_entropy<B: Backend>(b: &B, logits: &B::Array, targets: &B::Array) -> Result<B::Array> {
     check::same_shape("cross_entropy", b.shape(logits), b.shape(targets))?;
-    let each = sum_last(b, &b.zip(Zip::Mul, targets, &log_softmax(b, logits)?)?)?;
+    let each = sum_last(b, &times(b, targets, &log_softmax(b, logits)?)?)?;
     b.reshape(&b.map(Map::Neg, &each)?, rows_of(b.shape(logits)))
 }
 
@@ -39,15 +43,17 @@ pub fn cross_entropy_grad<B: Backend>(b: &B, logits: &B::Array, targets: &B::Arr
     check::same_shape("cross_entropy", b.shape(logits), b.shape(targets))?;
     let p = b.zip(Zip::Mul, &softmax(b, logits)?, &sum_last(b, targets)?)?;
     let column = b.reshape(d, rows_of(b.shape(logits)).and(1)?)?;
-    b.zip(Zip::Mul, &b.zip(Zip::Sub, &p, targets)?, &column)
+    times(b, &column, &b.zip(Zip::Sub, &p, targets)?)
 }
 
-/// `-(t ln σ(z) + (1 - t) ln(1 - σ(z)))` elementwise, as `max(z, 0) - z t + ln(1 + e^-|z|)`: finite for any finite z.
+/// `-(t ln σ(z) + (1 - t) ln(1 - σ(z)))` elementwise, as `|z| w + ln(1 + e^-|z|)` with `w = 1 - t` for `z > 0` and `t` elsewhere,
+/// which is how wrong the target says that the sign is: finite for any finite z, and 0 for an infinite one of the right sign.
 pub fn binary_cross_entropy<B: Backend>(b: &B, logits: &B::Array, targets: &B::Array) -> Result<B::Array> {
     check::same_shape("binary_cross_entropy", b.shape(logits), b.shape(targets))?;
-    let positive = b.map(Map::Clamp(0.0, f64::INFINITY), logits)?;
-    let tail = b.map(Map::Ln1p, &b.map(Map::Exp, &b.map(Map::Neg, &b.map(Map::Abs, logits)?)?)?)?;
-    b.zip(Zip::Add, &b.zip(Zip::Sub, &positive, &b.zip(Zip::Mul, logits, targets)?)?, &tail)
+    let size = b.map(Map::Abs, logits)?;
+    let tail = b.map(Map::Ln1p, &b.map(Map::Exp, &b.map(Map::Neg, &size)?)?)?;
+    let wrong = b.select(&b.map(Map::Step, logits)?, &b.map(Map::Affine(-1.0, 1.0), targets)?, targets)?;
+    b.zip(Zip::Add, &times(b, &wrong, &size)?, &tail)
 }
 
 /// `(σ(z) - t) d`.
@@ -59,7 +65,12 @@ pub fn binary_cross_entropy_grad<B: Backend>(
 ) -> Result<B::Array> {
     check::same_shape("binary_cross_entropy", b.shape(logits), b.shape(targets))?;
     check::same_shape("binary_cross_entropy", b.shape(logits), b.shape(d))?;
-    b.zip(Zip::Mul, &b.zip(Zip::Sub, &b.map(Map::Sigmoid, logits)?, targets)?, d)
+    times(b, d, &b.zip(Zip::Sub, &b.map(Map::Sigmoid, logits)?, targets)?)
+}
+
+/// `w x` where `w`, which broadcasts to `x`, is not 0, and 0 elsewhere, whatever `x` is.
+fn times<B: Backend>(b: &B, w: &B::Array, x: &B::Array) -> Result<B::Array> {
+    b.select(w, &b.zip(Zip::Mul, w, x)?, &b.fill(Shape::SCALAR, 0.0)?)
 }
 
 fn smoothed<B: Backend>(b: &B, logits: &B::Array, labels: &B::Indices, smoothing: f64) -> Result<B::Array> {

@@ -7,7 +7,7 @@ use crate::random::Key;
 use crate::shape::Shape;
 
 /// `softmax(x)_i = e^{x_i} / Σ e^{x_j}` along the last axis, safe for any finite input: the row's maximum is
-/// subtracted first, so that no exponent is positive (L4).
+/// subtracted first, so that no exponent is positive (L4). An element of -∞ gets 0; a row of nothing else is NaN.
 pub fn softmax<B: Backend>(b: &B, x: &B::Array) -> Result<B::Array> {
     let axis = last_axis("softmax", b.shape(x))?;
     let e = b.map(Map::Exp, &b.zip(Zip::Sub, x, &b.max(x, axis)?)?)?;
@@ -47,7 +47,8 @@ pub fn log_softmax_grad<B: Backend>(b: &B, y: &B::Array, dy: &B::Array) -> Resul
 
 /// `y = γ ⊙ (x - μ) / √(σ² + ε) + β` along the last axis, with each row's mean `μ` and variance `σ²` (of all its elements,
 /// not one less): `x [.., d]`, `γ` and `β` `[d]` (L26; Ba, Kiros, Hinton, 2016). The variance is the mean of the squares of
-/// `x - μ`, so that rows far from 0 do not lose it.
+/// `x - μ`, so that rows far from 0 do not lose it, and `μ` is found from the differences to the row's first element, so that
+/// a row of one number throughout gives `β` to the last bit. Squares of the differences must be finite.
 pub fn layer_norm<B: Backend>(
     b: &B,
     x: &B::Array,
@@ -86,8 +87,18 @@ pub fn layer_norm_grad<B: Backend>(
 }
 
 /// `(x - μ) / √(σ² + ε)` and `1 / √(σ² + ε)` of each row.
+///
+/// The mean is taken in two passes: that of the differences to the first element is 0 to the last bit where all are alike, and
+/// what rounding left of it is taken off after it.
 fn normalise<B: Backend>(b: &B, x: &B::Array, epsilon: f64) -> Result<(B::Array, B::Array)> {
-    let centred = b.zip(Zip::Sub, x, &mean_last(b, x)?)?;
+    let axis = last_axis("layer_norm", b.shape(x))?;
+    let first = match b.shape(x).last() {
+        0 => b.fill(b.shape(x).with(axis, 1), 0.0)?,
+        _ => b.slice(x, axis, 0, 1)?,
+    };
+    let mean = b.zip(Zip::Add, &first, &mean_last(b, &b.zip(Zip::Sub, x, &first)?)?)?;
+    let centred = b.zip(Zip::Sub, x, &mean)?;
+    let centred = b.zip(Zip::Sub, &centred, &mean_last(b, &centred)?)?;
     let variance = mean_last(b, &b.map(Map::Square, &centred)?)?;
     let factor = b.map(Map::Recip, &b.map(Map::Sqrt, &b.map(Map::Affine(1.0, epsilon), &variance)?)?)?;
     Ok((b.zip(Zip::Mul, &centred, &factor)?, factor))
@@ -95,16 +106,17 @@ fn normalise<B: Backend>(b: &B, x: &B::Array, epsilon: f64) -> Result<(B::Array,
 
 /// Means along the last axis, which stays with size 1.
 fn mean_last<B: Backend>(b: &B, x: &B::Array) -> Result<B::Array> {
-    b.map(Map::Affine(1.0 / b.shape(x).last().max(1) as f64, 0.0), &sum_last(b, x)?)
+    // Divided: a product with the rounded reciprocal is not the mean where there is an exact one.
+    b.zip(Zip::Div, &sum_last(b, x)?, &b.fill(Shape::SCALAR, b.shape(x).last().max(1) as f64)?)
 }
 
 /// Zeroes each element with probability `rate` and multiplies the others by `1 / (1 - rate)`, so that the expectation
 /// is kept (L12). Element `i` is dropped where draw `i` of the key is below the rate's threshold; hence the gradient
-/// is the same function on `dy`, and no mask is kept.
+/// is the same function on `dy`, and no mask is kept. What is dropped is 0, even if it was infinite or NaN.
 pub fn dropout<B: Backend>(b: &B, x: &B::Array, rate: f64, key: Key) -> Result<B::Array> {
     let shape = b.shape(x);
     let mask = b.upload(keep_mask(shape.elements(), rate, key), shape)?;
-    b.zip(Zip::Mul, x, &mask)
+    b.select(&mask, &b.zip(Zip::Mul, x, &mask)?, &b.fill(Shape::SCALAR, 0.0)?)
 }
 
 /// What dropout multiplies with: 0 with probability `rate`, else `1 / (1 - rate)`.

@@ -20,11 +20,11 @@ impl<B: Backend> Layer<B> for Activation {
 
 impl<B: Backend> Module<B> for Activation {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
-        input.map(pass, |x, _| x.activate(*self))
+        input.map_clean(pass, |x, _| x.activate(*self))
     }
 
     fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Activation)> {
-        Ok((input.map(pass, |x, _| Ok(x))?, *self))
+        Ok((input.map_clean(pass, |x, _| Ok(x))?, *self))
     }
 
     fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {

@@ -16,7 +16,8 @@ use crate::tensor::Tensor;
 /// the mask goes through. In evaluation they are running averages of those, `moving ← m moving + (1 - m) batch`, which
 /// training keeps whether or not the layer's parameters are frozen. The variance is that of all numbers, not of one less,
 /// in both places, as in Keras. A batch in which nothing counts leaves the averages as they are. Steps that are left out are
-/// themselves normalised like the others, as in Keras, so that they must hold numbers (not NaN) in training.
+/// themselves normalised like the others, as in Keras; numbers there whose squares are infinite, and NaN, count as 0. A feature
+/// that is one number throughout gives `β` to the last bit.
 ///
 /// To tune a network that was trained elsewhere, in batches too small or texts too few for statistics of their own, build it
 /// with [`BatchNorm::frozen_statistics`] and load its weights.
@@ -108,18 +109,27 @@ struct BatchNormModule {
 
 /// What is counted in a batch, as single numbers on the device.
 struct Count<B: Backend> {
-    /// One over how many numbers of a feature there are; 1 if there are none.
-    each: Tensor<B>,
+    /// How many numbers of a feature there are; 1 if there are none.
+    numbers: Tensor<B>,
+    /// Any of a feature's numbers that count, `[features]`: differences to it are 0 to the last bit where all are alike.
+    one: Tensor<B>,
     /// 1, or 0 if there are none.
     any: B::Array,
 }
 
 impl<B: Backend> Count<B> {
-    fn of(b: &B, x: Shape, mask: Option<&Mask<B>>) -> Result<Self> {
+    fn of(b: &B, data: &B::Array, mask: Option<&Mask<B>>) -> Result<Self> {
+        let x = b.shape(data);
+        let wide = [x.last()].into();
+        let rows = x.rows();
         let Some(mask) = mask else {
-            let rows = x.rows();
-            let each = Tensor::full(b, &[], 1.0 / rows.max(1) as f64)?;
-            return Ok(Count { each, any: b.fill(Shape::SCALAR, if rows > 0 { 1.0 } else { 0.0 })? });
+            let numbers = Tensor::full(b, &[], rows.max(1) as f64)?;
+            let one = match rows {
+                0 => b.fill(wide, 0.0)?,
+                _ => b.reshape(&b.slice(&b.reshape(data, Shape::new(&[rows, x.last()])?)?, 0, 0, 1)?, wide)?,
+            };
+            let any = b.fill(Shape::SCALAR, if rows > 0 { 1.0 } else { 0.0 })?;
+            return Ok(Count { numbers, one: Tensor::constant(b, one), any });
         };
         mask.check(b, x)?;
         if x.rank() < 3 {
@@ -129,14 +139,36 @@ impl<B: Backend> Count<B> {
         let of_a_step: usize = x[2..x.rank() - 1].iter().product();
         let steps = b.sum_to(mask.array(), Shape::SCALAR)?;
         let one = b.fill(Shape::SCALAR, 1.0)?;
-        let each = b.map(Map::Recip, &b.zip(Zip::Max, &steps, &one)?)?;
-        let each = Tensor::constant(b, each).affine(1.0 / of_a_step.max(1) as f64, 0.0)?;
-        Ok(Count { each, any: b.map(Map::Step, &steps)? })
+        let numbers = Tensor::constant(b, b.zip(Zip::Max, &steps, &one)?).affine(of_a_step.max(1) as f64, 0.0)?;
+        let any = b.map(Map::Step, &steps)?;
+        let zero = b.fill(Shape::SCALAR, 0.0)?;
+        let one = match rows {
+            0 => b.fill(wide, 0.0)?,
+            _ => {
+                // The first step that counts, and the first row of it.
+                let first = b.argmax(&b.reshape(mask.array(), Shape::new(&[x[0] * x[1]])?)?, 0)?;
+                let by_step = b.reshape(data, Shape::new(&[x[0] * x[1], of_a_step * x.last()])?)?;
+                let row = b.slice(&b.gather(&by_step, &first)?, 0, 0, x.last())?;
+                b.select(&any, &row, &zero)?
+            }
+        };
+        Ok(Count { numbers, one: Tensor::constant(b, one), any })
     }
 }
 
+/// The numbers of a masked sequence with 0 in the place of those that are left out and would not stay finite: products with the
+/// zeros of a mask or of a gradient do not keep them out.
+fn tame<B: Backend>(x: &Tensor<B>, mask: &Mask<B>) -> Result<Tensor<B>> {
+    // Its square is a number in `f32`.
+    const GREATEST: f64 = 1e18;
+    let b = x.backend();
+    let small = b.zip(Zip::Less, &b.map(Map::Abs, x.value())?, &b.fill(Shape::SCALAR, GREATEST)?)?;
+    let kept = b.zip(Zip::Max, &small, &mask.over(b, x.shape())?)?;
+    x.select(&Tensor::constant(b, kept), &Tensor::full(b, &[], 0.0)?)
+}
+
 impl BatchNormModule {
-    /// Mean and variance of the batch, which the running averages take up.
+    /// The numbers less the batch's mean, and the batch's variance. The running averages take both up.
     fn of_batch<B: Backend>(
         &self,
         x: &Tensor<B>,
@@ -144,17 +176,21 @@ impl BatchNormModule {
         pass: &mut Pass<'_, B>,
     ) -> Result<[Tensor<B>; 2]> {
         let (b, wide) = (pass.backend(), [x.shape().last()].into());
-        let count = Count::of(b, x.shape(), mask)?;
-        let mean = |x: &Tensor<B>| mask.map_or(Ok(x.clone()), |mask| mask.clear(x))?.sum_to(wide)?.mul(&count.each);
-        let middle = mean(x)?;
-        let variance = mean(&x.sub(&middle)?.square()?)?;
+        let count = Count::of(b, x.value(), mask)?;
+        let only = |x: Tensor<B>| mask.map_or(Ok(x.clone()), |mask| mask.clear(&x));
+        // Far from 0 the differences to one of the numbers keep what the numbers themselves would lose.
+        let x = x.sub(&count.one)?;
+        let middle = only(x.clone())?.sum_to(wide)?.div(&count.numbers)?;
+        let centred = x.sub(&middle)?;
+        let variance = only(centred.square()?)?.sum_to(wide)?.div(&count.numbers)?;
         let share = b.map(Map::Affine(1.0 - self.momentum, 0.0), &count.any)?;
-        for (id, batch) in [(self.moving_mean, &middle), (self.moving_variance, &variance)] {
+        let mean = b.zip(Zip::Add, count.one.value(), middle.value())?;
+        for (id, batch) in [(self.moving_mean, &mean), (self.moving_variance, variance.value())] {
             let moving = pass.param(id);
-            let step = b.zip(Zip::Mul, &share, &b.zip(Zip::Sub, batch.value(), moving.value())?)?;
+            let step = b.zip(Zip::Mul, &share, &b.zip(Zip::Sub, batch, moving.value())?)?;
             pass.set_state(id, b.zip(Zip::Add, moving.value(), &step)?);
         }
-        Ok([middle, variance])
+        Ok([centred, variance])
     }
 }
 
@@ -162,14 +198,18 @@ impl<B: Backend> Module<B> for BatchNormModule {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
         let (value, mask) = input.split();
         let x = value.tensor(pass)?;
-        let [mean, variance] = if pass.is_training() && !self.frozen {
+        let x = match mask.as_ref().filter(|mask| !mask.is_clean()) {
+            Some(mask) => tame(&x, mask)?,
+            None => x,
+        };
+        let [centred, variance] = if pass.is_training() && !self.frozen {
             self.of_batch(&x, mask.as_ref(), pass)?
         } else {
-            [pass.param(self.moving_mean), pass.param(self.moving_variance)]
+            [x.sub(&pass.param(self.moving_mean))?, pass.param(self.moving_variance)]
         };
         let factor = variance.affine(1.0, self.epsilon)?.sqrt()?.recip()?.mul(&pass.param(self.gamma))?;
-        let y = x.sub(&mean)?.mul(&factor)?.add(&pass.param(self.beta))?;
-        Ok(Value::from(y).with_mask(mask))
+        let y = centred.mul(&factor)?.add(&pass.param(self.beta))?;
+        Ok(Value::from(y).with_clean_mask(mask))
     }
 
     // Numbers of any size and either sign.

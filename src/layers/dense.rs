@@ -87,14 +87,14 @@ impl DenseModule {
         let bias = self.bias.map(|bias| pass.param(bias));
         match input {
             Value::Bags(bags) => Ok(Tensor::bag_linear(&bags, &kernel, bias.as_ref())?.into()),
-            other => other.map(pass, |x, _| x.linear(&kernel, bias.as_ref())),
+            other => other.map_clean(pass, |x, _| x.linear(&kernel, bias.as_ref())),
         }
     }
 }
 
 impl<B: Backend> Module<B> for DenseModule {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
-        self.linear(input, pass)?.map(pass, |z, _| z.activate(self.activation))
+        self.linear(input, pass)?.map_clean(pass, |z, _| z.activate(self.activation))
     }
 
     fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Activation)> {

@@ -36,7 +36,7 @@ impl<B: Backend> Layer<B> for Dropout {
 
 impl<B: Backend> Module<B> for Dropout {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
-        input.map(pass, |x, pass| match pass.key() {
+        input.map_clean(pass, |x, pass| match pass.key() {
             Some(key) => x.dropout(self.rate, key),
             None => Ok(x),
         })

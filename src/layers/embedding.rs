@@ -160,7 +160,7 @@ impl<B: Backend> Module<B> for EmbeddingModule<B> {
             let keep = b.reshape(&b.row_keep_mask(&indices, self.word_dropout, key)?, shape.and(1)?)?;
             x = x.mul(&Tensor::constant(b, keep))?;
         }
-        Ok(Value::Tensor(x).with_mask(mask))
+        Ok(Value::Tensor(x).with_clean_mask(mask))
     }
 
     // Numbers of any size and either sign.

@@ -45,7 +45,7 @@ struct GluModule;
 
 impl<B: Backend> Module<B> for GluModule {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
-        input.map(pass, |x, _| gated(&x))
+        input.map_clean(pass, |x, _| gated(&x))
     }
 
     // Numbers of any size and either sign.

@@ -49,7 +49,7 @@ impl LayerNorm {
 }
 
 /// Errors unless a variance plus `epsilon` is above 0.
-pub(super) fn check_epsilon(epsilon: f64) -> Result<()> {
+pub(in crate::layers) fn check_epsilon(epsilon: f64) -> Result<()> {
     if epsilon > 0.0 && epsilon.is_finite() {
         return Ok(());
     }
@@ -80,7 +80,7 @@ struct LayerNormModule {
 impl<B: Backend> Module<B> for LayerNormModule {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
         let (gamma, beta) = (pass.param(self.gamma), pass.param(self.beta));
-        input.map(pass, |x, _| x.layer_norm(&gamma, &beta, self.epsilon))
+        input.map_clean(pass, |x, _| x.layer_norm(&gamma, &beta, self.epsilon))
     }
 
     // Numbers of any size and either sign.

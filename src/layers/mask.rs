@@ -21,7 +21,12 @@ use crate::tensor::Tensor;
 /// # Ok::<(), elman::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Mask<B: Backend>(B::Array);
+pub struct Mask<B: Backend> {
+    array: B::Array,
+    /// It came with a sequence out of a layer of this crate, which leaves finite numbers in the steps that do not count: they
+    /// need not be cleared once more.
+    clean: bool,
+}
 
 impl<B: Backend> Mask<B> {
     /// A mask from one flag a step, `steps` of them for each sequence. Errors when their number is not a multiple of it.
@@ -32,7 +37,7 @@ impl<B: Backend> Mask<B> {
         }
         let number = |&there: &bool| crate::Element::from_f64(f64::from(u8::from(there)));
         let shape = Shape::new(&[flags.len() / steps, steps])?;
-        Ok(Mask(backend.upload(flags.iter().map(number).collect(), shape)?))
+        Ok(Mask { array: backend.upload(flags.iter().map(number).collect(), shape)?, clean: false })
     }
 
     /// The mask of sequences that begin at the first of `steps` steps and have these lengths: padding on the right.
@@ -50,35 +55,35 @@ impl<B: Backend> Mask<B> {
     /// another rank.
     pub fn from_array(backend: &B, array: B::Array) -> Result<Self> {
         match backend.shape(&array).rank() {
-            2 => Ok(Mask(array)),
+            2 => Ok(Mask { array, clean: false }),
             _ => Err(Error::invalid("mask", "a number for each step, [batch, time]", backend.shape(&array))),
         }
     }
 
     /// The numbers, `[batch, time]`.
     pub fn array(&self) -> &B::Array {
-        &self.0
+        &self.array
     }
 
     /// The numbers as a constant, `[batch, time]`.
     pub fn tensor(&self, backend: &B) -> Tensor<B> {
-        Tensor::constant(backend, self.0.clone())
+        Tensor::constant(backend, self.array.clone())
     }
 
     /// The steps that count in both masks. Errors when the shapes differ.
     pub fn and(&self, backend: &B, other: &Mask<B>) -> Result<Self> {
-        crate::backend::check::same_shape("mask", backend.shape(&self.0), backend.shape(&other.0))?;
-        Ok(Mask(backend.zip(Zip::Mul, &self.0, &other.0)?))
+        crate::backend::check::same_shape("mask", backend.shape(&self.array), backend.shape(&other.array))?;
+        Ok(Mask { array: backend.zip(Zip::Mul, &self.array, &other.array)?, clean: false })
     }
 
     /// The mask of the last step that counts in each sequence; of none where none does.
     pub fn last(&self, backend: &B) -> Result<Self> {
-        let steps = backend.shape(&self.0)[1];
+        let steps = backend.shape(&self.array)[1];
         // Steps that count numbered from 1 on: the greatest number is the last of them.
         let numbers = (1..=steps).map(|step| crate::Element::from_f64(step as f64)).collect();
-        let numbered = backend.zip(Zip::Mul, &self.0, &backend.upload(numbers, Shape::new(&[steps])?)?)?;
+        let numbered = backend.zip(Zip::Mul, &self.array, &backend.upload(numbers, Shape::new(&[steps])?)?)?;
         let hit = backend.zip(Zip::Equal, &numbered, &backend.max(&numbered, 1)?)?;
-        Ok(Mask(backend.zip(Zip::Mul, &hit, &self.0)?))
+        Ok(Mask { array: backend.zip(Zip::Mul, &hit, &self.array)?, clean: false })
     }
 
     /// `x [batch, time, ..]` with 0 in the steps that do not count: what is there has no influence, not even as NaN, and gets
@@ -89,17 +94,27 @@ impl<B: Backend> Mask<B> {
         x.select(&steps, &Tensor::full(b, &[], 0.0)?)
     }
 
+    /// The same mask of numbers that are finite in the steps that do not count, or that may be anything there.
+    pub(crate) fn marked(self, clean: bool) -> Self {
+        Mask { clean, ..self }
+    }
+
+    /// Whether the numbers that it came with are finite in the steps that do not count.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.clean
+    }
+
     /// The mask as `[batch, time, 1, ..]`, so that it broadcasts to `x [batch, time, ..]`.
     pub(crate) fn over(&self, backend: &B, x: Shape) -> Result<B::Array> {
         self.check(backend, x)?;
         let mut sizes = vec![1; x.rank()];
         sizes[..2].copy_from_slice(&x[..2]);
-        backend.reshape(&self.0, Shape::new(&sizes)?)
+        backend.reshape(&self.array, Shape::new(&sizes)?)
     }
 
     /// Errors unless this is a mask of the sequences `x [batch, time, ..]`.
     pub fn check(&self, backend: &B, x: Shape) -> Result<()> {
-        let mask = backend.shape(&self.0);
+        let mask = backend.shape(&self.array);
         if x.rank() >= 2 && x[..2] == mask[..] {
             return Ok(());
         }

@@ -55,7 +55,7 @@ impl<B: Backend> Module<B> for Masking {
         let there = b.reshape(&b.map(Map::Step, &differs)?, Shape::new(&shape[..2])?)?;
         let there = Mask::from_array(b, there)?;
         let mask = given.map_or(Ok(there.clone()), |given| given.and(b, &there))?;
-        Ok(Value::from(mask.clear(&x)?).with_mask(mask))
+        Ok(Value::from(mask.clear(&x)?).with_clean_mask(Some(mask)))
     }
 
     // Steps that count stay as they are.

@@ -2,7 +2,7 @@
 
 use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
 use crate::activation::Activation;
-use crate::backend::{Backend, Map, Zip};
+use crate::backend::{Backend, Zip};
 use crate::error::Result;
 use crate::shape::Shape;
 use crate::tensor::{Axis, Tensor};
@@ -45,9 +45,8 @@ impl<B: Backend> Module<B> for GlobalAveragePooling {
         let b = pass.backend();
         let counts = b.sum_to(mask.array(), Shape::new(&[x.shape()[0], 1])?)?;
         // Where no step counts, the sum is 0 and may be divided by anything.
-        let counts = b.zip(Zip::Max, &counts, &b.fill(Shape::SCALAR, 1.0)?)?;
-        let each = Tensor::constant(b, b.map(Map::Recip, &counts)?);
-        Ok(mask.clear(&x)?.sum_along(Axis::Drop(1))?.mul(&each)?.into())
+        let counts = Tensor::constant(b, b.zip(Zip::Max, &counts, &b.fill(Shape::SCALAR, 1.0)?)?);
+        Ok(mask.clear(&x)?.sum_along(Axis::Drop(1))?.div(&counts)?.into())
     }
 
     // The mean of distributions is one; that of their logarithms is none of its own.

@@ -99,15 +99,13 @@ struct PReluModule {
 
 impl<B: Backend> Module<B> for PReluModule {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
-        let (value, mask) = input.split();
-        let (b, x) = (pass.backend(), value.tensor(pass)?);
-        // What stands in steps that are left out would be in the sum that is alpha's gradient, times 0: NaN stays NaN.
-        let x = mask.as_ref().map_or(Ok(x.clone()), |mask| mask.clear(&x))?;
-        let above = Tensor::constant(b, b.map(Map::Step, x.value())?);
-        // Not of what is above 0, where an infinite number times a gradient of 0 would be NaN.
-        let below = Tensor::full(b, &[], 0.0)?.select(&above, &x)?;
-        let y = x.select(&above, &below.mul(&pass.param(self.alpha))?)?;
-        Ok(Value::from(y).with_mask(mask))
+        input.map_clean(pass, |x, pass| {
+            let b = pass.backend();
+            let above = Tensor::constant(b, b.map(Map::Step, x.value())?);
+            // Not of what is above 0, where an infinite number times a gradient of 0 would be NaN.
+            let below = Tensor::full(b, &[], 0.0)?.select(&above, &x)?;
+            x.select(&above, &below.mul(&pass.param(self.alpha))?)
+        })
     }
 
     // Numbers of any size and, with slopes that are learned, either sign.

@@ -78,11 +78,8 @@ struct RmsNormModule {
 
 impl<B: Backend> Module<B> for RmsNormModule {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
-        let (value, mask) = input.split();
-        let x = value.tensor(pass)?;
-        // What stands in steps that are left out would be in the sum that is gamma's gradient, times 0: NaN stays NaN.
-        let x = mask.as_ref().map_or(Ok(x.clone()), |mask| mask.clear(&x))?;
-        Ok(Value::from(self.normalised(&x, &pass.param(self.gamma))?).with_mask(mask))
+        let gamma = pass.param(self.gamma);
+        input.map_clean(pass, |x, _| self.normalised(&x, &gamma))
     }
 
     // Numbers of any size and either sign.

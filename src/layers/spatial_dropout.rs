@@ -47,7 +47,7 @@ impl<B: Backend> Module<B> for SpatialDropout {
             }
             None => x,
         };
-        Ok(Value::from(y).with_mask(mask))
+        Ok(Value::from(y).with_clean_mask(mask))
     }
 
     // It changes nothing in evaluation.

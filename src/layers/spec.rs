@@ -200,28 +200,61 @@ impl<B: Backend> Value<B> {
         }
     }
 
-    /// The value with a mask in the place of any that it has.
+    /// The value with a mask in the place of any that it has. In the steps that do not count there may be anything, NaN too:
+    /// the first layer of this crate that takes the sequence clears them.
     pub fn with_mask(self, mask: impl Into<Option<Mask<B>>>) -> Value<B> {
+        self.masked(mask.into(), false)
+    }
+
+    /// The same of a layer of this crate, whose numbers are finite in the steps that do not count, too.
+    pub(crate) fn with_clean_mask(self, mask: Option<Mask<B>>) -> Value<B> {
+        self.masked(mask, true)
+    }
+
+    fn masked(self, mask: Option<Mask<B>>, clean: bool) -> Value<B> {
         let (value, _) = self.split();
-        match mask.into() {
-            Some(mask) => Value::Masked(Box::new(value), mask),
+        match mask {
+            Some(mask) => Value::Masked(Box::new(value), mask.marked(clean)),
             None => value,
         }
     }
 
-    /// Applies `f` to the numbers and keeps the mask: what a layer does that works on each step by itself.
+    /// The value without its mask, whose numbers are 0 in the steps that do not count where they might be anything, and the
+    /// mask. Products with the zeros of a mask or of a gradient would not keep NaN out.
+    pub(crate) fn cleared(self, pass: &Pass<'_, B>) -> Result<(Value<B>, Option<Mask<B>>)> {
+        match self.split() {
+            (Value::Tensor(x), Some(mask)) if !mask.is_clean() => {
+                mask.check(pass.backend(), x.shape())?;
+                Ok((mask.clear(&x)?.into(), Some(mask)))
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// Applies `f` to the numbers, which are 0 in steps that do not count where they might be anything, and keeps the mask:
+    /// what a layer does that works on each step by itself.
     pub fn map(
         self,
         pass: &mut Pass<'_, B>,
         f: impl FnOnce(Tensor<B>, &mut Pass<'_, B>) -> Result<Tensor<B>>,
     ) -> Result<Value<B>> {
-        let (value, mask) = self.split();
+        let (value, mask) = self.cleared(pass)?;
         let x = value.tensor(pass)?;
         Ok(Value::Tensor(f(x, pass)?).with_mask(mask))
     }
 
-    /// The numbers `[batch, time, features]` and the mask. Errors for another rank, for sequences without a step, and
-    /// for a mask of another shape.
+    /// [`Value::map`] with a function that makes finite numbers of those that are cleared.
+    pub(crate) fn map_clean(
+        self,
+        pass: &mut Pass<'_, B>,
+        f: impl FnOnce(Tensor<B>, &mut Pass<'_, B>) -> Result<Tensor<B>>,
+    ) -> Result<Value<B>> {
+        let (value, mask) = self.map(pass, f)?.split();
+        Ok(value.with_clean_mask(mask))
+    }
+
+    /// The numbers `[batch, time, features]`, 0 in steps that do not count where they might be anything, and the mask. Errors
+    /// for another rank, for sequences without a step, and for a mask of another shape.
     pub fn sequence(self, pass: &Pass<'_, B>) -> Result<(Tensor<B>, Option<Mask<B>>)> {
         let (value, mask) = self.split();
         let x = value.tensor(pass)?;
@@ -233,7 +266,10 @@ impl<B: Backend> Value<B> {
             }
         }
         mask.as_ref().map_or(Ok(()), |mask| mask.check(pass.backend(), x.shape()))?;
-        Ok((x, mask))
+        match mask {
+            Some(mask) if !mask.is_clean() => Ok((mask.clear(&x)?, Some(mask))),
+            mask => Ok((x, mask)),
+        }
     }
 }
 

@@ -68,7 +68,7 @@ impl<B: Backend> Steps<B> {
         pass: &mut Pass<'_, B>,
         layer: impl FnOnce(&dyn Module<B>, Tensor<B>, &mut Pass<'_, B>) -> Result<(Value<B>, T)>,
     ) -> Result<(Value<B>, T)> {
-        let (value, mask) = input.split();
+        let (value, mask) = input.cleared(pass)?;
         let x = value.tensor(pass)?;
         let shape = x.shape();
         let (batch, time, of_step) = match &shape[..] {

@@ -134,6 +134,10 @@ pub fn masked_mean<B: Backend>(
     weights: Option<&[f32]>,
     mask: Option<&Mask<B>>,
 ) -> Result<Tensor<B>> {
+    // The gradient of what is left out is 0, which would not keep NaN out of products.
+    let clear = mask.filter(|mask| mask.check(prediction.backend(), prediction.shape()).is_ok());
+    let cleared = clear.map(|mask| mask.clear(prediction)).transpose()?;
+    let prediction = cleared.as_ref().unwrap_or(prediction);
     let each = loss.each(prediction, target)?;
     let rows = each.shape().elements();
     let samples = each.shape().first().copied().unwrap_or(1);
@@ -159,16 +163,18 @@ pub fn masked_mean<B: Backend>(
     };
     let by_weight = loss.reduction() == Reduction::Weights;
     let weights = upload(&weight)?;
+    let zero = Tensor::full(b, &[], 0.0)?;
+    // A row of no weight is left out before it is weighed: its value may be infinite.
+    let weighed = |each: &Tensor<B>| each.select(&weights, &zero)?.mul(&weights);
     let Some(mask) = mask else {
         let total = if by_weight { (0..rows).map(weight).sum() } else { counted as f64 };
         // The total of weights that are all 0 is not divided by.
-        return each.mul(&weights)?.sum()?.affine(if total == 0.0 { 0.0 } else { 1.0 / total }, 0.0);
+        return weighed(&each)?.sum()?.div(&Tensor::full(b, &[], if total == 0.0 { 1.0 } else { total })?);
     };
     mask.check(b, each.shape())?;
     // What is computed of padding may be anything, NaN too; it is left out before it is weighed.
     let there = mask.tensor(b);
-    let zero = Tensor::full(b, &[], 0.0)?;
-    let sum = each.select(&there, &zero)?.mul(&weights)?.sum()?;
+    let sum = weighed(&each.select(&there, &zero)?)?.sum()?;
     if by_weight {
         let total = weights.mul(&there)?.sum()?;
         let none = Tensor::constant(b, b.zip(Zip::Equal, total.value(), zero.value())?);

@@ -7,8 +7,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod accuracy;
 mod elementwise;
 mod errors;
+mod extremes;
 mod fused;
 mod index;
 mod layout;
@@ -74,6 +76,16 @@ macro_rules! contract {
                 norm {
                     layer_norm_is_its_default, layer_norm_is_its_definition, attention_is_its_default,
                     attention_is_its_definition, what_is_masked_is_not_attended_to, wrong_norms_and_attentions
+                }
+                extremes {
+                    impossible_classes_cost_nothing, binary_cross_entropy_at_the_ends, softmaxes_at_the_ends,
+                    activations_at_the_ends, slopes_in_the_tail_are_there, rows_without_a_gradient_have_none,
+                    what_is_dropped_has_no_influence, masked_inputs_reach_no_kernel, masked_inputs_reach_no_network,
+                    maxima_of_nothing_greater
+                }
+                accuracy {
+                    sums_of_many_are_accurate, sums_by_index_are_accurate, gradients_of_many_rows_are_accurate,
+                    means_are_quotients, constant_rows_have_no_deviation, deviations_survive_far_away
                 }
                 update {
                     every_rule_is_its_default, rules_follow_their_formulas, updates_together_are_single_ones,

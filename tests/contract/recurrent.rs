@@ -138,6 +138,11 @@ impl Case {
 }
 
 impl Arrays<Host> {
+    /// Whether the mask leaves out the step of this number among all of them.
+    pub(crate) fn masks(&self, step: usize) -> bool {
+        self.mask.as_ref().is_some_and(|mask| mask.data[step] == 0.0)
+    }
+
     pub(crate) fn up<B: Backend>(&self, b: &B) -> Result<Arrays<B::Array>> {
         let up = |host: &Option<Host>| host.as_ref().map(|host| host.up(b)).transpose();
         Ok(Arrays {

@@ -2,8 +2,10 @@
 //!
 //! A layer is added by a [`Network`] to build it and a row in [`cases`].
 
+mod clean;
 #[path = "../common/mod.rs"]
 mod common;
+mod constant;
 mod dropout;
 mod gates;
 mod harness;

@@ -4,6 +4,7 @@ mod by_length;
 #[path = "../common/mod.rs"]
 mod common;
 mod embedding;
+mod normed;
 mod opinions;
 mod options;
 mod padded;

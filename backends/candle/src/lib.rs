@@ -11,6 +11,10 @@
 //! # Ok::<(), elman::Error>(())
 //! ```
 //!
+//! Numbers that stand out: on a CPU gradients below 1e-30 within a recurrent network count as 0. Those of early steps fade to
+//! nothing in long sequences, and processors take a hundred times longer over numbers below the normal range of an `f32`. The
+//! reference backend and other devices keep them.
+//!
 //! Candle gives the devices, the memory and its kernels. On a CPU and on GPUs of NVIDIA's the kernels are elman's own: they
 //! fuse what belongs together, reuse memory and update in place. Candle's backpropagation is not used; the tape is elman's.
 #![deny(unsafe_code)]

@@ -64,12 +64,32 @@ pub(crate) fn select(mask: &Tensor, a: &Tensor, b: &Tensor) -> Result<Tensor> {
     mask.ne(0.0)?.where_cond(a, b)
 }
 
-/// Sums down to `shape`.
+/// Sums down to `shape`, an axis at a time.
 pub(crate) fn sum_to(a: &Tensor, shape: Shape) -> Result<Tensor> {
     let missing = a.rank() - shape.rank();
-    let summed: Vec<usize> =
-        (0..a.rank()).filter(|&axis| axis < missing || shape[axis - missing] != a.dims()[axis]).collect();
-    a.sum_keepdim(summed)?.reshape(&shape[..])
+    let summed = (0..a.rank()).rev().filter(|&axis| axis < missing || shape[axis - missing] != a.dims()[axis]);
+    summed.into_iter().try_fold(a.clone(), |a, axis| sum_along(&a, axis))?.reshape(&shape[..])
+}
+
+/// So many numbers are added up by candle, in one running sum; sums of such blocks are added to each other.
+const BLOCK: usize = 256;
+
+/// The sum along an axis, which stays with size 1.
+fn sum_along(a: &Tensor, axis: usize) -> Result<Tensor> {
+    let length = a.dims()[axis];
+    if length <= BLOCK {
+        return a.sum_keepdim(axis);
+    }
+    let mut wide = a.dims().to_vec();
+    wide[axis] = length / BLOCK;
+    wide.insert(axis + 1, BLOCK);
+    let whole = length / BLOCK * BLOCK;
+    let sums = a.narrow(axis, 0, whole)?.contiguous()?.reshape(wide)?.sum(axis + 1)?;
+    let sums = match length - whole {
+        0 => sums,
+        rest => Tensor::cat(&[&sums, &a.narrow(axis, whole, rest)?.sum_keepdim(axis)?], axis)?,
+    };
+    sum_along(&sums, axis)
 }
 
 /// The greatest along `axis`, NaN if one is there.
@@ -92,8 +112,15 @@ pub(crate) fn argmax(a: &Tensor, axis: usize) -> Result<Tensor> {
     hit.gt(0.0)?.where_cond(&index, &none)?.min(axis)
 }
 
+/// A longer inner dimension of a product is cut, down to this depth, so that no running sum becomes long.
+const LONG: usize = 1 << 15;
+const DEPTH: usize = 512;
+
 /// The batched product whose dimensions are `p`.
 pub(crate) fn matmul(a: &Tensor, at: bool, b: &Tensor, bt: bool, p: &Product) -> Result<Tensor> {
+    if p.k > LONG {
+        return by_halves(a, at, b, bt, p);
+    }
     let (a, b) = (a.contiguous()?, b.contiguous()?);
     if p.a_batched && !p.b_batched && !at {
         // One matrix for all products: the rows of all products are the rows of one.
@@ -108,6 +135,20 @@ pub(crate) fn matmul(a: &Tensor, at: bool, b: &Tensor, bt: bool, p: &Product) ->
     spread(&a, p.a_batched, at)?.matmul(&spread(&b, p.b_batched, bt)?)?.reshape(&p.shape[..])
 }
 
+/// [`matmul`] as the sum of the products of both halves of the inner dimension.
+fn by_halves(a: &Tensor, at: bool, b: &Tensor, bt: bool, p: &Product) -> Result<Tensor> {
+    if p.k <= DEPTH {
+        return matmul(a, at, b, bt, p);
+    }
+    let half = p.k / 2;
+    let part = |start: usize, k: usize| {
+        let a = a.narrow(a.rank() - if at { 2 } else { 1 }, start, k)?;
+        let b = b.narrow(b.rank() - if bt { 1 } else { 2 }, start, k)?;
+        by_halves(&a, at, &b, bt, &Product { k, ..*p })
+    };
+    part(0, half)? + part(half, p.k - half)?
+}
+
 /// Rows of `table` by `rows`, of any shape.
 pub(crate) fn gather(table: &Tensor, rows: &Tensor, shape: Shape) -> Result<Tensor> {
     table.contiguous()?.index_select(&rows.flatten_all()?, 0)?.reshape(&shape[..])
@@ -117,7 +158,19 @@ pub(crate) fn gather(table: &Tensor, rows: &Tensor, shape: Shape) -> Result<Tens
 pub(crate) fn scatter_add(values: &Tensor, rows: &Tensor, shape: Shape) -> Result<Tensor> {
     let rows = rows.flatten_all()?;
     let values = values.reshape((rows.elem_count(), shape[1]))?.contiguous()?;
-    Tensor::zeros(&shape[..], DType::F32, values.device())?.index_add(&rows, &values, 0)
+    add_rows(&values, &rows, shape)
+}
+
+/// The same of rows in a line: of many by halves, as all of them may be added to one.
+fn add_rows(values: &Tensor, rows: &Tensor, shape: Shape) -> Result<Tensor> {
+    // A part has a result of its own, which should cost no more than its rows do.
+    let (count, few) = (rows.elem_count(), shape[0].max(512));
+    if count <= few {
+        return Tensor::zeros(&shape[..], DType::F32, values.device())?.index_add(rows, values, 0);
+    }
+    let half = count / 2;
+    let part = |start, count| add_rows(&values.narrow(0, start, count)?, &rows.narrow(0, start, count)?, shape);
+    part(0, half)? + part(half, count - half)?
 }
 
 /// A 1 at each index.

@@ -123,8 +123,8 @@ pub(crate) fn dropout<E: Element>(x: &Array<E>, rate: f64, key: Key) -> Array<E>
     let mut out = room(x.data().len());
     for (block, four) in x.data().chunks(4).enumerate() {
         let draws = key.block(block as u64);
-        // A product with 0, not a 0: NaN stays NaN, as by the default body.
-        out.extend(four.iter().zip(draws).map(|(&x, bits)| x * if bits < threshold { E::ZERO } else { scale }));
+        // What is dropped is 0, even if it was NaN.
+        out.extend(four.iter().zip(draws).map(|(&x, bits)| if bits < threshold { E::ZERO } else { x * scale }));
     }
     Array::new(out, x.shape())
 }

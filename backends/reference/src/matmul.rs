@@ -13,6 +13,7 @@ use crate::simd::vectorised;
 use crate::threads::by_rows;
 use elman::backend::check::{self, Product};
 use elman::{Element, Result};
+use std::ops::Range;
 
 /// Rows of the register tile. A row has four vector registers of 64 bytes, of which there are 32, or two of the shorter
 /// ones, of which there are 16. Measured: the compiler's vectoriser makes a thirtieth of the speed of 8 by 2.
@@ -20,6 +21,9 @@ const TILE_ROWS: usize = 4;
 
 /// The stretch of the inner dimension done at once: a panel of this depth fits the first-level cache.
 const DEPTH: usize = 128;
+
+/// A longer inner dimension is cut: sums of such stretches are added to each other, so that no running sum becomes long.
+const STRETCH: usize = 64 * DEPTH;
 
 /// Rows and columns packed at once: with [`DEPTH`] they fit the second-level cache.
 const BLOCK_ROWS: usize = 256;
@@ -43,16 +47,23 @@ pub(crate) fn matmul<E: Element>(threads: usize, a: &Array<E>, at: bool, b: &Arr
     if out.is_empty() || p.k == 0 {
         return Ok(Array::new(out, p.shape));
     }
-    let work = Work {
+    let mut work = Work {
         a: a.data(),
         // The lines of `a` are its rows, the lines of `b` its columns, after the transposes.
         a_lines: if at { Lines::Crosswise(p.m) } else { Lines::Lengthwise(p.k) },
         b: b.data(),
         b_lines: if bt { Lines::Lengthwise(p.k) } else { Lines::Crosswise(p.n) },
         p,
+        inner: 0..p.k.min(STRETCH),
     };
     let threads = if p.batch * p.m * p.k * p.n < THREADS_PAY { 1 } else { threads };
     by_rows(threads, &mut out, p.n, TILE_ROWS, |first, out| rows(&work, first, out));
+    while work.inner.end < p.k {
+        work.inner = work.inner.end..p.k.min(work.inner.end + STRETCH);
+        let mut part = zeros(out.len());
+        by_rows(threads, &mut part, p.n, TILE_ROWS, |first, part| rows(&work, first, part));
+        out.iter_mut().zip(part).for_each(|(out, part)| *out += part);
+    }
     Ok(Array::new(out, p.shape))
 }
 
@@ -84,6 +95,8 @@ struct Work<'a, E> {
     b: &'a [E],
     b_lines: Lines,
     p: Product,
+    /// The stretch of the inner dimension.
+    inner: Range<usize>,
 }
 
 impl<E: Element> Work<'_, E> {
@@ -115,9 +128,9 @@ impl<E: Element> Work<'_, E> {
         let b = &self.b[if b_batched { product * k * n } else { 0 }..];
         let lie_well = matches!(self.b_lines, Lines::Crosswise(_)) && out.len() / n < PACK_PAYS;
         for (start, left) in
-            (0..n).step_by(BLOCK_COLUMNS).flat_map(|left| (0..k).step_by(DEPTH).map(move |k| (k, left)))
+            (0..n).step_by(BLOCK_COLUMNS).flat_map(|left| self.inner.clone().step_by(DEPTH).map(move |k| (k, left)))
         {
-            let (depth, right) = (DEPTH.min(k - start), n.min(left + BLOCK_COLUMNS));
+            let (depth, right) = (DEPTH.min(self.inner.end - start), n.min(left + BLOCK_COLUMNS));
             // Whole tiles of few rows read `b` itself.
             let there = if lie_well { (right - left) / N * N } else { 0 };
             self.b_lines.pack::<E, N>(b, left + there..right, start, depth, b_panels);

@@ -5,6 +5,11 @@ use crate::memory::{room, zeros};
 use elman::backend::{Reach, Update, check};
 use elman::data::Bags;
 use elman::{Element, Result, Shape};
+use std::collections::BTreeMap;
+
+/// So many rows are added to one in their order; more are added by halves, so that the rounding error grows with the logarithm
+/// of their number and not with the number.
+const FEW: usize = 64;
 
 /// Rows of `table [n, d]`.
 pub(crate) fn gather<E: Element>(table: &Array<E>, rows: &Indices) -> Result<Array<E>> {
@@ -21,13 +26,8 @@ pub(crate) fn gather<E: Element>(table: &Array<E>, rows: &Indices) -> Result<Arr
 pub(crate) fn scatter_add<E: Element>(values: &Array<E>, rows: &Indices, n: usize) -> Result<Array<E>> {
     let shape = check::scatter_add(values.shape(), rows.shape(), n)?;
     check::indices("scatter_add", rows.data(), n)?;
-    let mut out = zeros(shape.elements());
-    for (i, &row) in rows.data().iter().enumerate() {
-        let width = shape.last();
-        let sums = &mut out[row as usize * width..][..width];
-        sums.iter_mut().zip(row_of(values.data(), i as u32, width)).for_each(|(sum, &x)| *sum += x);
-    }
-    Ok(Array::new(out, shape))
+    let terms = rows.data().iter().enumerate().map(|(i, &row)| (row, i as u32, E::ONE));
+    Ok(Array::new(add_by_row(terms, values.data(), n, shape.last()), shape))
 }
 
 /// A 1 at each index, 0 elsewhere.
@@ -52,9 +52,7 @@ pub(crate) fn bag_linear<E: Element>(x: &Bags, w: &Array<E>, bias: Option<&Array
             Some(bias) => out.extend_from_slice(bias.data()),
             None => out.resize(start + outputs, E::ZERO),
         }
-        for (word, value) in words(x, bag) {
-            add_scaled(&mut out[start..], value, row_of(w.data(), word, outputs));
-        }
+        add_rows(&mut out[start..], w.data(), &words(x, bag).collect::<Vec<_>>());
     }
     Ok(Array::new(out, shape))
 }
@@ -65,14 +63,8 @@ pub(crate) fn bag_linear_grad<E: Element>(x: &Bags, dy: &Array<E>) -> Result<Arr
     let shape = check::matmul(dense, true, dy.shape(), false)?.shape;
     // Two axes are a matter of `dy` having two: bags have no leading axes.
     check::same_shape("bag_linear_grad", dy.shape(), Shape::new(&[x.len(), shape.last()])?)?;
-    let outputs = shape.last();
-    let mut out = zeros(shape.elements());
-    for bag in 0..x.len() {
-        for (word, value) in words(x, bag) {
-            add_scaled(&mut out[word as usize * outputs..][..outputs], value, row_of(dy.data(), bag as u32, outputs));
-        }
-    }
-    Ok(Array::new(out, shape))
+    let terms = (0..x.len()).flat_map(|bag| words(x, bag).map(move |(word, value)| (word, bag as u32, value)));
+    Ok(Array::new(add_by_row(terms, dy.data(), shape[0], shape.last()), shape))
 }
 
 /// An optimiser's step on a table from the gradients of some of its rows, which rise: row by row in place.
@@ -107,10 +99,47 @@ pub(crate) fn update_rows<E: Element>(
 }
 
 /// The words of a bag with their values, 1 where the bags have none.
-fn words<E: Element>(x: &Bags, bag: usize) -> impl Iterator<Item = (u32, E)> {
+fn words<E: Element>(x: &Bags, bag: usize) -> impl Iterator<Item = (u32, E)> + Clone {
     let (words, values) = x.row(bag).unwrap_or_default();
     let value = move |i: usize| values.map_or(E::ONE, |values| E::from_f64(f64::from(values[i])));
     words.iter().enumerate().map(move |(i, &word)| (word, value(i)))
+}
+
+/// Zeros `[n, width]` to whose row `to` is added `value` times row `from` of `table`, for each `(to, from, value)`.
+fn add_by_row<E: Element>(
+    terms: impl Iterator<Item = (u32, u32, E)> + Clone,
+    table: &[E],
+    n: usize,
+    width: usize,
+) -> Vec<E> {
+    let mut out = zeros(n * width);
+    let mut counts = vec![0; n];
+    terms.clone().for_each(|(to, ..)| counts[to as usize] += 1);
+    let mut many: BTreeMap<u32, Vec<(u32, E)>> = BTreeMap::new();
+    for (to, from, value) in terms {
+        if counts[to as usize] > FEW {
+            many.entry(to).or_default().push((from, value));
+        } else {
+            add_scaled(&mut out[to as usize * width..][..width], value, row_of(table, from, width));
+        }
+    }
+    for (to, terms) in many {
+        add_rows(&mut out[to as usize * width..][..width], table, &terms);
+    }
+    out
+}
+
+/// `out += Σ value row` of the rows of a table by number.
+fn add_rows<E: Element>(out: &mut [E], table: &[E], terms: &[(u32, E)]) {
+    if terms.len() > FEW {
+        let (left, right) = terms.split_at(terms.len() / 2);
+        let mut part = vec![E::ZERO; out.len()];
+        add_rows(out, table, left);
+        add_rows(&mut part, table, right);
+        return add_scaled(out, E::ONE, &part);
+    }
+    let width = out.len();
+    terms.iter().for_each(|&(row, value)| add_scaled(out, value, row_of(table, row, width)));
 }
 
 fn add_scaled<E: Element>(sums: &mut [E], scale: E, row: &[E]) {

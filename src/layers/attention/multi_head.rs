@@ -162,7 +162,7 @@ impl<B: Backend> Module<B> for MultiHeadModule {
         };
         let y = query.attention(&key, &value, how)?.permute(&[0, 2, 1, 3])?;
         let y = y.reshape(&[batch, time, heads * y.shape().last()])?;
-        Ok(Value::from(self.output.apply(&y, pass)?).with_mask(mask))
+        Ok(Value::from(self.output.apply(&y, pass)?).with_clean_mask(mask))
     }
 
     // Numbers of any size and either sign.

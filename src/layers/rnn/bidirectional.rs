@@ -97,7 +97,7 @@ impl<B: Backend> Module<B> for BidirectionalModule<B> {
             Merge::Mul => forward.mul(&backward)?,
             Merge::Average => forward.add(&backward)?.affine(0.5, 0.0)?,
         };
-        Ok(Value::Tensor(merged).with_mask(mask))
+        Ok(Value::Tensor(merged).with_clean_mask(mask))
     }
 
     fn reset_state(&self) {

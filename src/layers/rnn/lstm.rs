@@ -22,7 +22,8 @@ pub struct LstmCell {
     gates: Activation,
     activation: Activation,
     forget_bias: Option<f64>,
-    normalised: bool,
+    /// Of the norms within each step, if there are any.
+    norm_epsilon: Option<f64>,
 }
 
 impl Lstm {
@@ -34,7 +35,7 @@ impl Lstm {
     /// ```
     pub fn new(units: usize) -> Self {
         let (gates, activation) = (Activation::Sigmoid, Activation::Tanh);
-        Rnn::with_cell(units, LstmCell { gates, activation, forget_bias: Some(1.0), normalised: false })
+        Rnn::with_cell(units, LstmCell { gates, activation, forget_bias: Some(1.0), norm_epsilon: None })
     }
 
     /// The function of candidate and output, tanh in the formula; it must be elementwise.
@@ -59,8 +60,20 @@ impl Lstm {
     /// over all gates, and the cell state on its way to the output. More parameters: `kernel_gamma [4 units]`,
     /// `recurrent_gamma [4 units]`, `state_gamma [units]`, `state_beta [units]`. It costs several times what the plain LSTM
     /// costs.
-    pub fn layer_norm(mut self) -> Self {
-        self.cell.normalised = true;
+    ///
+    /// The inputs' norm adds 1e-3 to its variances, as in Keras; those of the state add 1 ([`Lstm::norm_epsilon`]).
+    pub fn layer_norm(self) -> Self {
+        self.norm_epsilon(1.0)
+    }
+
+    /// [`Lstm::layer_norm`] with another number, above 0, that is added to the variances of the state's part of the
+    /// pre-activations and of the cell state.
+    ///
+    /// A norm multiplies what has no variance by `1 / √ε`. With the 1e-3 of Keras' layer normalisation a gradient grows over a
+    /// hundredfold in each step in which the state has none, such as steps of zeros in front of a text: twenty of them and
+    /// nothing is learned. With 1, the default, it does not grow: at zeros the network is the plain LSTM.
+    pub fn norm_epsilon(mut self, epsilon: f64) -> Self {
+        self.cell.norm_epsilon = Some(epsilon);
         self
     }
 
@@ -79,8 +92,8 @@ impl CellKind for LstmCell {
         Cell::Lstm { gates: self.gates, activation: self.activation }
     }
 
-    fn is_normalised(&self) -> bool {
-        self.normalised
+    fn norm_epsilon(&self) -> Option<f64> {
+        self.norm_epsilon
     }
 
     fn init_bias(&self, units: usize, values: &mut [f64]) {

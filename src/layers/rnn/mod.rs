@@ -5,6 +5,9 @@
 //! [`Rnn::return_sequences`] that of every step `[batch, time, units]`. Masked steps change neither state nor output (L19):
 //! the last output is that of the last step that counts, and a sequence that is all padding gives its first state.
 //!
+//! On candle's CPU kernels gradients below 1e-30 count as 0 on their way back through the steps: what is left after hundreds of
+//! fading steps, and would make a processor a hundred times slower. What is 0 in a gradient may be such a number elsewhere.
+//!
 //! ```
 //! use elman::layers::{Bidirectional, Dense, Embedding, Gru, Lstm, Sequential};
 //! use elman::{Activation, Spec};
@@ -53,9 +56,9 @@ pub trait CellKind: Clone + Debug + Send + Sync + 'static {
         false
     }
 
-    /// Whether it is normalised within its steps, which the LSTM can be.
-    fn is_normalised(&self) -> bool {
-        false
+    /// What is added to the variances of the state if it is normalised within its steps, which the LSTM can be.
+    fn norm_epsilon(&self) -> Option<f64> {
+        None
     }
 
     /// Changes the first values of the bias `[gates units]`.
@@ -209,7 +212,8 @@ impl<C: CellKind> Rnn<C> {
                 recurrent_bias = Some(scope.param("recurrent_bias", [width].into(), weight)?);
             }
         }
-        let norms = self.cell.is_normalised().then(|| normed::Norms::build(units, scope)).transpose()?;
+        let epsilon = self.cell.norm_epsilon();
+        let norms = epsilon.map(|epsilon| normed::Norms::build(units, epsilon, scope)).transpose()?;
         let mut first = Vec::new();
         if self.learned_state {
             let names = ["initial_h", "initial_c"];

@@ -80,6 +80,7 @@ impl<B: Backend> RnnModule<B> {
         };
         let states = match &self.norms {
             Some(norms) => {
+                let x = mask.map_or(Ok(x.clone()), |mask| mask.clear(&x))?;
                 let z = norms.inputs(&x.linear(&kernel, None)?, bias.as_ref(), pass)?;
                 norms.recurrent(&z, self.cell.activations(), &recurrence, pass)?
             }
@@ -115,7 +116,7 @@ impl<B: Backend> Module<B> for RnnModule<B> {
         let (x, mask) = input.sequence(pass)?;
         let states = self.states(&x, mask.as_ref(), &[], self.return_sequences, pass)?;
         Ok(match (states.outputs, states.c) {
-            (Some(outputs), _) => Value::Tensor(outputs).with_mask(mask),
+            (Some(outputs), _) => Value::Tensor(outputs).with_clean_mask(mask),
             (None, Some(c)) if self.return_state => Tensor::concat(&[&states.h, &c], 1)?.into(),
             (None, _) => states.h.into(),
         })

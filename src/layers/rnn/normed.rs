@@ -4,22 +4,30 @@
 //! (i, f, c̃, o) = LN(x W; γ₁) + LN(h₋ U; γ₂) + b     c = σ(f) ⊙ c₋ + σ(i) ⊙ tanh(c̃)     h = σ(o) ⊙ tanh(LN(c; γ₃, β₃))
 //! ```
 //!
+//! Where a norm meets a row without variance it multiplies differences by `1 / √ε`. In a step there are two of them one after the
+//! other, of `h₋ U` and of `c`, and a state of zeros (as steps of zeros before a text leave it) has no variance in either: with
+//! Keras' ε of 1e-3 for both, a gradient grows a hundredfold and more a step, and so does what the forward pass makes of the least
+//! difference. So the norms of the state have an ε of their own, 1 by default: they shrink what is large and never enlarge,
+//! and at zeros the network is the plain LSTM. The norm of the inputs is in no loop and keeps Keras' ε.
+//!
 //! A norm in each step leaves nothing to fuse, so that the steps are operations of their own on the tape; it costs several
 //! times what the plain LSTM costs.
 
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::Result;
+use crate::layers::layer_norm::check_epsilon;
 use crate::layers::{Pass, Scope, Weight};
 use crate::param::ParamId;
 use crate::tensor::{Recurrence, States, Tensor};
 
-/// What is added to variances: Keras' default for layer normalisation.
+/// What is added to the variances of the inputs' norm: Keras' default for layer normalisation.
 const EPSILON: f64 = 1e-3;
 
-/// The parameters of the three norms.
+/// The parameters of the three norms, and what is added to the variances of those of the state.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Norms {
+    epsilon: f64,
     kernel_gamma: ParamId,
     recurrent_gamma: ParamId,
     state_gamma: ParamId,
@@ -27,9 +35,11 @@ pub(super) struct Norms {
 }
 
 impl Norms {
-    pub(super) fn build<B: Backend>(units: usize, scope: &mut Scope<'_, B>) -> Result<Self> {
+    pub(super) fn build<B: Backend>(units: usize, epsilon: f64, scope: &mut Scope<'_, B>) -> Result<Self> {
+        check_epsilon(epsilon)?;
         let mut param = |name, size: usize, weight: Weight| scope.param(name, [size].into(), &weight);
         Ok(Norms {
+            epsilon,
             kernel_gamma: param("kernel_gamma", 4 * units, Weight::ones())?,
             recurrent_gamma: param("recurrent_gamma", 4 * units, Weight::ones())?,
             state_gamma: param("state_gamma", units, Weight::ones())?,
@@ -75,11 +85,11 @@ impl Norms {
         let mut outputs = Vec::with_capacity(steps.len());
         for (t, z) in steps {
             let r = dropout.as_ref().map_or(Ok(h.clone()), |dropout| h.mul(dropout))?;
-            let a = z.add(&r.matmul(with.u)?.layer_norm(&recurrent_gamma, &zeros, EPSILON)?)?;
+            let a = z.add(&r.matmul(with.u)?.layer_norm(&recurrent_gamma, &zeros, self.epsilon)?)?;
             let [i, f, candidate, o] = &a.reshape(&[n, 4, units])?.unstack(1)?[..] else { unreachable!("four gates") };
             let kept = f.activate(gates)?.mul(&c)?;
             let new_c = kept.add(&i.activate(gates)?.mul(&candidate.activate(activation)?)?)?;
-            let squashed = new_c.layer_norm(&state_gamma, &state_beta, EPSILON)?.activate(activation)?;
+            let squashed = new_c.layer_norm(&state_gamma, &state_beta, self.epsilon)?.activate(activation)?;
             let new_h = o.activate(gates)?.mul(&squashed)?;
             (h, c) = match with.mask {
                 Some(mask) => {

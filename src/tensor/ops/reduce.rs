@@ -37,7 +37,7 @@ impl<B: Backend> Tensor<B> {
 
     /// The mean of all elements: a scalar, 0 when there are none.
     pub fn mean(&self) -> Result<Self> {
-        self.sum()?.affine(1.0 / self.shape().elements().max(1) as f64, 0.0)
+        self.sum()?.over(self.shape().elements())
     }
 
     /// The sum along an axis.
@@ -48,11 +48,21 @@ impl<B: Backend> Tensor<B> {
 
     /// The mean along an axis.
     pub fn mean_along(&self, axis: Axis) -> Result<Self> {
-        let sum = self.sum_along(axis)?;
-        match self.shape()[axis.index()] {
-            1 => Ok(sum),
-            length => sum.affine(1.0 / length.max(1) as f64, 0.0),
+        self.sum_along(axis)?.over(self.shape()[axis.index()])
+    }
+
+    /// Divided by a count, or by 1 where that is 0. A product with the count's rounded reciprocal would be another number: a
+    /// seventh of seven times 1e5 is 1e5 in an `f32`.
+    fn over(&self, count: usize) -> Result<Self> {
+        if count <= 1 {
+            return Ok(self.clone());
         }
+        let b = self.backend().clone();
+        let count = b.fill(Shape::SCALAR, count as f64)?;
+        let y = b.zip(Zip::Div, self.value(), &count)?;
+        Ok(Tensor::record("over", self.backend(), y, &[self], move |dy, _| {
+            Ok(vec![Some(b.zip(Zip::Div, dy, &count)?)])
+        }))
     }
 
     /// Sums down to a shape that broadcasts to this one.

@@ -95,7 +95,8 @@ impl Cpu {
         linear::check_steps(x.shape(), mask.shape())?;
         let there = runs(&mask.numbers()?);
         if !self.pays(&there) {
-            return self.linear_grad(x, w, dy, wanted);
+            let counting = wanted[1].then(|| self.only(x, &there)).transpose()?;
+            return self.linear_grad(counting.as_ref().unwrap_or(x), w, dy, wanted);
         }
         check::same_shape("linear_grad", check::linear(x.shape(), w.shape(), None)?, dy.shape())?;
         let (inputs, outputs) = (w.shape()[0], w.shape()[1]);
@@ -129,6 +130,20 @@ impl Cpu {
             gradients[2] = Some(self.sum_to(dy, [outputs].into())?);
         }
         Ok(gradients)
+    }
+
+    /// `x` in the runs, 0 between them: what stands there may be NaN, which a product with a gradient of 0 would not keep out.
+    fn only(&self, x: &Array, runs: &[Range<usize>]) -> Result<Array> {
+        let (from, width) = (x.numbers()?, x.shape().last());
+        let (mut out, mut at) = (self.memory.take(from.len()), 0);
+        for run in runs {
+            out[at * width..run.start * width].fill(0.0);
+            let own = run.start * width..run.end * width;
+            out[own.clone()].copy_from_slice(&from[own]);
+            at = run.end;
+        }
+        out[at * width..].fill(0.0);
+        self.array(out, x.shape())
     }
 
     /// Whether these runs are worth products of their own: long enough, and enough of them for all threads.

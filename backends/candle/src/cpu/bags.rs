@@ -2,6 +2,7 @@
 
 use super::Cpu;
 use super::affine::repeat;
+use super::rows::CROWD;
 use super::simd::vectorised;
 use crate::array::Array;
 use elman::backend::check;
@@ -56,10 +57,23 @@ impl Cpu {
     }
 }
 
+/// `out += Σ values[i] table[rows[i]]`. An output that is `fresh` counts as zeros, whatever there is. Sums of many rows are
+/// added up in `f64`.
+fn add_rows(out: &mut [f32], fresh: bool, table: &[f32], rows: &[u32], values: Option<&[f32]>) {
+    if rows.len() <= CROWD {
+        return add_few(out, fresh, table, rows, values);
+    }
+    let mut totals: Vec<f64> = out.iter().map(|&x| if fresh { 0.0 } else { f64::from(x) }).collect();
+    for (i, rows) in rows.chunks(CROWD).enumerate() {
+        add_few(out, true, table, rows, values.map(|values| &values[i * CROWD..][..rows.len()]));
+        totals.iter_mut().zip(&*out).for_each(|(total, &part)| *total += f64::from(part));
+    }
+    out.iter_mut().zip(totals).for_each(|(out, total)| *out = total as f32);
+}
+
 vectorised! {
-    /// `out += Σ values[i] table[rows[i]]`, a block of columns at a time. An output that is `fresh` counts as zeros,
-    /// whatever there is.
-    fn add_rows(out: &mut [f32], fresh: bool, table: &[f32], rows: &[u32], values: Option<&[f32]>) {
+    /// [`add_rows`] of a few rows, a block of columns at a time.
+    fn add_few(out: &mut [f32], fresh: bool, table: &[f32], rows: &[u32], values: Option<&[f32]>) {
         let width = out.len();
         let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
         for (i, block) in blocks.iter_mut().enumerate() {

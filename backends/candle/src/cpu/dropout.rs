@@ -31,7 +31,8 @@ vectorised! {
         for (i, (out, x)) in out.chunks_mut(DRAWS).zip(x.chunks(DRAWS)).enumerate() {
             let draws = draws(key, first + (i * LANES) as u64);
             for ((out, &x), &bits) in out.iter_mut().zip(x).zip(&draws) {
-                *out = x * if bits < threshold { 0.0 } else { scale };
+                // What is dropped is 0, even if it was NaN.
+                *out = if bits < threshold { 0.0 } else { x * scale };
             }
         }
     }

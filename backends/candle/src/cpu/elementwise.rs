@@ -111,7 +111,7 @@ impl Cpu {
             A::Tanh => A::Tanh, CHEAP;
             A::Relu => A::Relu, CHEAP;
             A::LeakyRelu(slope) => A::LeakyRelu(slope), CHEAP;
-            A::Elu(alpha) => A::Elu(alpha), CHEAP;
+            A::Elu(alpha) => A::Elu(alpha), EXP;
             A::GeluTanh => A::GeluTanh, EXP;
             A::Silu => A::Silu, EXP;
             A::Softplus => A::Softplus, EXP;

@@ -4,10 +4,10 @@ use super::Cpu;
 use super::math::{Fast, exp, ln, ln_1p};
 use super::reduce::sum;
 use super::simd::vectorised;
-use super::softmax::{inner, shifted_exp};
+use super::softmax::shifted_exp;
 use crate::array::{Array, Indices};
 use elman::backend::{check, op};
-use elman::{Element, Error, Result, Shape};
+use elman::{Error, Result, Shape};
 
 /// Nanoseconds or so an element.
 const COST: usize = 2;
@@ -22,23 +22,32 @@ enum Targets<'a> {
 }
 
 vectorised! {
-    /// `Σ_j t_j (max + ln Σ e^(z - max) - z_j)` for the logits `z` of a row.
+    /// `Σ_j t_j (max + ln Σ e^(z - max) - z_j)` for the logits `z` of a row, over the classes with `t_j ≠ 0`: that of the others
+    /// may be infinite.
     fn cross_entropy(z: &[f32], targets: Targets<'_>, row: usize, scratch: &mut [f32]) -> f32 {
         let (most, total) = shifted_exp(z, scratch);
         let log = ln(total);
-        scratch.iter_mut().zip(z).for_each(|(scratch, &z)| *scratch = log - (z - most));
         match targets {
             Targets::Classes(classes, smoothing) => {
+                scratch.iter_mut().zip(z).for_each(|(scratch, &z)| *scratch = log - (z - most));
                 let of_class = scratch[classes[row] as usize];
                 let of_all = if smoothing == 0.0 { 0.0 } else { smoothing * sum(scratch) / z.len() as f32 };
                 (1.0 - smoothing) * of_class + of_all
             }
-            Targets::Distributions(all) => inner(&all[row * z.len()..][..z.len()], scratch),
+            Targets::Distributions(all) => {
+                for ((scratch, &z), &t) in scratch.iter_mut().zip(z).zip(&all[row * z.len()..]) {
+                    *scratch = times(t, log - (z - most));
+                }
+                sum(scratch)
+            }
         }
     }
 
-    /// `(softmax(z) Σ_j t_j - t) d`
+    /// `(softmax(z) Σ_j t_j - t) d`; 0 where `d` is, whatever the logits are.
     fn cross_entropy_grad(z: &[f32], targets: Targets<'_>, row: usize, d: f32, out: &mut [f32]) {
+        if d == 0.0 {
+            return out.fill(0.0);
+        }
         let (_, total) = shifted_exp(z, out);
         match targets {
             Targets::Classes(classes, smoothing) => {
@@ -109,18 +118,24 @@ impl Cpu {
         self.array(out, shape)
     }
 
-    /// `max(z, 0) - z t + ln(1 + e^-|z|)`
+    /// `|z| w + ln(1 + e^-|z|)` with `w = 1 - t` for `z > 0` and `t` elsewhere.
     pub(crate) fn binary_cross_entropy(&self, logits: &Array, targets: &Array) -> Result<Array> {
         check::same_shape("binary_cross_entropy", logits.shape(), targets.shape())?;
-        self.binary(logits, targets, |z, t| Element::maximum(z, 0.0) - z * t + ln_1p(exp(-z.abs())))
+        self.binary(logits, targets, |z, t| times(if z > 0.0 { 1.0 - t } else { t }, z.abs()) + ln_1p(exp(-z.abs())))
     }
 
     /// `(σ(z) - t) d`
     pub(crate) fn binary_cross_entropy_grad(&self, logits: &Array, targets: &Array, d: &Array) -> Result<Array> {
         check::same_shape("binary_cross_entropy", logits.shape(), targets.shape())?;
         check::same_shape("binary_cross_entropy_grad", logits.shape(), d.shape())?;
-        self.ternary(logits, targets, d, COST, |z, t, d| (op::sigmoid(Fast(z)).0 - t) * d)
+        self.ternary(logits, targets, d, COST, |z, t, d| times(d, op::sigmoid(Fast(z)).0 - t))
     }
+}
+
+/// `w x`, 0 where `w` is, whatever `x` is.
+#[inline(always)]
+fn times(w: f32, x: f32) -> f32 {
+    if w == 0.0 { 0.0 } else { w * x }
 }
 
 fn check_labels(logits: &Array, labels: &Indices) -> Result<()> {

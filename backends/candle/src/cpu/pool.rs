@@ -4,15 +4,30 @@
 //! next job for a while before they sleep, so that the kernels of a training step find them awake; and a caller waits
 //! for no worker that has not begun: what no worker has taken it does itself.
 
+// Under loom, which tries every order in which threads can meet (tests/pool_model), its own threads and locks.
+#[cfg(loom)]
+use loom::{
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    thread::{Builder, JoinHandle},
+};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+#[cfg(not(loom))]
+use std::sync::{
+    Arc, Condvar, Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+};
+#[cfg(not(loom))]
 use std::thread::{Builder, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(not(loom))]
+use std::time::Instant;
 
 /// How long a thread looks out for what it waits for before it sleeps: longer than the work between most kernels of a
 /// training step, and shorter than anyone minds a busy core.
+#[cfg_attr(loom, allow(dead_code))]
 const LOOKOUT: Duration = Duration::from_micros(if cfg!(miri) { 1 } else { 150 });
 
 /// Does one part.
@@ -121,8 +136,10 @@ impl Shared {
     fn wait(&self) {
         let done = || self.unfinished.load(SeqCst) == 0;
         if !look_out(done) {
-            let held = self.finished.wait_while(lock(&self.sleep), |()| !done());
-            drop(held.unwrap_or_else(PoisonError::into_inner));
+            let mut held = lock(&self.sleep);
+            while !done() {
+                held = self.finished.wait(held).unwrap_or_else(PoisonError::into_inner);
+            }
         }
     }
 
@@ -131,11 +148,13 @@ impl Shared {
         let called = || self.untaken.load(SeqCst) > 0 || self.closing.load(SeqCst);
         while !self.closing.load(SeqCst) {
             if !look_out(called) {
-                let held = lock(&self.sleep);
+                let mut held = lock(&self.sleep);
                 self.sleepers.fetch_add(1, SeqCst);
-                let held = self.wake.wait_while(held, |()| !called());
+                while !called() {
+                    held = self.wake.wait(held).unwrap_or_else(PoisonError::into_inner);
+                }
                 self.sleepers.fetch_sub(1, SeqCst);
-                drop(held.unwrap_or_else(PoisonError::into_inner));
+                drop(held);
             }
             self.help();
         }
@@ -163,7 +182,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether it came true before it was time to sleep. Loom knows no time: one look.
+#[cfg(loom)]
+fn look_out(so: impl Fn() -> bool) -> bool {
+    so()
+}
+
 /// Whether it came true before it was time to sleep.
+#[cfg(not(loom))]
 fn look_out(so: impl Fn() -> bool) -> bool {
     let start = Instant::now();
     loop {
@@ -180,7 +206,7 @@ fn look_out(so: impl Fn() -> bool) -> bool {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::sync::Barrier;

@@ -1,6 +1,7 @@
 //! Matrix products, on the `gemm` crate but for single rows.
 
 use super::Cpu;
+use super::elementwise::add as add_to;
 use super::threads::ranges;
 use crate::array::Array;
 use crate::memory::Buffer;
@@ -51,6 +52,8 @@ impl<'a> Matrix<'a> {
 
 /// The length of a sum that the `gemm` crate never cuts.
 const DEPTH: usize = 512;
+/// Longer sums are made by halves: the crate's products of single rows add to the result itself, one number at a time.
+const LONG: usize = 64 * DEPTH;
 
 /// `out = a b`, or `out += a b`, on this thread; rows of `out` are `stride` apart.
 ///
@@ -208,6 +211,9 @@ impl Cpu {
             }
             return;
         }
+        if k > LONG {
+            return self.by_halves(out, add, [m, k, n], a, b);
+        }
         // Some 40 multiplications and additions a nanosecond; the longer side is cut, in whole vectors.
         let parts = self.threads.parts(m * k * n / 40);
         let by_columns = n >= m;
@@ -229,6 +235,19 @@ impl Cpu {
                 product(to.0.add(rows.start * n + columns.start), n, add, sizes, a, b);
             }
         });
+    }
+
+    /// [`Cpu::multiply`] of a long sum: of its halves, down to what the `gemm` crate takes at once.
+    fn by_halves(&self, out: &mut [f32], add: bool, [m, k, n]: [usize; 3], a: Matrix<'_>, b: Matrix<'_>) {
+        if k <= DEPTH {
+            return self.multiply(out, add, [m, k, n], a, b);
+        }
+        let half = (k / 2).next_multiple_of(DEPTH);
+        let mut part = self.memory.take(m * n);
+        self.by_halves(out, add, [m, half, n], a, b);
+        self.by_halves(&mut part, false, [m, k - half, n], a.columns_from(half), b.rows_from(half));
+        add_to(out, &part);
+        self.memory.give(part);
     }
 
     pub(crate) fn matmul(&self, a: &Array, at: bool, b: &Array, bt: bool, p: &Product) -> Result<Array> {

@@ -2,7 +2,7 @@
 
 use super::Cpu;
 use super::math::{exp, ln};
-use super::reduce::{greatest, sum};
+use super::reduce::{greatest, inner, sum};
 use super::simd::vectorised;
 use crate::array::Array;
 use elman::{Error, Result};
@@ -16,18 +16,6 @@ pub(super) fn shifted_exp(x: &[f32], out: &mut [f32]) -> (f32, f32) {
     let most = greatest(x);
     out.iter_mut().zip(x).for_each(|(out, &x)| *out = exp(x - most));
     (most, sum(out))
-}
-
-/// `Σ a b` of two rows.
-#[inline(always)]
-pub(super) fn inner(a: &[f32], b: &[f32]) -> f32 {
-    const LANES: usize = 16;
-    let mut lanes = [0.0f32; LANES];
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    for (a, b) in a.iter().zip(b) {
-        lanes.iter_mut().zip(a).zip(b).for_each(|((lane, &a), &b)| *lane += a * b);
-    }
-    lanes.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(&a, &b)| a * b).sum::<f32>()
 }
 
 vectorised! {

@@ -7,8 +7,8 @@ use crate::Precision;
 use crate::array::{Array, error};
 use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::cublas::{result, sys};
-use elman::Result;
 use elman::backend::check::Product;
+use elman::{Result, Shape};
 
 /// A matrix in row-major order, or several of one size.
 #[derive(Clone, Copy, Debug)]
@@ -45,25 +45,64 @@ impl Matrix {
     }
 }
 
+/// A product that adds up more numbers than so many is cut, to parts of some of [`DEPTH`] numbers at least, whose results
+/// together are no more than [`ROOM`]: cuBLAS need not cut a sum itself, and one running `f32` loses count.
+const LONG: usize = 1 << 16;
+const DEPTH: usize = 512;
+const ROOM: usize = 1 << 24;
+
 impl Cuda {
     /// The batched product whose dimensions are `p`, none of which is 0.
     pub(crate) fn matmul(&self, a: &Array, at: bool, b: &Array, bt: bool, p: &Product) -> Result<Array> {
         let (a, b) = (self.packed(a)?, self.packed(b)?);
-        let y = self.fresh("matmul", p.shape)?;
         let matrix = |x: &Array, batched: bool, transposed: bool| -> Result<Matrix> {
             let shape = x.shape();
             let next = if batched { shape[shape.rank() - 2] * shape.last() } else { 0 };
             Ok(Matrix { address: self.address(x)?, stride: shape.last(), transposed, next })
         };
         let (a, b) = (matrix(&a, p.a_batched, at)?, matrix(&b, p.b_batched, bt)?);
-        let y = (y, p);
-        let into = Matrix { next: p.m * p.n, ..Matrix::new(self.address(&y.0)?, p.n) };
+        if p.batch == 1 {
+            return self.product("matmul", p.shape, [p.m, p.k, p.n], a, b);
+        }
+        let y = self.fresh("matmul", p.shape)?;
+        let into = Matrix { next: p.m * p.n, ..Matrix::new(self.address(&y)?, p.n) };
         match p.a_batched && !p.b_batched && !at {
             // One matrix for all products: the rows of all products are the rows of one.
             true => self.gemm([p.batch * p.m, p.k, p.n], 1, Matrix { next: 0, ..a }, b, into, 0.0)?,
             false => self.gemm([p.m, p.k, p.n], p.batch, a, b, into, 0.0)?,
         }
-        Ok(y.0)
+        Ok(y)
+    }
+
+    /// A single product `a b` as a new array; none of its sizes is 0.
+    pub(crate) fn product(
+        &self,
+        op: &'static str,
+        shape: Shape,
+        [m, k, n]: [usize; 3],
+        a: Matrix,
+        b: Matrix,
+    ) -> Result<Array> {
+        if k <= LONG {
+            let y = self.fresh(op, shape)?;
+            self.gemm([m, k, n], 1, a, b, Matrix::new(self.address(&y)?, n), 0.0)?;
+            return Ok(y);
+        }
+        let depth = DEPTH.max(k.div_ceil((ROOM / (m * n)).max(1)));
+        let (parts, rest) = (k / depth, k % depth);
+        let all = parts + usize::from(rest > 0);
+        let sums = self.fresh(op, Shape::new(&[all, m * n])?)?;
+        let into = Matrix { next: m * n, ..Matrix::new(self.address(&sums)?, n) };
+        // The inner dimension goes along the rows of `a` and down the columns of `b`.
+        let a = Matrix { next: if a.transposed { depth * a.stride } else { depth }, ..a };
+        let b = Matrix { next: if b.transposed { depth } else { depth * b.stride }, ..b };
+        self.gemm([m, depth, n], parts, a, b, into, 0.0)?;
+        if rest > 0 {
+            let [a, b, into] = [a, b, into].map(|matrix| matrix.from(parts * matrix.next));
+            self.gemm([m, rest, n], 1, a, b, into, 0.0)?;
+        }
+        let sum = if all == 1 { sums } else { self.sum_along(&sums, 1, all, m * n)? };
+        Ok(sum.view(sum.tensor().reshape(&shape[..]).map_err(error(op))?, shape))
     }
 
     /// `c = a b + keep c` for `count` products of `[m, k]` by `[k, n]`.

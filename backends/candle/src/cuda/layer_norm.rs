@@ -31,7 +31,7 @@ impl Cuda {
         check::same_shape("layer_norm_grad", x.shape(), dy.shape())?;
         let (x, gamma, dy) = (self.packed(x)?, self.packed(gamma)?, self.packed(dy)?);
         let (rows, width) = (x.shape().rows(), x.shape().last());
-        let moments = self.fresh("layer_norm_grad", Shape::new(&[rows, 2])?)?;
+        let moments = self.fresh("layer_norm_grad", Shape::new(&[rows, 3])?)?;
         // Nothing is written to the place of a gradient that is not wanted.
         let dx = if of_x { self.fresh("layer_norm_grad", x.shape())? } else { moments.clone() };
         let size = team(width);

@@ -1,7 +1,7 @@
 //! The affine map with its gradients.
 
 use super::{Cuda, Matrix};
-use crate::array::Array;
+use crate::array::{Array, error};
 use elman::backend::{check, linear};
 use elman::{Result, Shape};
 
@@ -36,8 +36,10 @@ impl Cuda {
         let rows: usize = x.shape()[..x.shape().rank() - 1].iter().product();
         let (x, w, dy) = (self.packed(x)?, self.packed(w)?, self.packed(dy)?);
         let slopes = self.matrix(&dy, outputs)?;
-        let dx = || self.product(x.shape(), [rows, outputs, inputs], slopes, self.matrix(&w, outputs)?.transposed());
-        let dw = || self.product(w.shape(), [inputs, rows, outputs], self.matrix(&x, inputs)?.transposed(), slopes);
+        let dx =
+            || self.filled_product(x.shape(), [rows, outputs, inputs], slopes, self.matrix(&w, outputs)?.transposed());
+        let dw =
+            || self.filled_product(w.shape(), [inputs, rows, outputs], self.matrix(&x, inputs)?.transposed(), slopes);
         let dbias = || self.sum_to(&dy, [outputs].into());
         let [of_x, of_w, of_bias] = wanted;
         Ok([of_x.then(dx).transpose()?, of_w.then(dw).transpose()?, of_bias.then(dbias).transpose()?])
@@ -58,20 +60,29 @@ impl Cuda {
         wanted: [bool; 3],
     ) -> Result<[Option<Array>; 3]> {
         linear::check_steps(x.shape(), mask.shape())?;
-        self.linear_grad(x, w, dy, wanted)
+        if !wanted[1] {
+            return self.linear_grad(x, w, dy, wanted);
+        }
+        self.linear_grad(&self.counting(x, mask)?, w, dy, wanted)
+    }
+
+    /// `x [n, t, inputs]` where the mask is not 0, and 0 elsewhere: NaN would not be kept out by a gradient of 0.
+    pub(crate) fn counting(&self, x: &Array, mask: &Array) -> Result<Array> {
+        let steps = self.packed(mask)?;
+        let wide = steps.tensor().unsqueeze(2).map_err(error("linear_steps_grad"))?;
+        let steps = steps.view(wide, mask.shape().and(1)?);
+        self.select(&steps, x, &self.fill(Shape::SCALAR, 0.0)?, x.shape())
     }
 
     fn matrix(&self, a: &Array, stride: usize) -> Result<Matrix> {
         Ok(Matrix::new(self.address(a)?, stride))
     }
 
-    /// `a b` as a new array.
-    fn product(&self, shape: Shape, [m, k, n]: [usize; 3], a: Matrix, b: Matrix) -> Result<Array> {
+    /// `a b` as a new array, of zeros where there is nothing to add up.
+    fn filled_product(&self, shape: Shape, [m, k, n]: [usize; 3], a: Matrix, b: Matrix) -> Result<Array> {
         if m * k * n == 0 {
             return self.fill(shape, 0.0);
         }
-        let y = self.fresh("linear_grad", shape)?;
-        self.gemm([m, k, n], 1, a, b, self.matrix(&y, n)?, 0.0)?;
-        Ok(y)
+        self.product("linear_grad", shape, [m, k, n], a, b)
     }
 }

@@ -154,12 +154,14 @@ fn products_are_cut_without_a_seam() {
 fn large_arrays_are_cut_without_a_seam() {
     let op = |b: &Candle| {
         let (wide, row) = (array(b, [700, 301], 1), array(b, [301], 2));
+        // Whole numbers, whose sum is the same in any order.
+        let whole = b.map(Map::Sign, &wide)?;
         Ok(vec![
             b.zip(Zip::Mul, &wide, &row)?,
             b.zip(Zip::Add, &wide, &wide)?,
             b.map(Map::Exp, &wide)?,
-            b.sum_to(&wide, [301].into())?,
-            b.sum_to(&wide, [700, 1].into())?,
+            b.sum_to(&whole, [301].into())?,
+            b.sum_to(&whole, [700, 1].into())?,
         ])
     };
     compare("large", op, op);

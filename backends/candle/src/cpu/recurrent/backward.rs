@@ -9,6 +9,7 @@ use crate::array::Array;
 use crate::cpu::Cpu;
 use crate::cpu::elementwise::{add, multiply};
 use crate::cpu::product::{Matrix, accumulate};
+use crate::cpu::reduce::sum_columns;
 use crate::memory::Buffer;
 use elman::backend::Cell;
 use elman::backend::recurrent::{Outcome, Projected, Sequence, Sizes, Upstream};
@@ -105,9 +106,7 @@ pub(super) fn backward<F: Functions>(
         true => {
             let mut sum = vec![0.0; g * u];
             let cost = walk.pairs() / 4 + 1;
-            cpu.threads.rows(&mut sum, 1, cost, |columns, sum| {
-                dv.chunks_exact(g * u).for_each(|dv| add(sum, &dv[columns.clone()]));
-            });
+            cpu.threads.rows(&mut sum, 1, cost, |columns, sum| sum_columns(&dv, g * u, columns, sum));
             Some(cpu.array(sum, Shape::new(&[g * u])?)?)
         }
         false => None,

@@ -43,7 +43,7 @@ pub(super) fn slopes_follow_from_values(cell: Cell) -> bool {
     [gates, activation].into_iter().all(|f| match f {
         A::Linear | A::Sigmoid | A::HardSigmoid | A::HardSigmoidKeras1 | A::Tanh | A::Relu => true,
         A::LeakyRelu(slope) => slope >= 0.0,
-        A::Elu(alpha) => alpha > 0.0,
+        // Not of ELU, though y + α is a formula: nothing is left of it far below 0.
         _ => false,
     })
 }

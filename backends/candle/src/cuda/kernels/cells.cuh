@@ -13,7 +13,6 @@ __device__ __forceinline__ float value(Function f, float x) {
     case 2: return tanhf(x);
     case 3: return lesser(greater(x * f.parameter + 0.5f, 0.0f), 1.0f);  // hard sigmoid
     case 4: return x > 0.0f || x != x ? x : x * f.parameter;            // ReLU, leaky or not
-    case 5: return x > 0.0f || x != x ? x : f.parameter * expm1f(x);    // ELU
     default: return x;
     }
 }
@@ -25,7 +24,6 @@ __device__ __forceinline__ float slope(Function f, float y) {
     case 2: return 1.0f - y * y;
     case 3: return y > 0.0f && y < 1.0f ? f.parameter : 0.0f;
     case 4: return y > 0.0f ? 1.0f : f.parameter;
-    case 5: return y > 0.0f ? 1.0f : y + f.parameter;
     default: return 1.0f;
     }
 }

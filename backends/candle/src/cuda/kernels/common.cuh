@@ -24,6 +24,9 @@ __device__ __forceinline__ float sigmoid(float x) {
     return x < 0.0f ? small * part : part;
 }
 
+// w x, 0 where w is, whatever x is.
+__device__ __forceinline__ float times(float w, float x) { return w == 0.0f ? 0.0f : w * x; }
+
 // The greater and the lesser; NaN when either is.
 __device__ __forceinline__ float greater(float a, float b) { return a > b || a != a ? a : b; }
 __device__ __forceinline__ float lesser(float a, float b) { return a < b || a != a ? a : b; }

@@ -19,8 +19,8 @@ extern "C" __global__ void dropout(Layout at, unsigned n, const float *__restric
                  [=](unsigned i, unsigned count, const float (&v)[4]) {
                      uint4 bits = draws(i / 4, key);
                      write(out + i,
-                           {v[0] * (bits.x < threshold ? 0.0f : scale), v[1] * (bits.y < threshold ? 0.0f : scale),
-                            v[2] * (bits.z < threshold ? 0.0f : scale), v[3] * (bits.w < threshold ? 0.0f : scale)},
+                           {bits.x < threshold ? 0.0f : v[0] * scale, bits.y < threshold ? 0.0f : v[1] * scale,
+                            bits.z < threshold ? 0.0f : v[2] * scale, bits.w < threshold ? 0.0f : v[3] * scale},
                            count);
                  });
 }

@@ -58,19 +58,22 @@ __device__ __forceinline__ float value_of(unsigned f, float p, float x) {
     case 4: return greater(x, 0.0f);
     case 5: return x > 0.0f ? x : x * p;
     case 6: return x > 0.0f ? x : p * expm1f(x);
-    case 7: return x * normal_cdf(x);
-    case 8: return 0.5f * x * (1.0f + gelu_tanh(x));
-    case 9: return x * sigmoid(x);
+    case 7: return times(normal_cdf(x), x);
+    case 8: return times(0.5f * (1.0f + gelu_tanh(x)), x);
+    case 9: return times(sigmoid(x), x);
     case 10: return greater(x, 0.0f) + log1pf(expf(-fabsf(x)));
     case 11: return x > 0.0f ? 1.05070099f * x : 1.75809934f * expm1f(x);
     case 12: return x > 0.0f ? x : p * expm1f(x / p);
     case 13: {
         float t, rest;
         tanh_of_softplus(sigmoid(x), sigmoid(-x), t, rest);
-        return x * t;
+        return times(t, x);
     }
-    case 14: return x * hard(x, 1.0f / 6.0f);
-    case 15: return x / (1.0f + fabsf(x));
+    case 14: return times(hard(x, 1.0f / 6.0f), x);
+    case 15: {
+        x = lesser(greater(x, -1e30f), 1e30f);  // beyond it is 1
+        return x / (1.0f + fabsf(x));
+    }
     case 16: return lesser(greater(x, 0.0f), 6.0f);
     default: return lesser(x, 0.0f) - log1pf(expf(-fabsf(x)));
     }
@@ -85,15 +88,16 @@ __device__ __forceinline__ float slope_of(unsigned f, float p, float x, float y)
     case 3: return 1.0f - y * y;
     case 4: return x > 0.0f ? 1.0f : 0.0f;
     case 5: return x > 0.0f ? 1.0f : p;
-    case 6: return x > 0.0f ? 1.0f : y + p;
-    case 7: return normal_cdf(x) + x * (0.39894228f * expf(-0.5f * x * x));
+    case 6: return x > 0.0f ? 1.0f : p * expf(x);
+    case 7: return normal_cdf(x) + times(0.39894228f * expf(-0.5f * x * x), x);
     case 8: {
+        x = lesser(greater(x, -10.0f), 10.0f);  // beyond these it is 0 or 1, and x squared may be infinite
         float t = gelu_tanh(x), inner = 0.79788456f * (1.0f + 3.0f * 0.044715f * x * x);
         return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * inner;
     }
     case 9: {
         float s = sigmoid(x);
-        return s + y * (1.0f - s);
+        return s + times(1.0f - s, y);
     }
     case 10: return sigmoid(x);
     case 11: return x > 0.0f ? 1.05070099f : 1.75809934f * expf(x);
@@ -101,11 +105,11 @@ __device__ __forceinline__ float slope_of(unsigned f, float p, float x, float y)
     case 13: {
         float s = sigmoid(x), t, rest;
         tanh_of_softplus(s, sigmoid(-x), t, rest);
-        return t + x * (rest * (1.0f + t) * s);
+        return t + times(rest * (1.0f + t) * s, x);
     }
     case 14: {
         float h = hard(x, 1.0f / 6.0f);
-        return h + x * (h > 0.0f && h < 1.0f ? 1.0f / 6.0f : 0.0f);
+        return h + times(h > 0.0f && h < 1.0f ? 1.0f / 6.0f : 0.0f, x);
     }
     case 15: {
         float r = 1.0f / (1.0f + fabsf(x));
@@ -169,11 +173,11 @@ extern "C" __global__ void activate_grad(Layout at, unsigned n, const float *__r
     pointwise<3>(at, n, {x, y, dy}, out, [=](const float (&v)[3]) { return slope_of(f, p, v[0], v[1]) * v[2]; });
 }
 
-// max(z, 0) - z t + ln(1 + e^-|z|)
+// |z| w + ln(1 + e^-|z|) with w = 1 - t for z > 0 and t elsewhere
 extern "C" __global__ void binary_cross_entropy(Layout at, unsigned n, const float *__restrict__ logits,
                                                 const float *__restrict__ targets, float *__restrict__ out) {
     pointwise<2>(at, n, {logits, targets}, out, [](const float (&v)[2]) {
-        return greater(v[0], 0.0f) - v[0] * v[1] + log1pf(expf(-fabsf(v[0])));
+        return times(v[0] > 0.0f ? 1.0f - v[1] : v[1], fabsf(v[0])) + log1pf(expf(-fabsf(v[0])));
     });
 }
 
@@ -181,5 +185,5 @@ extern "C" __global__ void binary_cross_entropy(Layout at, unsigned n, const flo
 extern "C" __global__ void binary_cross_entropy_grad(Layout at, unsigned n, const float *__restrict__ logits,
                                                      const float *__restrict__ targets, const float *__restrict__ d,
                                                      float *__restrict__ out) {
-    pointwise<3>(at, n, {logits, targets, d}, out, [](const float (&v)[3]) { return (sigmoid(v[0]) - v[1]) * v[2]; });
+    pointwise<3>(at, n, {logits, targets, d}, out, [](const float (&v)[3]) { return times(v[2], sigmoid(v[0]) - v[1]); });
 }

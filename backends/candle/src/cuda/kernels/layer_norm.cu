@@ -1,11 +1,20 @@
 // Layer normalisation along rows [rows, width], and its gradients.
 
-// The mean of a row and 1 / sqrt(variance + epsilon).
-__device__ __forceinline__ float2 moments(const Team &team, const float *__restrict__ x, unsigned width,
-                                          float epsilon) {
-    float mean = team.sum(width, [=](unsigned j) { return x[j]; }) / width;
-    float variance = team.sum(width, [=](unsigned j) { return (x[j] - mean) * (x[j] - mean); }) / width;
-    return make_float2(mean, 1.0f / sqrtf(variance + epsilon));
+// A row's mean as rounded, what rounding left of it, and 1 / sqrt(variance + epsilon). The differences to the first number are 0
+// to the last bit where all are alike, and so is what is left.
+struct Moments {
+    float mean, rest, factor;
+
+    __device__ __forceinline__ float normalised(float x) const { return (x - mean - rest) * factor; }
+};
+
+__device__ __forceinline__ Moments moments(const Team &team, const float *__restrict__ x, unsigned width,
+                                           float epsilon) {
+    float first = x[0];
+    float mean = first + team.sum(width, [=](unsigned j) { return x[j] - first; }) / width;
+    float rest = team.sum(width, [=](unsigned j) { return x[j] - mean; }) / width;
+    float variance = team.sum(width, [=](unsigned j) { return (x[j] - mean - rest) * (x[j] - mean - rest); }) / width;
+    return {mean, rest, 1.0f / sqrtf(variance + epsilon)};
 }
 
 extern "C" __global__ void layer_norm(const float *__restrict__ x, const float *__restrict__ gamma,
@@ -14,8 +23,8 @@ extern "C" __global__ void layer_norm(const float *__restrict__ x, const float *
     Team team(size);
     if (team.row >= rows) return;
     x += team.row * width, out += team.row * width;
-    float2 row = moments(team, x, width, epsilon);
-    team.each(width, [=](unsigned j) { out[j] = (x[j] - row.x) * row.y * gamma[j] + beta[j]; });
+    Moments row = moments(team, x, width, epsilon);
+    team.each(width, [=](unsigned j) { out[j] = row.normalised(x[j]) * gamma[j] + beta[j]; });
 }
 
 // With n for the normalised row and g = gamma dy: (g - mean g - n mean (g n)) / sqrt(variance + epsilon), if it is wanted.
@@ -27,14 +36,14 @@ extern "C" __global__ void layer_norm_grad(const float *__restrict__ x, const fl
     Team team(size);
     if (team.row >= rows) return;
     x += team.row * width, dy += team.row * width;
-    float2 row = moments(team, x, width, epsilon);
-    if (team.rank == 0) stats[2 * team.row] = row.x, stats[2 * team.row + 1] = row.y;
+    Moments row = moments(team, x, width, epsilon);
+    if (team.rank == 0) ((Moments *)stats)[team.row] = row;
     if (!wanted) return;
     dx += team.row * width;
     float middle = team.sum(width, [=](unsigned j) { return gamma[j] * dy[j]; }) / width;
-    float along = team.sum(width, [=](unsigned j) { return gamma[j] * dy[j] * ((x[j] - row.x) * row.y); }) / width;
+    float along = team.sum(width, [=](unsigned j) { return gamma[j] * dy[j] * row.normalised(x[j]); }) / width;
     team.each(width, [=](unsigned j) {
-        dx[j] = (gamma[j] * dy[j] - middle - (x[j] - row.x) * row.y * along) * row.y;
+        dx[j] = (gamma[j] * dy[j] - middle - row.normalised(x[j]) * along) * row.factor;
     });
 }
 
@@ -51,7 +60,7 @@ extern "C" __global__ void layer_norm_weights(const float *__restrict__ x, const
 #pragma unroll 4
         for (unsigned i = first + warp; i < last; i += 8) {
             float slope = dy[i * width + column];
-            sum.x += slope * ((x[i * width + column] - stats[2 * i]) * stats[2 * i + 1]);
+            sum.x += slope * ((const Moments *)stats)[i].normalised(x[i * width + column]);
             sum.y += slope;
         }
     }

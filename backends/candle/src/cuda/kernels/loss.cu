@@ -30,6 +30,8 @@ extern "C" __global__ void of_classes_grad(const float *__restrict__ logits, con
     float2 row = shifted(team, z, width);
     float slope = d[team.row], scale = slope / row.y, less = slope * smoothing / width;
     unsigned own = classes[team.row];
+    // Without a gradient there is none, whatever the logits are.
+    if (slope == 0.0f) return team.each(width, [=](unsigned j) { out[j] = 0.0f; });
     team.each(width, [=](unsigned j) {
         float of_class = j == own ? slope * (1.0f - smoothing) : 0.0f;
         out[j] = expf(z[j] - row.x) * scale - less - of_class;
@@ -44,7 +46,7 @@ extern "C" __global__ void of_distributions(const float *__restrict__ logits, co
     const float *__restrict__ z = logits + team.row * width, *__restrict__ t = targets + team.row * width;
     float2 row = shifted(team, z, width);
     float log = logf(row.y);
-    float sum = team.sum(width, [=](unsigned j) { return t[j] * (log - (z[j] - row.x)); });
+    float sum = team.sum(width, [=](unsigned j) { return times(t[j], log - (z[j] - row.x)); });
     if (team.rank == 0) out[team.row] = sum;
 }
 
@@ -57,5 +59,5 @@ extern "C" __global__ void of_distributions_grad(const float *__restrict__ logit
     out += team.row * width;
     float2 row = shifted(team, z, width);
     float slope = d[team.row], scale = team.sum(width, [=](unsigned j) { return t[j]; }) / row.y;
-    team.each(width, [=](unsigned j) { out[j] = (expf(z[j] - row.x) * scale - t[j]) * slope; });
+    team.each(width, [=](unsigned j) { out[j] = times(slope, expf(z[j] - row.x) * scale - t[j]); });
 }

@@ -98,7 +98,7 @@ impl Cuda {
             Some(inputs) => self.linear(inputs.x, inputs.kernel, inputs.bias.filter(|_| own.is_none()))?,
             None => self.spread(x.z, all)?,
         };
-        let beside = beside.map(|inputs| Beside::new(self, inputs, x.u)).transpose()?;
+        let beside = beside.map(|inputs| Beside::new(self, inputs, x)).transpose()?;
         let taken = beside.as_ref().map_or_else(|| fresh(states), |beside| Ok(beside.taken.clone()))?;
         let inner = (g > 1).then(|| fresh(states)).transpose()?;
         let outputs = x.outputs.then(|| fresh(states)).transpose()?;
@@ -196,7 +196,10 @@ impl Cuda {
         let [dx, dw, db] = match inputs {
             Some(inputs) => {
                 let rest = [of_z, of_kernel && both.is_none(), of_first && by_rows.is_none()];
-                let [dx, mut dw, mut db] = self.linear_grad(inputs.x, inputs.kernel, &dz, rest)?;
+                let [dx, mut dw, mut db] = match x.mask {
+                    Some(mask) => self.linear_steps_grad(inputs.x, inputs.kernel, &dz, mask, rest)?,
+                    None => self.linear_grad(inputs.x, inputs.kernel, &dz, rest)?,
+                };
                 if let Some(both) = both.as_ref().filter(|_| of_kernel) {
                     dw = Some(part(both, 0, features)?);
                 }
@@ -214,11 +217,10 @@ impl Cuda {
 
     /// `aᵀ b` over all steps of all sequences.
     fn over_steps(&self, a: &Array, b: &Array) -> Result<Array> {
-        let y = self.fresh("recurrent_grad", Shape::new(&[a.shape().last(), b.shape().last()])?)?;
+        let shape = Shape::new(&[a.shape().last(), b.shape().last()])?;
         let matrix = |a: &Array| Ok::<_, Error>(Matrix::new(self.address(a)?, a.shape().last()));
         let sizes = [a.shape().last(), a.shape().rows(), b.shape().last()];
-        self.gemm(sizes, 1, matrix(a)?.transposed(), matrix(b)?, matrix(&y)?, 0.0)?;
-        Ok(y)
+        self.product("recurrent_grad", shape, sizes, matrix(a)?.transposed(), matrix(b)?)
     }
 }
 

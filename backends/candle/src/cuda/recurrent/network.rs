@@ -27,7 +27,6 @@ impl Function {
             Activation::HardSigmoidKeras1 => (3, 0.2),
             Activation::Relu => (4, 0.0),
             Activation::LeakyRelu(below) if below >= 0.0 => (4, below),
-            Activation::Elu(alpha) if alpha > 0.0 => (5, alpha),
             _ => return None,
         };
         Some(Function { number, parameter: parameter as f32 })
@@ -129,11 +128,13 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    pub(super) fn new(cuda: &Cuda, inputs: &Projected<'_, Candle>, u: &Array) -> Result<Self> {
-        let (kernel, shape) = (inputs.kernel.shape(), inputs.x.shape());
+    /// What stands in masked steps does not come along: one product gives the gradient for both weights.
+    pub(super) fn new(cuda: &Cuda, inputs: &Projected<'_, Candle>, rest: &Sequence<'_, Candle>) -> Result<Self> {
+        let (kernel, shape, u) = (inputs.kernel.shape(), inputs.x.shape(), rest.u);
+        let counting = rest.mask.map(|mask| cuda.counting(inputs.x, mask)).transpose()?;
         let rows = Shape::new(&[kernel[0] + u.shape()[0], kernel[1]])?;
         let taken = cuda.fresh("recurrent", Shape::new(&[shape[0], shape[1], rows[0]])?)?;
-        cuda.join(inputs.x, &taken, [kernel[0], rows[0], 0])?;
+        cuda.join(counting.as_ref().unwrap_or(inputs.x), &taken, [kernel[0], rows[0], 0])?;
         Ok(Beside { taken, weights: cuda.concat(&[inputs.kernel, u], 0, rows)? })
     }
 }
