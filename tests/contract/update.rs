@@ -133,7 +133,7 @@ pub(crate) fn updates_can_be_held_back<B: Backend>(b: &B) -> Result<()> {
         }
     }
     let (mut w, g) = (table.up(b)?, table.up(b)?);
-    let step = &mut [WeightStep { rule: Update::Sgd { lr: 0.1 }, w: &mut w, g: &g, state: &mut [] }];
+    let step = &mut [WeightStep { rule: Update::Sgd { lr: 0.1, decay: 0.0 }, w: &mut w, g: &g, state: &mut [] }];
     refused(b.update_all(step, Some(&b.fill([2].into(), 1.0)?)), "two numbers to hold it back");
     Ok(())
 }
@@ -172,7 +172,7 @@ pub(crate) fn divisions_by_nothing_move_nothing<B: Backend>(b: &B) -> Result<()>
     let (lr, epsilon) = (0.1, 0.0);
     let tiny = if B::Elem::NAME == "f32" { 1e-30 } else { 1e-200 };
     let mut rules = vec![Update::AdaDelta { lr, rho: 0.9, epsilon }];
-    rules.push(Update::Nadam { of_m: 0.08, of_g: 0.03, beta1: 0.9, beta2: 0.99, epsilon });
+    rules.push(Update::Nadam { of_m: 0.08, of_g: 0.03, beta1: 0.9, beta2: 0.99, epsilon, decay: 0.0 });
     rules.extend([false, true].map(|amsgrad| Update::Adam {
         lr,
         beta1: 0.9,
