@@ -31,7 +31,7 @@ fn networks() -> Vec<Network> {
         Network::BatchNorm(BatchNorm::new()),
         Network::BatchNorm(BatchNorm::new().frozen_statistics()),
         Network::RmsNorm(RmsNorm::new()),
-        Network::PRelu(PRelu::new().shared_axes(&[1])),
+        Network::PRelu(PRelu::new().shared_axes([1])),
         Network::Glu,
         Network::AdditiveAttention(AdditiveAttention::new(5)),
         Network::MultiHeadAttention(attention.clone()),
