@@ -136,7 +136,7 @@ mod tests {
         // Nothing there yet: made where the link points.
         symlink("far/new", at("ahead")).unwrap();
         for (link, file) in [("near", "far/file"), ("twice", "far/file"), ("ahead", "far/new")] {
-            check_writable(&at(link)).unwrap();
+            check_writable(at(link)).unwrap();
             write(at(link), link).unwrap();
             assert!(fs::symlink_metadata(at(link)).unwrap().is_symlink(), "{link}");
             assert_eq!((read(&at(link)).as_str(), read(&at(file)).as_str()), (link, link));
@@ -146,7 +146,7 @@ mod tests {
         symlink("a", at("b")).unwrap();
         symlink("far", at("folder")).unwrap();
         for (link, why) in [("a", "circle"), ("folder", "directory")] {
-            for error in [check_writable(&at(link)).unwrap_err(), write(at(link), "").unwrap_err()] {
+            for error in [check_writable(at(link)).unwrap_err(), write(at(link), "").unwrap_err()] {
                 let error = error.to_string();
                 assert!(error.contains(link) && error.contains(why), "{error}");
             }
