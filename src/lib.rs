@@ -37,6 +37,7 @@
 //! | [`activation`], [`layers`] | what networks are made of; [`layers::Sequential`] |
 //! | [`loss`], [`metrics`], [`optim`] | what is made small, what is measured, what moves the weights |
 //! | [`data`] | inputs, targets, batches, sparse bags of words, files |
+//! | [`file`] | files written whole or not at all |
 //! | [`text`] | tokenizers, vocabularies, sequences of one length, word vectors |
 //! | [`model`] | [`Model`]: `compile`, `fit`, `evaluate`, `predict`, callbacks |
 //! | [`checkpoint`] | weights and whole trainings in files, resuming, weights from PyTorch and Keras |
@@ -54,7 +55,7 @@ pub mod constraint;
 pub mod data;
 pub mod element;
 pub mod error;
-mod file;
+pub mod file;
 pub mod gradcheck;
 pub mod init;
 pub mod layers;

@@ -1,9 +1,11 @@
-//! Files written whole or not at all: beside their place, synced, then renamed.
+//! Files written whole or not at all: beside their place, synced, then renamed. What is behind a symbolic link is
+//! replaced, the link stays; what is no plain file ([`Target`]) is written into.
 //!
 //! A writer's file beside the target has a name of its own (`NAME.PID.N.tmp`) and is locked for as long as the writer
 //! lives. What a killed run left behind is therefore known by its lock being free, and goes with the next save to the
 //! same target. Where a file system knows no locks, nothing is cleared away.
 
+use super::target::Target;
 use crate::error::{Error, Result};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -23,37 +25,69 @@ pub(crate) fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Whether [`write_whole`] could begin: the folder is there and lets one write, and no folder is in the file's place.
-pub(crate) fn check_writable(path: &Path) -> Result<()> {
-    // Of a run that was killed while it probed, perhaps.
-    clear(path);
+/// Finds out before the work whether [`write`] could begin: the folder is there and lets one write, and no folder is in
+/// the file's place. Leaves no trace.
+///
+/// A pipe or a device is only opened, and a named pipe not even that: opening one waits for a reader.
+pub fn check_writable(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
     let probe = || {
-        if path.is_dir() {
-            return Err(ErrorKind::IsADirectory.into());
-        }
-        let (beside, _file) = create(path)?;
+        let target = Target::of(path)?;
+        let Target::File(file) = &target else { return target.check() };
+        // Of a run that was killed while it probed, perhaps.
+        clear(file);
+        let (beside, _file) = create(file)?;
         fs::remove_file(&beside)
     };
     probe().map_err(|e| Error::io(path, e))
 }
 
-/// Gives `path` the content that `write` writes, all of it or nothing: whatever happens, `path` holds the old file or
-/// the whole new one.
+/// Gives a file this content, all of it or nothing: whatever happens (a full disk, a loss of power), `path` holds the old
+/// file or the whole new one.
+///
+/// The file behind a symbolic link is replaced and the link stays; a file keeps its permissions. What is no plain file (a
+/// pipe, a terminal, a device, `/dev/stdout`) is written into. Errors name the path.
+///
+/// ```
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("labels.txt");
+/// elman::file::check_writable(&path)?;
+/// elman::file::write(&path, "ham\nspam\n")?;
+/// assert_eq!(std::fs::read_to_string(&path).unwrap(), "ham\nspam\n");
+/// # Ok::<(), elman::Error>(())
+/// ```
+pub fn write(path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> Result<()> {
+    let path = path.as_ref();
+    write_whole(path, |writer| writer.write_all(content.as_ref()).map_err(|e| Error::io(path, e)))
+}
+
+/// [`write`] with a content that comes piece by piece.
 pub(crate) fn write_whole(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
+    let failed = |e| Error::io(path, e);
+    let target = Target::of(path).map_err(failed)?;
+    if let Some(stream) = target.stream().map_err(failed)? {
+        let mut writer = BufWriter::new(stream);
+        return write(&mut writer).and_then(|()| writer.flush().map_err(failed));
+    }
+    let Target::File(path) = &target else { return Ok(()) };
     clear(path);
-    let (beside, file) = create(path).map_err(|e| Error::io(path, e))?;
+    let (beside, file) = create(path).map_err(failed)?;
     let written = (|| {
         let mut writer = BufWriter::new(file);
         write(&mut writer)?;
         let mut finish = || {
             writer.flush()?;
+            if let Ok(old) = fs::metadata(path) {
+                // Not every file system has them.
+                writer.get_ref().set_permissions(old.permissions()).ok();
+            }
             writer.get_ref().sync_all()?;
             fs::rename(&beside, path)?;
             // The rename itself lies in the folder; not every system lets one sync that.
             File::open(folder(path)).and_then(|folder| folder.sync_all()).ok();
             Ok(())
         };
-        finish().map_err(|e| Error::io(path, e))
+        finish().map_err(failed)
     })();
     if written.is_err() {
         fs::remove_file(&beside).ok();

@@ -9,6 +9,7 @@ use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use tokenizers::ModelWrapper;
 
 pub(super) const KIND: &str = "hugging_face";
 const PLACE: &str = "tokenizer";
@@ -23,7 +24,9 @@ const MOST_BYTES: u64 = 256 << 20;
 /// already.
 ///
 /// Files of older layouts (a model without `type`, merges as text) are read too. What a file says about truncation and
-/// padding is not done: the length of rows is [`pad_sequences`](crate::text::pad_sequences)' business.
+/// padding is not done: the length of rows is [`pad_sequences`](crate::text::pad_sequences)' business. Nor is BPE dropout
+/// (Provilkov and others, 2020), which cuts words otherwise at every call, for the training of another model: a text has
+/// the same tokens every time.
 ///
 /// ```
 /// use elman::text::{HfTokenizer, Tokenizer};
@@ -115,6 +118,14 @@ impl HfTokenizer {
                 let found = found.map_or("none".into(), |found| found.to_string());
                 return Err(format!("expected the added token {content:?} to have the number {id}, found {found}"));
             }
+        }
+        // The one thing that a file can ask to be drawn; Unigram's sampling is no part of the format.
+        if let ModelWrapper::BPE(bpe) = inner.get_model()
+            && bpe.dropout.is_some()
+        {
+            let mut bpe = bpe.clone();
+            bpe.dropout = None;
+            inner.with_model(bpe);
         }
         inner.with_truncation(None).map_err(|error| invalid(&error))?;
         inner.with_padding(None);

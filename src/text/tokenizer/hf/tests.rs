@@ -97,3 +97,31 @@ fn a_file_that_contradicts_itself_is_an_error_and_no_panic() {
     let error = read(&json).unwrap_err().to_string();
     assert!(error.contains("the content of a tokenizer.json"), "{error}");
 }
+
+/// Byte-pair encoding with dropout: what a model is trained with must not cut words otherwise at every call.
+#[test]
+fn bpe_dropout_is_off() {
+    let of = |dropout: Value| {
+        read(&json!({
+            "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+            "pre_tokenizer": {"type": "Whitespace"}, "post_processor": null, "decoder": null,
+            "model": {"type": "BPE", "dropout": dropout, "unk_token": null, "continuing_subword_prefix": null,
+                      "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false,
+                      "vocab": {"a": 0, "b": 1, "c": 2, "ab": 3, "abc": 4}, "merges": [["a", "b"], ["ab", "c"]]}
+        }))
+        .unwrap()
+    };
+    // The right cut is that of a file without dropout.
+    let expected = of(Value::Null).encode("abc ab abc").unwrap();
+    assert_eq!(expected, [4, 3, 4]);
+    // Each merge was left out with these probabilities: that it was never shows in 50 calls.
+    for dropout in [0.1, 0.5, 1.0] {
+        let tokenizer = of(json!(dropout));
+        for _ in 0..50 {
+            assert_eq!(tokenizer.encode("abc ab abc").unwrap(), expected, "dropout {dropout}");
+        }
+        // Nor after a round through a checkpoint's description.
+        let again = tokenizer_from_json(&tokenizer.to_json()).unwrap();
+        assert_eq!(again.tokenize("abc ab abc").unwrap(), ["abc", "ab", "abc"]);
+    }
+}
