@@ -36,7 +36,9 @@ thread_local! {
 
 /// What `run` gives while files fail so, and how many calls have failed.
 pub(crate) fn failing<T>(fault: Fault, run: impl FnOnce() -> T) -> (T, u64) {
-    (CALLS.set(0), FAILED.set(0), FAULT.set(Some(fault)));
+    CALLS.set(0);
+    FAILED.set(0);
+    FAULT.set(Some(fault));
     let value = run();
     FAULT.set(None);
     (value, FAILED.get())
