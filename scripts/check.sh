@@ -27,6 +27,7 @@ done
 
 step formatting
 cargo fmt --all --check
+cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 
 step spelling
 need typos typos-cli
@@ -57,6 +58,9 @@ if [ "$(uname -sm)" = "Linux x86_64" ] && command -v gcc >/dev/null && python3 -
 else
   echo "this wants Linux on x86-64 with gcc, python3 and pip: not checked"
 fi
+
+step readers against files made at random
+scripts/fuzz.sh all --inputs 5_000
 
 step documentation
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet

@@ -22,7 +22,7 @@ pub(super) fn beginning(arrays: usize) -> String {
 }
 
 /// Puts the checksums in their place: those of the arrays, in the order of their names, and that of the header.
-pub(super) fn seal(header: &mut String, arrays: &BTreeMap<&str, u32>) {
+pub(super) fn seal(header: &mut String, arrays: &BTreeMap<String, u32>) {
     let all: String = arrays.values().map(|sum| format!(" {sum:08x}")).collect();
     let after = BEGINNING.len() + DIGITS;
     header.replace_range(after..after + all.len(), &all);

@@ -5,6 +5,7 @@ use super::reader::TensorFile;
 use crate::error::{Error, Result};
 use crate::model::{EpochLog, History};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Key and value in the file's metadata that say in which version of the layout it is.
@@ -157,6 +158,9 @@ impl Manifest {
             .ok_or_else(|| file.invalid("weights alone and not a checkpoint: `load_weights` takes them"))?;
         let manifest: Manifest =
             serde_json::from_str(text).map_err(|e| file.invalid(format!("not the state of a training ({e})")))?;
+        if let Some(name) = manifest.twice() {
+            return Err(file.invalid(format!("`{name}` twice in the state of a training")));
+        }
         match manifest.counters().into_iter().find(|&(_, count)| count > MOST) {
             None => Ok(manifest),
             Some((name, count)) => Err(file.invalid(format!("{count} {name}, more than can be counted"))),
@@ -177,6 +181,22 @@ impl Manifest {
             counters.push(("seconds", position.training_time.as_secs()));
         }
         counters
+    }
+
+    /// What is named a second time: a parameter of the optimiser's, an array of one of its or of a callback's.
+    fn twice(&self) -> Option<String> {
+        let params = self.optimizer.iter().flat_map(|optimizer| &optimizer.params);
+        let callbacks = self.callbacks.iter().enumerate();
+        let mut names = params
+            .flat_map(|param| {
+                let arrays = param.arrays.iter().map(|array| format!("{}/{array}", param.name));
+                std::iter::once(param.name.clone()).chain(arrays)
+            })
+            .chain(callbacks.flat_map(|(number, callback)| {
+                callback.arrays.iter().map(move |array| format!("{number}/{}/{array}", callback.name))
+            }));
+        let mut seen = BTreeSet::new();
+        names.find(|name| !seen.insert(name.clone()))
     }
 
     /// The epochs so far.

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::file::write_whole;
 use safetensors::tensor::{Dtype, TensorInfo};
 use std::collections::BTreeMap;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::Write;
 use std::path::Path;
 
 /// The longest header that readers of the format take.
@@ -81,21 +81,15 @@ pub(super) fn write<B: Backend>(
         return Err(Error::invalid("checkpoint", "arrays of different names", format!("`{}` twice", twice[0].name)));
     }
     let mut header = header(path, b, metadata, &entries)?;
+    // The header comes first and has the checksums: each array is fetched twice, one at a time. Going back in the file
+    // instead would not do for a pipe, and what is here takes less time than the disk does.
+    let checksum = |entry: &Entry<'_, B>| Ok((entry.name.clone(), crc32fast::hash(&entry.bytes(b)?)));
+    checksum::seal(&mut header, &entries.iter().map(checksum).collect::<Result<_>>()?);
     write_whole(path, |writer| {
-        let io = |e| Error::io(path, e);
-        writer.write_all(&(header.len() as u64).to_le_bytes()).map_err(io)?;
-        let start = writer.stream_position().map_err(io)?;
-        writer.write_all(header.as_bytes()).map_err(io)?;
-        let mut checksums = BTreeMap::new();
-        for entry in &entries {
-            let bytes = entry.bytes(b)?;
-            checksums.insert(&*entry.name, crc32fast::hash(&bytes));
-            writer.write_all(&bytes).map_err(io)?;
-        }
-        // The checksums are known when all arrays have been in memory; their place is at the beginning.
-        checksum::seal(&mut header, &checksums);
-        writer.seek(SeekFrom::Start(start)).map_err(io)?;
-        writer.write_all(header.as_bytes()).map_err(io)
+        let mut put = |bytes: &[u8]| writer.write_all(bytes).map_err(|e| Error::io(path, e));
+        put(&(header.len() as u64).to_le_bytes())?;
+        put(header.as_bytes())?;
+        entries.iter().try_for_each(|entry| put(&entry.bytes(b)?))
     })
 }
 

@@ -221,6 +221,12 @@ fn what_cannot_be_is_refused() {
             "\"elman.format\":\"3\"".into(),
             "version 3 of the layout, this library reads 1 and 2",
         ),
+        (
+            "\\\"momentum\\\",\\\"velocity\\\"",
+            "\\\"momentum\\\",\\\"momentum\\\"".into(),
+            "`dense.kernel/momentum` twice",
+        ),
+        ("\\\"name\\\":\\\"dense.bias\\\"", "\\\"name\\\":\\\"dense.kernel\\\"".into(), "`dense.kernel` twice"),
         ("early_stopping(val_accuracy)", "early_stopping(x)".into(), "callbacks that have a state"),
         ("\\\"metrics\\\":[\\\"accuracy\\\",", "\\\"metrics\\\":[\\\"precision\\\",".into(), "checkpoint: metrics"),
     ] {

@@ -78,3 +78,32 @@ fn word_vectors() {
     #[cfg(feature = "gz")]
     at_every_call("vectors.gz", |path| vectors.write(path, VectorFormat::Glove));
 }
+
+/// As the examples' `--json` and settings are written.
+#[test]
+fn any_content() {
+    let text = "{\"accuracy\": 0.75}\n".repeat(2000);
+    at_every_call("results.json", |path| elman::file::write(path, &text));
+    // The system's own full disk, into which writing goes through.
+    let full = elman::file::write("/dev/full", &text).unwrap_err().to_string();
+    assert_eq!(full, "/dev/full: No space left on device (os error 28)");
+    let model = model(&Reference::<f64>::new(), 1, Adam::new(0.1));
+    assert_eq!(model.save_weights("/dev/full").unwrap_err().to_string(), full);
+}
+
+/// A pipe takes a file as a disk does: the checksums come first and nothing goes back.
+#[test]
+fn a_pipe_takes_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let [pipe, copy, path] = ["pipe", "copy", "weights.st"].map(|name| folder.path().join(name));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let model = model(&Reference::<f64>::new(), 1, Adam::new(0.1));
+    let reader = {
+        let (pipe, copy) = (pipe.clone(), copy.clone());
+        std::thread::spawn(move || fs::write(copy, fs::read(pipe).unwrap()).unwrap())
+    };
+    model.save_weights(&pipe).unwrap();
+    reader.join().unwrap();
+    model.save_weights(&path).unwrap();
+    assert_eq!(fs::read(copy).unwrap(), fs::read(path).unwrap());
+}

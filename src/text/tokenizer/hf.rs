@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::file::Source;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::HashMap;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -73,7 +74,8 @@ impl HfTokenizer {
     /// Reads a `tokenizer.json`, plain or gzip-compressed.
     ///
     /// Errors, naming the file: one that cannot be read; one that is not of this format; a token whose number is not
-    /// the one that the file says, or is 2^24 or above; more than 256 MiB.
+    /// the one that the file says, is another token's too, or is 2^24 or above; special tokens around a text with numbers
+    /// that no token has; more than 256 MiB.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let error = |why| Error::Parse { path: path.into(), line: None, why };
@@ -129,9 +131,17 @@ impl HfTokenizer {
         }
         inner.with_truncation(None).map_err(|error| invalid(&error))?;
         inner.with_padding(None);
-        let width = inner.get_vocab(true).into_values().max().map_or(0, |id| u64::from(id) + 1);
+        let vocabulary = inner.get_vocab(true);
+        let width = vocabulary.values().max().map_or(0, |&id| u64::from(id) + 1);
         if width > u64::from(MOST_TOKENS) {
             return Err(format!("expected tokens numbered below {MOST_TOKENS}, found {}", width - 1));
+        }
+        check_numbers(&vocabulary)?;
+        // What is put around every text may have numbers that no token has.
+        let around = guarded(|| inner.encode("", true).map_err(|error| error.to_string()));
+        let beyond = around.iter().flat_map(|around| around.get_ids()).find(|&&id| u64::from(id) >= width);
+        if let Some(id) = beyond {
+            return Err(format!("expected special tokens numbered below {width}, as the tokens are, found {id}"));
         }
         Ok(HfTokenizer { inner: inner.into(), json: json.into(), special_tokens: true, width: width as usize })
     }
@@ -192,6 +202,15 @@ impl Tokenizer for HfTokenizer {
         // Text and a flag always have a value.
         described(KIND, serde_json::to_value(settings).unwrap_or_default())
     }
+}
+
+/// Errors where two tokens have one number: which of them it stands for would differ from call to call.
+fn check_numbers(vocabulary: &HashMap<String, u32>) -> Result<(), String> {
+    let mut tokens: Vec<(u32, &String)> = vocabulary.iter().map(|(token, &id)| (id, token)).collect();
+    tokens.sort_unstable();
+    let twice = tokens.windows(2).find(|pair| pair[0].0 == pair[1].0);
+    let Some([(id, one), (_, other)]) = twice else { return Ok(()) };
+    Err(format!("expected one token for each number, found {one:?} and {other:?} for {id}"))
 }
 
 /// The library panics on some files that contradict themselves; here that is an error like any other.

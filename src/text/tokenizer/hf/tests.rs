@@ -85,6 +85,10 @@ fn bad_files_are_errors() {
     assert!(moved.contains("the added token \"[PAD]\" to have the number 5, found 0"), "{moved}");
     let high = changed(&|json| json["model"]["vocab"]["cat"] = json!(u32::MAX));
     assert!(high.contains("expected tokens numbered below 16777216, found 4294967295"), "{high}");
+    let twice = changed(&|json| json["model"]["vocab"]["dog"] = json!(6));
+    assert!(twice.ends_with("expected one token for each number, found \"cat\" and \"dog\" for 6"), "{twice}");
+    let beyond = changed(&|json| json["post_processor"]["sep"][1] = json!(7));
+    assert!(beyond.ends_with("expected special tokens numbered below 7, as the tokens are, found 7"), "{beyond}");
 }
 
 #[test]
