@@ -1,9 +1,8 @@
-//! Activation functions (L2, L4): what they are, and their values and gradients over a backend's operations.
+//! Activation functions (L2, L4): what they are, and value and slope at one number. Over arrays: [`crate::backend::activate`].
 
-use crate::backend::{Backend, Map, Zip, check, op};
 use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::shape::Shape;
+use crate::special::{erf, sigmoid};
 use std::fmt;
 
 /// An activation function. All but the softmaxes work on each element.
@@ -93,14 +92,14 @@ impl fmt::Display for Activation {
     }
 }
 
-const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
-const GELU_CUBIC: f64 = 0.044_715;
-const GELU_FAR: f64 = 10.0;
+pub(crate) const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
+pub(crate) const GELU_CUBIC: f64 = 0.044_715;
+pub(crate) const GELU_FAR: f64 = 10.0;
 /// Beyond it a softsign is 1 to the last bit, and its quotient may be that of two infinite numbers.
-const SOFTSIGN_FAR: f64 = 1e30;
+pub(crate) const SOFTSIGN_FAR: f64 = 1e30;
 /// The fixed point of mean and variance (equation 14 of the paper), to the digits that Keras and PyTorch have.
-const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
-const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
+pub(crate) const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
+pub(crate) const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 
 impl Activation {
     /// Whether each output depends on its own input alone: true for all but the softmaxes.
@@ -133,7 +132,7 @@ impl Activation {
         let e = E::from_f64;
         match self {
             Activation::Linear | Activation::Softmax | Activation::LogSoftmax => x,
-            Activation::Sigmoid => op::sigmoid(x),
+            Activation::Sigmoid => sigmoid(x),
             Activation::HardSigmoid => hard(x, 1.0 / 6.0),
             Activation::HardSigmoidKeras1 => hard(x, 0.2),
             Activation::Tanh => x.tanh(),
@@ -154,7 +153,7 @@ impl Activation {
             }
             Activation::Gelu => part(x, normal_cdf(x)),
             Activation::GeluTanh => part(x, e(0.5) * (E::ONE + gelu_inner(x).tanh())),
-            Activation::Silu => part(x, op::sigmoid(x)),
+            Activation::Silu => part(x, sigmoid(x)),
             Activation::Softplus => x.maximum(E::ZERO) + (-x.abs()).exp().ln_1p(),
             Activation::Selu => {
                 if x > E::ZERO {
@@ -170,7 +169,7 @@ impl Activation {
                     e(alpha) * (x * e(1.0 / alpha)).exp_m1()
                 }
             }
-            Activation::Mish => part(x, tanh_of_softplus(op::sigmoid(x), op::sigmoid(-x))[0]),
+            Activation::Mish => part(x, tanh_of_softplus(sigmoid(x), sigmoid(-x))[0]),
             Activation::HardSwish => part(x, hard(x, 1.0 / 6.0)),
             Activation::Softsign => {
                 let x = x.maximum(e(-SOFTSIGN_FAR)).minimum(e(SOFTSIGN_FAR));
@@ -208,16 +207,16 @@ impl Activation {
                 e(0.5) * (E::ONE + t) + e(0.5) * x * (E::ONE - t * t) * inner
             }
             Activation::Silu => {
-                let s = op::sigmoid(x);
+                let s = sigmoid(x);
                 s + part(y, E::ONE - s)
             }
-            Activation::Softplus => op::sigmoid(x),
+            Activation::Softplus => sigmoid(x),
             // From x and not as `y + λ α`, which cancels where little is left.
             Activation::Selu => step(e(SELU_SCALE), e(SELU_SCALE * SELU_ALPHA) * x.exp()),
             Activation::Celu(alpha) => step(E::ONE, (x * e(1.0 / alpha)).exp()),
             Activation::Mish => {
-                let s = op::sigmoid(x);
-                let [t, rest] = tanh_of_softplus(s, op::sigmoid(-x));
+                let s = sigmoid(x);
+                let [t, rest] = tanh_of_softplus(s, sigmoid(-x));
                 t + part(x, rest * (E::ONE + t) * s)
             }
             Activation::HardSwish => {
@@ -235,7 +234,7 @@ impl Activation {
                     E::ZERO
                 }
             }
-            Activation::LogSigmoid => op::sigmoid(-x),
+            Activation::LogSigmoid => sigmoid(-x),
         }
     }
 }
@@ -266,152 +265,10 @@ fn hard_slope<E: Element>(y: E, slope: f64) -> E {
 
 #[inline(always)]
 fn normal_cdf<E: Element>(x: E) -> E {
-    E::from_f64(0.5) * (E::ONE + op::erf(x * E::from_f64(std::f64::consts::FRAC_1_SQRT_2)))
+    E::from_f64(0.5) * (E::ONE + erf(x * E::from_f64(std::f64::consts::FRAC_1_SQRT_2)))
 }
 
 #[inline(always)]
 fn gelu_inner<E: Element>(x: E) -> E {
     E::from_f64(SQRT_2_OVER_PI) * (x + E::from_f64(GELU_CUBIC) * x * x * x)
-}
-
-/// The value of `f`, composed of a backend's required operations.
-pub fn activate<B: Backend>(b: &B, f: Activation, x: &B::Array) -> Result<B::Array> {
-    let positive = || b.map(Map::Clamp(0.0, f64::INFINITY), x);
-    let hard = |slope| b.map(Map::Clamp(0.0, 1.0), &b.map(Map::Affine(slope, 0.5), x)?);
-    match f {
-        Activation::Linear => Ok(x.clone()),
-        Activation::Sigmoid => b.map(Map::Sigmoid, x),
-        Activation::HardSigmoid => hard(1.0 / 6.0),
-        Activation::HardSigmoidKeras1 => hard(0.2),
-        Activation::Tanh => b.map(Map::Tanh, x),
-        Activation::Relu => positive(),
-        Activation::LeakyRelu(slope) => b.select(&b.map(Map::Step, x)?, x, &b.map(Map::Affine(slope, 0.0), x)?),
-        Activation::Elu(alpha) => {
-            let below = b.map(Map::Affine(alpha, 0.0), &b.map(Map::ExpM1, x)?)?;
-            b.select(&b.map(Map::Step, x)?, x, &below)
-        }
-        Activation::Gelu => part_of(b, x, &normal_cdf_array(b, x)?),
-        Activation::GeluTanh => part_of(b, x, &b.map(Map::Affine(0.5, 0.5), &gelu_tanh(b, x)?)?),
-        Activation::Silu => part_of(b, x, &b.map(Map::Sigmoid, x)?),
-        Activation::Softplus => {
-            let tail = b.map(Map::Ln1p, &b.map(Map::Exp, &b.map(Map::Neg, &b.map(Map::Abs, x)?)?)?)?;
-            b.zip(Zip::Add, &positive()?, &tail)
-        }
-        Activation::Selu => {
-            let below = b.map(Map::Affine(SELU_SCALE * SELU_ALPHA, 0.0), &b.map(Map::ExpM1, x)?)?;
-            b.select(&b.map(Map::Step, x)?, &b.map(Map::Affine(SELU_SCALE, 0.0), x)?, &below)
-        }
-        Activation::Celu(alpha) => {
-            let below = b.map(Map::ExpM1, &b.map(Map::Affine(1.0 / alpha, 0.0), x)?)?;
-            b.select(&b.map(Map::Step, x)?, x, &b.map(Map::Affine(alpha, 0.0), &below)?)
-        }
-        Activation::Mish => part_of(b, x, &tanh_of_softplus_array(b, x)?[0]),
-        Activation::HardSwish => part_of(b, x, &hard(1.0 / 6.0)?),
-        Activation::Softsign => {
-            let x = b.map(Map::Clamp(-SOFTSIGN_FAR, SOFTSIGN_FAR), x)?;
-            b.zip(Zip::Div, &x, &b.map(Map::Affine(1.0, 1.0), &b.map(Map::Abs, &x)?)?)
-        }
-        Activation::Relu6 => b.map(Map::Clamp(0.0, 6.0), x),
-        Activation::LogSigmoid => {
-            let tail = b.map(Map::Ln1p, &b.map(Map::Exp, &b.map(Map::Neg, &b.map(Map::Abs, x)?)?)?)?;
-            b.zip(Zip::Sub, &b.map(Map::Clamp(f64::NEG_INFINITY, 0.0), x)?, &tail)
-        }
-        Activation::Softmax => b.softmax(x),
-        Activation::LogSoftmax => b.log_softmax(x),
-    }
-}
-
-/// `dx = f'(x) ⊙ dy` (for the softmaxes the product with their Jacobian), from the input `x` and the value `y`.
-pub fn activate_grad<B: Backend>(b: &B, f: Activation, x: &B::Array, y: &B::Array, dy: &B::Array) -> Result<B::Array> {
-    check::same_shape("activate_grad", b.shape(x), b.shape(dy))?;
-    check::same_shape("activate_grad", b.shape(x), b.shape(y))?;
-    let one_minus = |a: &B::Array| b.map(Map::Affine(-1.0, 1.0), a);
-    let step = || b.map(Map::Step, x);
-    let hard = |slope| {
-        let inside = b.zip(Zip::Mul, &b.map(Map::Step, y)?, &b.map(Map::Step, &one_minus(y)?)?)?;
-        b.map(Map::Affine(slope, 0.0), &inside)
-    };
-    let slope = match f {
-        Activation::Linear => return Ok(dy.clone()),
-        Activation::Softmax => return b.softmax_grad(y, dy),
-        Activation::LogSoftmax => return b.log_softmax_grad(y, dy),
-        Activation::Sigmoid => b.zip(Zip::Mul, y, &one_minus(y)?)?,
-        Activation::HardSigmoid => hard(1.0 / 6.0)?,
-        Activation::HardSigmoidKeras1 => hard(0.2)?,
-        Activation::Tanh => one_minus(&b.map(Map::Square, y)?)?,
-        Activation::Relu => step()?,
-        Activation::LeakyRelu(slope) => b.map(Map::Affine(1.0 - slope, slope), &step()?)?,
-        Activation::Elu(alpha) => {
-            let one = b.fill(b.shape(x), 1.0)?;
-            b.select(&step()?, &one, &b.map(Map::Affine(alpha, 0.0), &b.map(Map::Exp, x)?)?)?
-        }
-        Activation::Gelu => {
-            let density = b.map(Map::Exp, &b.map(Map::Affine(-0.5, 0.0), &b.map(Map::Square, x)?)?)?;
-            let spread = part_of(b, x, &b.map(Map::Affine(0.398_942_280_401_432_7, 0.0), &density)?)?;
-            b.zip(Zip::Add, &normal_cdf_array(b, x)?, &spread)?
-        }
-        Activation::GeluTanh => {
-            let x = &b.map(Map::Clamp(-GELU_FAR, GELU_FAR), x)?;
-            let t = gelu_tanh(b, x)?;
-            let rise = b.map(Map::Affine(-0.5, 0.5), &b.map(Map::Square, &t)?)?;
-            let bend = Map::Affine(3.0 * GELU_CUBIC * SQRT_2_OVER_PI, SQRT_2_OVER_PI);
-            let inner = b.map(bend, &b.map(Map::Square, x)?)?;
-            let second = b.zip(Zip::Mul, &b.zip(Zip::Mul, x, &rise)?, &inner)?;
-            b.zip(Zip::Add, &b.map(Map::Affine(0.5, 0.5), &t)?, &second)?
-        }
-        Activation::Silu => {
-            let s = b.map(Map::Sigmoid, x)?;
-            b.zip(Zip::Add, &s, &part_of(b, y, &one_minus(&s)?)?)?
-        }
-        Activation::Softplus => b.map(Map::Sigmoid, x)?,
-        Activation::Selu => {
-            let below = b.map(Map::Affine(SELU_SCALE * SELU_ALPHA, 0.0), &b.map(Map::Exp, x)?)?;
-            b.select(&step()?, &b.fill(Shape::SCALAR, SELU_SCALE)?, &below)?
-        }
-        Activation::Celu(alpha) => {
-            let below = b.map(Map::Exp, &b.map(Map::Affine(1.0 / alpha, 0.0), x)?)?;
-            b.select(&step()?, &b.fill(Shape::SCALAR, 1.0)?, &below)?
-        }
-        Activation::Mish => {
-            let [t, rest] = tanh_of_softplus_array(b, x)?;
-            let bend = b.zip(Zip::Mul, &rest, &b.map(Map::Affine(1.0, 1.0), &t)?)?;
-            b.zip(Zip::Add, &t, &part_of(b, x, &b.zip(Zip::Mul, &bend, &b.map(Map::Sigmoid, x)?)?)?)?
-        }
-        Activation::HardSwish => {
-            let h = b.map(Map::Clamp(0.0, 1.0), &b.map(Map::Affine(1.0 / 6.0, 0.5), x)?)?;
-            let inside = b.zip(Zip::Mul, &b.map(Map::Step, &h)?, &b.map(Map::Step, &one_minus(&h)?)?)?;
-            let bend = part_of(b, x, &b.map(Map::Affine(1.0 / 6.0, 0.0), &inside)?)?;
-            b.zip(Zip::Add, &h, &bend)?
-        }
-        Activation::Softsign => {
-            b.map(Map::Square, &b.map(Map::Recip, &b.map(Map::Affine(1.0, 1.0), &b.map(Map::Abs, x)?)?)?)?
-        }
-        Activation::Relu6 => b.zip(Zip::Mul, &step()?, &b.map(Map::Step, &b.map(Map::Affine(-1.0, 6.0), x)?)?)?,
-        Activation::LogSigmoid => b.map(Map::Sigmoid, &b.map(Map::Neg, x)?)?,
-    };
-    b.zip(Zip::Mul, &slope, dy)
-}
-
-/// [`part`] of arrays.
-fn part_of<B: Backend>(b: &B, x: &B::Array, w: &B::Array) -> Result<B::Array> {
-    b.select(w, &b.zip(Zip::Mul, x, w)?, &b.fill([].into(), 0.0)?)
-}
-
-fn normal_cdf_array<B: Backend>(b: &B, x: &B::Array) -> Result<B::Array> {
-    let scaled = b.map(Map::Affine(std::f64::consts::FRAC_1_SQRT_2, 0.0), x)?;
-    b.map(Map::Affine(0.5, 0.5), &b.map(Map::Erf, &scaled)?)
-}
-
-fn gelu_tanh<B: Backend>(b: &B, x: &B::Array) -> Result<B::Array> {
-    let bend = b.map(Map::Affine(GELU_CUBIC, 1.0), &b.map(Map::Square, x)?)?;
-    b.map(Map::Tanh, &b.map(Map::Affine(SQRT_2_OVER_PI, 0.0), &b.zip(Zip::Mul, x, &bend)?)?)
-}
-
-/// [`tanh_of_softplus`] of each element.
-fn tanh_of_softplus_array<B: Backend>(b: &B, x: &B::Array) -> Result<[B::Array; 2]> {
-    let (s, r) = (b.map(Map::Sigmoid, x)?, b.map(Map::Sigmoid, &b.map(Map::Neg, x)?)?);
-    let square = b.map(Map::Square, &r)?;
-    let whole = b.map(Map::Affine(1.0, 1.0), &square)?;
-    let t = b.zip(Zip::Div, &b.zip(Zip::Mul, &s, &b.map(Map::Affine(1.0, 1.0), &r)?)?, &whole)?;
-    Ok([t, b.zip(Zip::Div, &b.map(Map::Affine(2.0, 0.0), &square)?, &whole)?])
 }

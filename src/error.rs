@@ -13,7 +13,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// the error below finds it in the variant's field `error`.
 ///
 /// [`Debug`](std::fmt::Debug) prints the message, too: it is what a program shows whose `main` returns
-/// [`Result`](crate::Result), and what `unwrap` shows. The parts are there to be matched.
+/// [`Result`], and what `unwrap` shows. The parts are there to be matched.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

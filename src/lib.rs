@@ -37,7 +37,7 @@
 //! | [`activation`], [`layers`] | what networks are made of; [`layers::Sequential`] |
 //! | [`loss`], [`metrics`], [`optim`] | what is made small, what is measured, what moves the weights |
 //! | [`data`] | inputs, targets, batches, sparse bags of words, files |
-//! | [`file`] | files written whole or not at all |
+//! | [`mod@file`] | files written whole or not at all |
 //! | [`text`] | tokenizers, vocabularies, sequences of one length, word vectors |
 //! | [`model`] | [`Model`]: `compile`, `fit`, `evaluate`, `predict`, callbacks |
 //! | [`checkpoint`] | weights and whole trainings in files, resuming, weights from PyTorch and Keras |
@@ -67,6 +67,7 @@ pub mod param;
 pub mod random;
 pub mod regularizer;
 pub mod shape;
+mod special;
 pub mod tensor;
 pub mod text;
 

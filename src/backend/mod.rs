@@ -28,6 +28,7 @@ use crate::random::Key;
 use crate::shape::Shape;
 use std::fmt::Debug;
 
+pub mod activate;
 pub mod attention;
 pub mod bags;
 pub mod check;
@@ -217,11 +218,11 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
 
     /// An activation function, elementwise (or along the last axis for the softmaxes).
     fn activate(&self, f: Activation, x: &Self::Array) -> Result<Self::Array> {
-        crate::activation::activate(self, f, x)
+        activate::activate(self, f, x)
     }
     /// The gradient of [`Backend::activate`], from its input `x` and its value `y`.
     fn activate_grad(&self, f: Activation, x: &Self::Array, y: &Self::Array, dy: &Self::Array) -> Result<Self::Array> {
-        crate::activation::activate_grad(self, f, x, y, dy)
+        activate::activate_grad(self, f, x, y, dy)
     }
 
     /// Softmax along the last axis. See [`norm::softmax`].

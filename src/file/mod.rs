@@ -1,4 +1,4 @@
-//! Files: [written](write) whole or not at all; inside the library, read plain or gzip-compressed, line by line.
+//! Files: [written](write()) whole or not at all; inside the library, read plain or gzip-compressed, line by line.
 
 mod lines;
 mod others;

@@ -25,7 +25,7 @@ pub(crate) fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Finds out before the work whether [`write`] could begin: the folder is there and lets one write, and no folder is in
+/// Finds out before the work whether [`write()`] could begin: the folder is there and lets one write, and no folder is in
 /// the file's place. Leaves no trace.
 ///
 /// A pipe or a device is only opened, and a named pipe not even that: opening one waits for a reader.
@@ -61,7 +61,7 @@ pub fn write(path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> Result<()> {
     write_whole(path, |writer| writer.write_all(content.as_ref()).map_err(|e| Error::io(path, e)))
 }
 
-/// [`write`] with a content that comes piece by piece.
+/// [`write()`] with a content that comes piece by piece.
 pub(crate) fn write_whole(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
     let failed = |e| Error::io(path, e);
     let target = Target::of(path).map_err(failed)?;

@@ -4,7 +4,7 @@
 //! chains of at most ten operations some ten epsilons are right for elementwise ones; sums over n terms get n more.
 
 use crate::common::host::{Host, agree, close, exact};
-use elman::activation::{activate, activate_grad};
+use elman::backend::activate::{activate, activate_grad};
 use elman::backend::{Zip, bags, linear, norm};
 use elman::data::Bags;
 use elman::{Activation, Backend, Element, Key, Result};

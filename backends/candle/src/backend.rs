@@ -5,10 +5,10 @@ use crate::{Candle, Kernels, portable};
 use candle_core::{DType, Device, Tensor};
 use elman::backend::recurrent::{self, Cell, Outcome, Projected, Sequence, Sizes, Upstream};
 use elman::backend::{
-    Backend, Map, Reach, Update, WeightStep, Zip, bags, check, finite, linear, loss, norm, rows, update,
+    Backend, Map, Reach, Update, WeightStep, Zip, activate, bags, check, finite, linear, loss, norm, rows, update,
 };
 use elman::data::Bags;
-use elman::{Activation, Key, Result, Shape, activation};
+use elman::{Activation, Key, Result, Shape};
 
 /// What elman's kernels for the device give, whichever these are; without any, the last expression.
 macro_rules! on {
@@ -319,12 +319,12 @@ impl Backend for Candle {
 
     fn activate(&self, f: Activation, x: &Array) -> Result<Array> {
         let fused = on!(self, kernels => kernels.activate(f, x)?, None);
-        fused.map_or_else(|| activation::activate(self, f, x), Ok)
+        fused.map_or_else(|| activate::activate(self, f, x), Ok)
     }
 
     fn activate_grad(&self, f: Activation, x: &Array, y: &Array, dy: &Array) -> Result<Array> {
         let fused = on!(self, kernels => kernels.activate_grad(f, x, y, dy)?, None);
-        fused.map_or_else(|| activation::activate_grad(self, f, x, y, dy), Ok)
+        fused.map_or_else(|| activate::activate_grad(self, f, x, y, dy), Ok)
     }
 
     fn softmax(&self, x: &Array) -> Result<Array> {

@@ -1,9 +1,9 @@
 //! The fused operations, each against the default body that it replaces.
 
 use crate::{array, assert_close, candles, compare, numbers, permuted};
-use elman::backend::{Backend, Map, Update, bags, linear, loss, norm, update};
+use elman::backend::{Backend, Map, Update, activate, bags, linear, loss, norm, update};
 use elman::data::Bags;
-use elman::{Activation, Key, Shape, activation};
+use elman::{Activation, Key, Shape};
 use elman_candle::Candle;
 
 #[test]
@@ -103,8 +103,8 @@ fn activations_agree() {
         let run = |b: &Candle, body: bool| {
             let (x, dy) = inputs(b)?;
             Ok(if body {
-                let y = activation::activate(b, f, &x)?;
-                vec![activation::activate_grad(b, f, &x, &y, &dy)?, y]
+                let y = activate::activate(b, f, &x)?;
+                vec![activate::activate_grad(b, f, &x, &y, &dy)?, y]
             } else {
                 let y = b.activate(f, &x)?;
                 vec![b.activate_grad(f, &x, &y, &dy)?, y]
