@@ -9,7 +9,7 @@ use elman::backend::{Reach, Update, check};
 use std::ops::Range;
 
 /// Nanoseconds or so an element: a root, a division, and memory.
-const COST: usize = 1;
+pub(super) const COST: usize = 1;
 /// Elements whose weight, gradient and state stay in the first cache between two passes.
 const BLOCK: usize = 1024;
 /// No rule has more arrays in its state.
