@@ -12,8 +12,9 @@ use clap::{Parser, ValueEnum};
 use elman::data::{Bags, Dataset, Inputs, Targets};
 use elman::layers::{Dense, Dropout, Elman, Embedding, Lstm, Mode, Sequential};
 use elman::loss::{BinaryCrossEntropy, SparseCategoricalCrossEntropy};
-use elman::model::{Batch, Fit};
+use elman::model::Batch;
 use elman::optim::{Adam, Optimizer, Reach, RmsProp};
+use elman::training::Fit;
 use elman::{Activation, Backend, Key, Model, Result, Spec, Tensor};
 use elman_reference::Reference;
 

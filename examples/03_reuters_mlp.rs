@@ -12,8 +12,8 @@ use elman::data::{Dataset, Inputs, Targets, WordIndex, read_labelled, read_lines
 use elman::layers::{Dense, Dropout, Sequential};
 use elman::loss::SparseCategoricalCrossEntropy;
 use elman::metrics::{Accuracy, Average, ConfusionMatrix, F1, Scores, TopK};
-use elman::model::Fit;
 use elman::optim::Adam;
+use elman::training::Fit;
 use elman::{Activation, Backend, Spec};
 use serde_json::{Value, json};
 use std::path::PathBuf;

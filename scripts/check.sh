@@ -33,6 +33,9 @@ step spelling
 need typos typos-cli
 typos
 
+step no circle of imports between folders
+python3 scripts/folders.py
+
 step lints
 cargo clippy --workspace --all-targets -- -D warnings
 

@@ -8,9 +8,8 @@
 //! use elman::layers::{Dense, Sequential};
 //! use elman::loss::BinaryCrossEntropy;
 //! use elman::metrics::Accuracy;
-//! use elman::model::Fit;
 //! use elman::optim::Adam;
-//! use elman::{Activation, Spec};
+//! use elman::{Activation, Fit, Spec};
 //! use elman_reference::Reference;
 //!
 //! let backend = Reference::<f32>::new();
@@ -39,8 +38,9 @@
 //! | [`data`] | inputs, targets, batches, sparse bags of words, files |
 //! | [`mod@file`] | files written whole or not at all |
 //! | [`text`] | tokenizers, vocabularies, sequences of one length, word vectors |
-//! | [`model`] | [`Model`]: `compile`, `fit`, `evaluate`, `predict`, callbacks |
-//! | [`checkpoint`] | weights and whole trainings in files, resuming, weights from PyTorch and Keras |
+//! | [`model`] | [`Model`]: a network with its parameters: `compile`, `evaluate`, `predict`, a step |
+//! | [`checkpoint`] | weights and whole trainings in files, weights from PyTorch and Keras |
+//! | [`training`] | `fit`: [`Fit`], epochs, callbacks, history, resuming |
 //!
 //! The vocabulary is the field's and the conventions Keras': row vectors with the data on the left (`y = f(x W + b)`), batches first,
 //! sequences `[batch, time, features]`. Ids such as L13 in these pages point to the items of the university lecture on neural networks
@@ -55,6 +55,7 @@ pub mod constraint;
 pub mod data;
 pub mod element;
 pub mod error;
+mod exact;
 pub mod file;
 pub mod gradcheck;
 pub mod init;
@@ -70,6 +71,7 @@ pub mod shape;
 mod special;
 pub mod tensor;
 pub mod text;
+pub mod training;
 
 pub use activation::Activation;
 pub use backend::Backend;
@@ -84,6 +86,7 @@ pub use random::Key;
 pub use regularizer::Regularizer;
 pub use shape::Shape;
 pub use tensor::Tensor;
+pub use training::Fit;
 
 /// The README's programs, compiled and run with the tests.
 #[cfg(doctest)]

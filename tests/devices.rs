@@ -5,9 +5,10 @@ use elman::backend::Backend;
 use elman::data::{Dataset, Inputs, Targets};
 use elman::layers::{Dense, Dropout, Embedding, Lstm, Sequential};
 use elman::loss::BinaryCrossEntropy;
-use elman::model::callbacks::{Callback, Flow};
-use elman::model::{Fit, Model};
+use elman::model::Model;
 use elman::optim::Adam;
+use elman::training::Fit;
+use elman::training::callbacks::{Callback, Flow};
 use elman::{Activation, Key, Result, Spec, Tensor};
 use elman_candle::Candle;
 #[cfg(feature = "cuda")]

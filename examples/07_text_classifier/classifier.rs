@@ -167,8 +167,8 @@ mod tests {
     use super::*;
     use clap::Parser;
     use elman::layers::{Dense, Dropout, Lstm, Sequential, Weight};
-    use elman::model::History;
     use elman::text::VocabularyBuilder;
+    use elman::training::History;
     use elman::{Activation, Init};
     use elman_reference::Reference;
 

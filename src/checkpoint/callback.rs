@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use serde::de::DeserializeOwned;
 
 /// What a callback needs to go on as if nothing had happened; see
-/// [`Callback::state`](crate::model::callbacks::Callback::state).
+/// [`Callback::state`](crate::training::callbacks::Callback::state).
 #[derive(Clone, Debug)]
 pub struct CallbackState<B: Backend> {
     /// Tells it from the states of other callbacks: `early_stopping(val_loss)`.

@@ -1,11 +1,12 @@
 //! [`Checkpoint`]: when `fit` writes checkpoints, where to, and how many of them stay.
 
+use super::history::History;
 use super::training::{Progress, save};
 use super::{CallbackState, Extras, Position};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::file::{check_writable, folder};
-use crate::model::{History, Model};
+use crate::model::Model;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,17 +18,17 @@ use std::path::{Path, PathBuf};
 /// epoch in any case.
 ///
 /// While training goes on, the weights in the file are those of its last step. Once `fit` has returned, they are those of the
-/// model in memory: where [`EarlyStopping::restore_best`](crate::model::callbacks::EarlyStopping::restore_best) has put the best
+/// model in memory: where [`EarlyStopping::restore_best`](crate::training::callbacks::EarlyStopping::restore_best) has put the best
 /// weights back, the best ones. What training would go on from is then in the file besides, for [`Fit::resume_from`] with more
 /// epochs, which stays the training that had not been interrupted; whoever loads the weights or the checkpoint gets the best.
 ///
-/// [`Fit::resume_from`]: crate::model::Fit::resume_from
+/// [`Fit::resume_from`]: crate::training::Fit::resume_from
 ///
 /// ```no_run
 /// # type Cpu = elman_reference::Reference<f32>;
 /// # fn run(model: &mut elman::Model<Cpu>, data: &elman::data::Dataset) -> elman::Result<()> {
 /// use elman::checkpoint::Checkpoint;
-/// use elman::model::Fit;
+/// use elman::Fit;
 /// let checkpoint = Checkpoint::new("run.safetensors").every_steps(1000).keep(3);
 /// let mut fit = Fit::new().epochs(20);
 /// // The same program begins and goes on.
@@ -76,7 +77,7 @@ impl Checkpoint {
         Checkpoint { extras, ..self }
     }
 
-    /// The file of the latest step, if there is one yet: what [`Fit::resume_from`](crate::model::Fit::resume_from)
+    /// The file of the latest step, if there is one yet: what [`Fit::resume_from`](crate::training::Fit::resume_from)
     /// takes. Errors when the folder cannot be read.
     pub fn latest(&self) -> Result<Option<PathBuf>> {
         match self.keep {

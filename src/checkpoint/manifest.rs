@@ -1,9 +1,10 @@
 //! What a checkpoint's metadata says: everything about a training that is not an array.
 
-use super::exact::Exact;
+use super::history::{EpochLog, History};
 use super::reader::TensorFile;
-use crate::error::{Error, Result};
-use crate::model::{EpochLog, History};
+use crate::error::Result;
+use crate::exact::Exact;
+use crate::model::TallyState;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -93,21 +94,6 @@ pub(crate) struct Position {
     pub(crate) shuffle: bool,
     pub(crate) training_time: Duration,
     pub(crate) tally: TallyState,
-}
-
-/// What the running loss and metrics of an epoch have counted; the metrics' numbers are at `@metric/number`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TallyState {
-    pub(crate) loss_sum: Exact,
-    pub(crate) samples: usize,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub(crate) skipped: u64,
-    pub(crate) astray: bool,
-    /// Names of the metrics.
-    pub(crate) metrics: Vec<String>,
-    #[serde(skip)]
-    pub(crate) counts: Vec<Vec<f64>>,
 }
 
 /// An [`EpochLog`].
@@ -215,12 +201,4 @@ pub(super) fn check_version(file: &TensorFile) -> Result<()> {
             Err(file.invalid(format!("version {version} of the layout, this library reads {known}")))
         }
     }
-}
-
-/// What a training was saved with and goes on with must be the same.
-pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, saved: &T, now: &T) -> Result<()> {
-    if saved == now {
-        return Ok(());
-    }
-    Err(Error::invalid(format!("checkpoint: {what}"), format!("{saved:?}, as it was saved"), format!("{now:?}")))
 }

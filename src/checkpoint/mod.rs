@@ -3,7 +3,7 @@
 //! | what | written by | read by |
 //! | --- | --- | --- |
 //! | weights alone | [`Model::save_weights`] | [`Model::load_weights`], [`Model::load_weights_partial`] |
-//! | a whole training | [`Fit::checkpoint`](crate::model::Fit::checkpoint) in its course, [`Model::save_checkpoint`] | [`Fit::resume_from`](crate::model::Fit::resume_from), [`Model::load_checkpoint`] |
+//! | a whole training | [`Fit::checkpoint`](crate::training::Fit::checkpoint) in its course, [`Model::save_checkpoint`] | [`Fit::resume_from`](crate::training::Fit::resume_from), [`Model::load_checkpoint`] |
 //! | what a program adds | [`Extras`] | [`Extras::read`], before there is a model |
 //! | other libraries' weights | PyTorch, Keras | [`Model::import_pytorch`], [`Model::import_keras`] |
 //!
@@ -16,7 +16,7 @@
 //! # use elman::{Spec, data::{Dataset, Inputs, Targets}, optim::Adam};
 //! # use elman_reference::Reference;
 //! use elman::checkpoint::{Checkpoint, Extras};
-//! use elman::model::Fit;
+//! use elman::Fit;
 //! # let folder = tempfile::tempdir().map_err(|e| elman::Error::io("", e))?;
 //! # let path = folder.path().join("run.safetensors");
 //! # let data = Dataset::new(Inputs::dense(vec![1.0, 2.0], &[1])?, Targets::values(vec![2.0, 4.0], &[1])?)?;
@@ -55,8 +55,8 @@
 
 mod callback;
 mod checksum;
-mod exact;
 mod extras;
+pub(crate) mod history;
 mod import;
 mod keep;
 mod manifest;
@@ -67,13 +67,14 @@ mod weights;
 mod writer;
 
 pub use callback::CallbackState;
-pub use exact::Exact;
 pub use extras::Extras;
 pub use import::{Kind, Mapping};
 pub use keep::Checkpoint;
 pub use partial::{LoadReport, PartialLoad};
 
-pub(crate) use manifest::{Position, TallyState, same};
+pub use crate::exact::Exact;
+
+pub(crate) use manifest::Position;
 pub(crate) use training::Saved;
 
 #[cfg(doc)]

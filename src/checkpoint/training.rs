@@ -1,6 +1,6 @@
 //! The whole of a training in a file: written, read and checked, put back.
 
-use super::exact::Exact;
+use super::history::History;
 use super::manifest::{CallbackEntry, EXTRA, FORMAT, Manifest, OptimizerEntry, ParamEntry, Position, STATE, TRAINING};
 use super::reader::TensorFile;
 use super::weights::{fitting, mismatch, upload};
@@ -9,7 +9,8 @@ use super::{CallbackState, Extras};
 use crate::backend::Backend;
 use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::model::{History, Model};
+use crate::exact::Exact;
+use crate::model::Model;
 use crate::optim::{OptimizerState, ParamState};
 use crate::param::Param;
 use std::path::Path;
@@ -19,7 +20,7 @@ impl<B: Backend> Model<B> {
     /// epochs done, what is frozen), the history so far and the program's extras. One safetensors file, written whole or
     /// not at all; the arrays are in the backend's own precision, so that nothing is lost.
     ///
-    /// In the course of [`Model::fit`] it is [`Fit::checkpoint`](crate::model::Fit::checkpoint) that writes checkpoints;
+    /// In the course of [`Model::fit`] it is [`Fit::checkpoint`](crate::training::Fit::checkpoint) that writes checkpoints;
     /// they also have the state of callbacks.
     pub fn save_checkpoint(&self, path: impl AsRef<Path>, history: &History, extras: &Extras) -> Result<()> {
         save(self, path.as_ref(), &Progress { history, callbacks: &[], position: None, going_on: None }, extras)
@@ -30,7 +31,7 @@ impl<B: Backend> Model<B> {
     /// the loss are the program's. A model that is not compiled takes the weights and counters and can predict.
     ///
     /// The next [`Model::fit`] trains further epochs. To go on with an interrupted `fit`, callbacks and all, give the
-    /// file to [`Fit::resume_from`](crate::model::Fit::resume_from) instead.
+    /// file to [`Fit::resume_from`](crate::training::Fit::resume_from) instead.
     ///
     /// Errors, and nothing is changed then: a file that is damaged, of another version, of weights alone or of another
     /// model (all names are listed); of another precision (what is computed would not be the same: [`Model::load_weights`]

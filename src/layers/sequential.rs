@@ -4,7 +4,6 @@ use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
-use crate::model::Model;
 use std::sync::Arc;
 
 /// Layers one after another, each fed with the value of the one before: Keras' `Sequential`. It is a layer itself, so it can
@@ -52,11 +51,6 @@ impl<B: Backend> Sequential<B> {
     pub fn add_named(mut self, name: impl Into<String>, layer: impl Layer<B> + 'static) -> Self {
         self.layers.push((Some(name.into()), Arc::new(layer)));
         self
-    }
-
-    /// A model of these layers for inputs of this kind and shape, with parameters drawn from `seed`.
-    pub fn build(&self, backend: &B, input: Spec, seed: u64) -> Result<Model<B>> {
-        Model::new(backend, self, input, seed)
     }
 }
 

@@ -1,8 +1,9 @@
 //! What is found wrong before the first batch, or by a look at it: data and a last activation that do not go with the loss.
 
+use super::Model;
 use super::evaluate::no_samples;
+use super::step::Outcome;
 use super::tally::to_f32;
-use super::{Model, Outcome};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::data::{Dataset, Inputs, Targets};
@@ -33,7 +34,7 @@ impl<B: Backend> Model<B> {
 
     /// Errors when numbers of a model whose last activation is not known are not what the loss takes them for: once, on a first
     /// batch, as the numbers are read back for it.
-    pub(super) fn check_numbers(&self, outcome: &Outcome<B>) -> Result<()> {
+    pub(crate) fn check_numbers(&self, outcome: &Outcome<B>) -> Result<()> {
         let loss = &self.compiled()?.loss;
         if self.last.is_some() || matches!(loss.outputs().scale(), None | Some(Scale::Logits)) {
             return Ok(());
@@ -50,7 +51,7 @@ impl<B: Backend> Model<B> {
     }
 
     /// Checks that data fits the model and its loss before any work is done.
-    pub(super) fn check_data(&self, place: &str, data: &Dataset) -> Result<()> {
+    pub(crate) fn check_data(&self, place: &str, data: &Dataset) -> Result<()> {
         let compiled = self.compiled()?;
         compiled.check()?;
         self.check_last(self.last)?;

@@ -11,7 +11,7 @@ use std::fmt;
 /// Loss and metrics of a data set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
-    pub(super) values: Vec<(String, f64)>,
+    pub(crate) values: Vec<(String, f64)>,
 }
 
 impl Evaluation {
@@ -89,7 +89,7 @@ impl<B: Backend> Model<B> {
     }
 
     /// A tally with the model's metrics.
-    pub(super) fn tally(&self) -> Result<Tally<B>> {
+    pub(crate) fn tally(&self) -> Result<Tally<B>> {
         let compiled = self.compiled()?;
         Ok(Tally::new(
             &self.backend,

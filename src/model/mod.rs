@@ -1,39 +1,34 @@
-//! [`Model`]: a network with its parameters, and how it is trained: `compile`, `fit`, `evaluate`, `predict`.
+//! [`Model`]: a network with its parameters: building it, its value for a batch, the loss, a step; `evaluate` and `predict`.
 //!
 //! What a training loop of one's own needs is public too: [`Model::forward`], [`Model::loss`] with its `backward`, and
-//! [`Optimizer::step`](crate::optim::Optimizer::step) on [`Model::params_mut`].
+//! [`Optimizer::step`](crate::optim::Optimizer::step) on [`Model::params_mut`]. The loop that is there already is
+//! [`Model::fit`] in [`training`](crate::training).
 
 mod batch;
-pub mod callbacks;
+mod build;
 mod check;
-mod epoch;
+mod compile;
 mod evaluate;
-mod fit;
-mod history;
-mod labels;
 mod predictions;
-mod progress;
-mod resume;
+mod step;
 mod summary;
 mod tally;
+mod tally_state;
 
 pub use batch::Batch;
+pub use compile::Compiled;
 pub use evaluate::Evaluation;
-pub use fit::Fit;
-pub use history::{EpochLog, History};
 pub use predictions::Predictions;
 pub use summary::Summary;
+
+pub(crate) use tally::Tally;
+pub(crate) use tally_state::{TallyState, same};
 
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
-use crate::layers::{Builder, Layer, Mask, Mode, Module, Pass, Row, Spec, Value};
-use crate::loss::{self, Loss};
-use crate::metrics::Metric;
-use crate::optim::{Optimizer, Verdict};
+use crate::layers::{Module, Row, Spec};
 use crate::param::{Param, ParamId};
-use crate::random::Key;
-use crate::tensor::Tensor;
 use std::sync::{Mutex, PoisonError};
 
 /// A network with its parameters on a backend, and what it is trained with once it is compiled.
@@ -43,9 +38,8 @@ use std::sync::{Mutex, PoisonError};
 /// use elman::layers::{Dense, Sequential};
 /// use elman::loss::BinaryCrossEntropy;
 /// use elman::metrics::Accuracy;
-/// use elman::model::Fit;
 /// use elman::optim::Adam;
-/// use elman::{Activation, Spec};
+/// use elman::{Activation, Fit, Spec};
 /// use elman_reference::Reference;
 ///
 /// // XOR (L3)
@@ -79,83 +73,7 @@ pub struct Model<B: Backend> {
     states: Mutex<Vec<(ParamId, B::Array)>>,
 }
 
-/// What a batch gave, all of it on the device.
-struct Outcome<B: Backend> {
-    loss: Tensor<B>,
-    predictions: Tensor<B>,
-    /// The steps that count, where there is an output at every step.
-    mask: Option<Mask<B>>,
-    /// Whether the gradients were finite, so that it counts.
-    verdict: Verdict<B>,
-}
-
-/// What a model is trained with: what [`Model::compile`] gives, to add metrics to.
-#[derive(Debug)]
-pub struct Compiled<B: Backend> {
-    optimizer: Optimizer<B>,
-    loss: Box<dyn Loss<B>>,
-    metrics: Vec<Box<dyn Metric>>,
-}
-
-impl<B: Backend> Compiled<B> {
-    /// Adds a metric that `fit` and `evaluate` report. Names must differ:
-    /// [`Accuracy::named`](crate::metrics::Accuracy::named) and its like tell two of a kind apart.
-    pub fn metric(&mut self, metric: impl Metric + 'static) -> &mut Self {
-        self.metrics.push(Box::new(metric));
-        self
-    }
-
-    /// The names of what is reported, the loss first.
-    fn names(&self) -> impl Iterator<Item = &str> {
-        std::iter::once("loss").chain(self.metrics.iter().map(|metric| metric.name()))
-    }
-
-    fn check(&self) -> Result<()> {
-        match self.names().enumerate().find(|&(i, name)| self.names().take(i).any(|before| before == name)) {
-            None => Ok(()),
-            Some((_, twice)) => Err(Error::invalid("metrics", "names that differ", format!("`{twice}` twice"))),
-        }
-    }
-}
-
 impl<B: Backend> Model<B> {
-    /// Builds a network for inputs of this kind and shape, with parameters drawn from `seed`. Errors name the layer
-    /// that cannot take its input.
-    pub fn new(backend: &B, network: &dyn Layer<B>, input: Spec, seed: u64) -> Result<Self> {
-        let mut builder = Builder::new(seed);
-        let built = network.build(&input, &mut builder.root(backend))?;
-        let last = built.module.last_activation(None);
-        // A network that is one layer, or has parameters of its own, has a line for itself.
-        let listed = |i: usize| builder.rows.iter().any(|row| row.params.contains(&i));
-        if builder.rows.is_empty() || !(0..builder.params.len()).all(listed) {
-            builder.rows.iter_mut().for_each(|row| row.depth += 1);
-            let (path, kind, output) = (network.kind().to_string(), network.kind(), built.output.clone());
-            let of_network = Row { path, kind, output, params: 0..builder.params.len(), depth: 0 };
-            builder.rows.insert(0, of_network);
-        }
-        Ok(Model {
-            backend: backend.clone(),
-            last,
-            root: built.module,
-            input,
-            output: built.output,
-            rows: builder.rows,
-            params: builder.params,
-            seed,
-            steps: 0,
-            epochs: 0,
-            compiled: None,
-            states: Mutex::default(),
-        })
-    }
-
-    /// Says what the model is trained with: an optimiser and a loss; [`Compiled::metric`] adds metrics. Compiling again
-    /// starts with a fresh optimiser and no metrics, and keeps the parameters.
-    pub fn compile(&mut self, optimizer: impl Into<Optimizer<B>>, loss: impl Loss<B> + 'static) -> &mut Compiled<B> {
-        let (optimizer, loss) = (optimizer.into(), Box::new(loss));
-        self.compiled.insert(Compiled { optimizer, loss, metrics: Vec::new() })
-    }
-
     /// The backend that the model lives on.
     pub fn backend(&self) -> &B {
         &self.backend
@@ -199,16 +117,6 @@ impl<B: Backend> Model<B> {
         self.params.iter().map(|param| param.shape().elements()).sum()
     }
 
-    /// The optimiser, once compiled.
-    pub fn optimizer(&self) -> Option<&Optimizer<B>> {
-        self.compiled.as_ref().map(|compiled| &compiled.optimizer)
-    }
-
-    /// The optimiser, once compiled; to change its learning rate, say.
-    pub fn optimizer_mut(&mut self) -> Option<&mut Optimizer<B>> {
-        self.compiled.as_mut().map(|compiled| &mut compiled.optimizer)
-    }
-
     /// Keeps the parameters at and below a path (`dense_1`, `dense_1.kernel`) as they are: no gradient, no optimiser
     /// state. Errors when the model has no such parameter.
     pub fn freeze(&mut self, path: &str) -> Result<()> {
@@ -234,152 +142,4 @@ impl<B: Backend> Model<B> {
         let expected = format!("the path of a layer or parameter ({})", names.join(", "));
         Err(Error::invalid(place, expected, format!("`{path}`")))
     }
-
-    /// The model's value for a batch. Errors when the input is not of the model's kind and shape.
-    pub fn forward(&self, input: impl Into<Value<B>>, mode: Mode) -> Result<Tensor<B>> {
-        let input = input.into();
-        self.input.check_value("model input", &input, &self.backend)?;
-        let mut pass = Pass::new(&self.backend, &self.params, mode);
-        let y = self.root.forward(input, &mut pass)?.split().0.tensor(&pass)?;
-        self.keep(pass);
-        Ok(y)
-    }
-
-    /// Keeps what a pass made of the layers' own state until the parameters can be changed.
-    fn keep(&self, pass: Pass<'_, B>) {
-        let states = pass.into_states();
-        if !states.is_empty() {
-            *self.states.lock().unwrap_or_else(PoisonError::into_inner) = states;
-        }
-    }
-
-    /// Forgets what stateful layers carry from batch to batch: the next sequences begin anew.
-    pub fn reset_states(&mut self) {
-        self.root.reset_state();
-    }
-
-    /// The loss of a batch with the weights' penalties (a scalar to take `backward` of), and the model's predictions,
-    /// cut off from the tape. Where the loss has a stable form on what feeds the last activation, that form is used.
-    pub fn loss(&self, batch: &Batch<B>, mode: Mode) -> Result<(Tensor<B>, Tensor<B>)> {
-        let outcome = self.outcome(batch, Pass::new(&self.backend, &self.params, mode))?;
-        Ok((outcome.loss, outcome.predictions))
-    }
-
-    fn outcome(&self, batch: &Batch<B>, mut pass: Pass<'_, B>) -> Result<Outcome<B>> {
-        let compiled = self.compiled()?;
-        self.input.check_value("model input", &batch.input, &self.backend)?;
-        let (z, last) = self.root.forward_linear(batch.input.clone(), &mut pass)?;
-        self.check_last(Some(last).filter(|&last| last != Activation::Linear).or(self.last))?;
-        let (z, mask) = z.split();
-        let z = z.tensor(&pass)?;
-        let weights = batch.weights.as_deref();
-        let mean = |loss: &dyn Loss<B>, y| loss::masked_mean(loss, y, &batch.target, weights, mask.as_ref());
-        let (loss, predictions) = match compiled.loss.before(last) {
-            Some(stable) => (mean(&*stable, &z)?, z.detach().activate(last)?),
-            None => {
-                let y = z.activate(last)?;
-                (mean(&*compiled.loss, &y)?, y.detach())
-            }
-        };
-        let loss = self.with_penalties(loss, &pass)?;
-        self.keep(pass);
-        Ok(Outcome { loss, predictions, mask, verdict: Verdict::Finite })
-    }
-
-    /// Adds the penalties of the weights that are trained: those of frozen ones do not count, as in Keras.
-    fn with_penalties(&self, mut loss: Tensor<B>, pass: &Pass<'_, B>) -> Result<Tensor<B>> {
-        for (i, param) in self.params.iter().enumerate().filter(|(_, param)| param.is_trainable()) {
-            if let Some(regularizer) = param.regularizer() {
-                loss = loss.add(&regularizer.penalty(&pass.param(ParamId::new(i)))?)?;
-            }
-        }
-        Ok(loss)
-    }
-
-    /// One training step on a batch: forward, backward, update. Returns the loss before the update and the predictions,
-    /// both still on the device: reading them waits for it. After an error the model is as it was; see
-    /// [`Optimizer::step`] for gradients that are not finite, of which a device tells later.
-    pub fn train_step(&mut self, batch: &Batch<B>) -> Result<(Tensor<B>, Tensor<B>)> {
-        self.step(batch).map(|outcome| (outcome.loss, outcome.predictions))
-    }
-
-    fn step(&mut self, batch: &Batch<B>) -> Result<Outcome<B>> {
-        let calls = self.calls();
-        let result = self.try_step(batch);
-        if result.is_err() {
-            self.go_back(calls);
-        }
-        result
-    }
-
-    fn try_step(&mut self, batch: &Batch<B>) -> Result<Outcome<B>> {
-        let key = Key::new(self.seed).named("dropout").fold(self.steps);
-        let outcome = self.outcome(batch, Pass::new(&self.backend, &self.params, Mode::Training(key)))?;
-        let gradients = outcome.loss.backward().map_err(|error| match error {
-            // Nothing that is trained took part at all.
-            Error::Constant => Error::MissingGradient {
-                names: self.params.iter().filter(|p| p.is_trainable()).map(|p| p.name().to_string()).collect(),
-            },
-            other => other,
-        })?;
-        let compiled = self.compiled.as_mut().ok_or_else(not_compiled)?;
-        let call = compiled.optimizer.call(&mut self.params, gradients)?;
-        self.put_states_of(&call.verdict)?;
-        self.steps += 1;
-        Ok(Outcome { loss: outcome.loss.detach(), verdict: call.verdict, ..outcome })
-    }
-
-    /// Puts the layers' own state, unless gradients were not finite: a NaN in a batch is one in its running statistics too.
-    fn put_states_of(&mut self, verdict: &Verdict<B>) -> Result<()> {
-        let states = self.states.get_mut().unwrap_or_else(PoisonError::into_inner);
-        match verdict {
-            Verdict::Finite => {}
-            Verdict::NotFinite => states.clear(),
-            Verdict::Unread(when) => {
-                for (id, new) in states.iter_mut() {
-                    *new = self.backend.select(when, new, self.params[id.index()].tensor().value())?;
-                }
-            }
-        }
-        self.put_states();
-        Ok(())
-    }
-
-    /// Calls of the optimiser so far.
-    fn calls(&self) -> u64 {
-        self.compiled.as_ref().map_or(0, |compiled| compiled.optimizer.calls())
-    }
-
-    /// After an error, where there were so many calls before: forgets what the step made of the layers' own state, and the steps
-    /// that a device has held back.
-    fn go_back(&mut self, calls: u64) {
-        self.states.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
-        self.steps = self.steps.saturating_sub(calls.saturating_sub(self.calls()));
-    }
-
-    /// [`Optimizer::settle`] of a model's optimiser.
-    fn settle(&mut self) -> Result<()> {
-        let calls = self.calls();
-        let Some(compiled) = &mut self.compiled else { return Ok(()) };
-        let result = compiled.optimizer.settle();
-        if result.is_err() {
-            self.go_back(calls);
-        }
-        result
-    }
-
-    fn compiled(&self) -> Result<&Compiled<B>> {
-        self.compiled.as_ref().ok_or_else(not_compiled)
-    }
-
-    /// Whether a greater value of this name is a better one: less loss is, and each metric knows for itself.
-    fn higher_is_better(&self, name: &str) -> Option<bool> {
-        let name = name.strip_prefix("val_").unwrap_or(name);
-        let metric = || self.compiled.as_ref()?.metrics.iter().find(|metric| metric.name() == name);
-        if name == "loss" { Some(false) } else { metric().map(|metric| metric.higher_is_better()) }
-    }
-}
-
-fn not_compiled() -> Error {
-    Error::invalid("model", "a call of `compile` before training and evaluation", "a model without optimiser and loss")
 }

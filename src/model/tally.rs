@@ -1,11 +1,12 @@
 //! Collects losses and predictions of batches without waiting for the device at each of them.
 
-use super::{Evaluation, Outcome};
+use super::step::Outcome;
+use super::{Evaluation, TallyState, same};
 use crate::backend::Backend;
-use crate::checkpoint::{Exact, TallyState, same};
 use crate::data::Targets;
 use crate::element::Element;
 use crate::error::{Error, Result};
+use crate::exact::Exact;
 use crate::loss::Outputs;
 use crate::metrics::{Metric, Scores};
 use crate::optim::Verdict;
@@ -16,7 +17,7 @@ pub(super) const NUMBERS: usize = 1 << 18;
 const BATCHES: usize = 1 << 12;
 
 /// The running loss and metrics of an epoch.
-pub(super) struct Tally<B: Backend> {
+pub(crate) struct Tally<B: Backend> {
     backend: B,
     metrics: Vec<Box<dyn Metric>>,
     /// The class that the loss leaves out.
@@ -29,7 +30,7 @@ pub(super) struct Tally<B: Backend> {
     loss_sum: f64,
     samples: usize,
     /// Updates of the epoch that were skipped.
-    pub(super) skipped: u64,
+    pub(crate) skipped: u64,
     /// A loss was not finite, so that its predictions could not be scored.
     astray: bool,
 }
@@ -66,17 +67,17 @@ impl<B: Backend> Tally<B> {
     }
 
     /// The targets that [`Tally::add`] is to be given with a batch's predictions.
-    pub(super) fn targets(&self, targets: &Targets) -> Option<Targets> {
+    pub(crate) fn targets(&self, targets: &Targets) -> Option<Targets> {
         (!self.metrics.is_empty()).then(|| targets.clone())
     }
 
     /// The number of samples added.
-    pub(super) fn samples(&self) -> usize {
+    pub(crate) fn samples(&self) -> usize {
         self.samples + self.pending.iter().map(|batch| batch.samples).sum::<usize>()
     }
 
     /// Adds a batch, unless its gradients were not finite; reads back only when much has piled up.
-    pub(super) fn add(&mut self, samples: usize, outcome: Outcome<B>, targets: Option<Targets>) -> Result<()> {
+    pub(crate) fn add(&mut self, samples: usize, outcome: Outcome<B>, targets: Option<Targets>) -> Result<()> {
         let Outcome { loss, predictions, mask, verdict } = outcome;
         let counts = match verdict {
             Verdict::Finite => None,
@@ -94,7 +95,7 @@ impl<B: Backend> Tally<B> {
 
     /// Reads back what is still on the device: all losses (and which of them count) in one transfer, all predictions in
     /// another.
-    pub(super) fn flush(&mut self) -> Result<()> {
+    pub(crate) fn flush(&mut self) -> Result<()> {
         let b = &self.backend;
         let pending = std::mem::take(&mut self.pending);
         self.numbers = 0;
@@ -141,7 +142,7 @@ impl<B: Backend> Tally<B> {
 
     /// Loss and metrics of the samples read back so far; the metrics are NaN once a loss was not finite, the loss where no
     /// sample counts.
-    pub(super) fn values(&self) -> Evaluation {
+    pub(crate) fn values(&self) -> Evaluation {
         let value = |metric: &dyn Metric| if self.astray || self.samples == 0 { f64::NAN } else { metric.value() };
         let mut values = vec![("loss".to_string(), self.loss_sum / self.samples as f64)];
         values.extend(self.metrics.iter().map(|metric| (metric.name().to_string(), value(&**metric))));
@@ -149,7 +150,7 @@ impl<B: Backend> Tally<B> {
     }
 
     /// What has been counted so far. Waits for the device. Errors when a metric cannot be kept.
-    pub(super) fn state(&mut self) -> Result<TallyState> {
+    pub(crate) fn state(&mut self) -> Result<TallyState> {
         self.flush()?;
         let state = |metric: &dyn Metric| metric.state().ok_or_else(|| not_kept(metric.name()));
         Ok(TallyState {
@@ -163,7 +164,7 @@ impl<B: Backend> Tally<B> {
     }
 
     /// Goes on from a state. Errors when it is one of other metrics.
-    pub(super) fn restore(&mut self, state: &TallyState) -> Result<()> {
+    pub(crate) fn restore(&mut self, state: &TallyState) -> Result<()> {
         same("metrics", &state.metrics, &self.names())?;
         for (metric, counts) in self.metrics.iter_mut().zip(&state.counts) {
             metric.restore(counts)?;
@@ -178,7 +179,7 @@ impl<B: Backend> Tally<B> {
     }
 
     /// Loss and metrics of all samples.
-    pub(super) fn close(mut self) -> Result<Evaluation> {
+    pub(crate) fn close(mut self) -> Result<Evaluation> {
         self.flush()?;
         Ok(self.values())
     }

@@ -45,7 +45,7 @@ pub fn pad_sequences<R: AsRef<[u32]>>(
 
 /// As [`pad_sequences`], filled with an index of one's own: a tokenizer's number of `<pad>`, which is 1 in RoBERTa
 /// (`HfTokenizer::id` tells it; Keras' `value`). Then
-/// [`Embedding::padding`](crate::layers::Embedding::padding), [`Fit::by_length`](crate::model::Fit::by_length) and
+/// [`Embedding::padding`](crate::layers::Embedding::padding), [`Fit::by_length`](crate::training::Fit::by_length) and
 /// [`Inputs::trimmed`](crate::data::Inputs::trimmed) are to be given the same index.
 ///
 /// ```

@@ -2,9 +2,10 @@
 
 use crate::toy::{bits, data, model};
 use elman::checkpoint::Checkpoint;
-use elman::model::callbacks::{Callback, EarlyStopping};
-use elman::model::{Fit, Model};
+use elman::model::Model;
 use elman::optim::Adam;
+use elman::training::Fit;
+use elman::training::callbacks::{Callback, EarlyStopping};
 use elman::{Error, Result};
 use elman_reference::Reference;
 use std::path::Path;
@@ -61,7 +62,7 @@ fn the_last_checkpoint_holds_what_is_in_memory() {
 struct Killed;
 
 impl Callback<R> for Killed {
-    fn on_train_end(&mut self, _: &elman::model::History, _: &mut Model<R>) -> Result<()> {
+    fn on_train_end(&mut self, _: &elman::training::History, _: &mut Model<R>) -> Result<()> {
         Err(Error::invalid("test", "a long life", "an end"))
     }
 }

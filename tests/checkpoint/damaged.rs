@@ -2,8 +2,9 @@
 
 use crate::toy::{bits, data, fit, model};
 use elman::checkpoint::{Checkpoint, Extras};
-use elman::model::{History, Model};
+use elman::model::Model;
 use elman::optim::Nadam;
+use elman::training::History;
 use elman_reference::Reference;
 use proptest::prelude::*;
 use std::fs::OpenOptions;

@@ -3,8 +3,9 @@
 use elman::checkpoint::Extras;
 use elman::layers::{Dense, Embedding, Lstm, Sequential};
 use elman::loss::SparseCategoricalCrossEntropy;
-use elman::model::{History, Model};
+use elman::model::Model;
 use elman::optim::Adam;
+use elman::training::History;
 use elman::{Activation, Spec};
 use elman_reference::Reference;
 

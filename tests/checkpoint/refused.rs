@@ -3,9 +3,10 @@
 use crate::toy::{Stateless, bits, data, fit, model};
 use elman::checkpoint::{Checkpoint, Extras};
 use elman::metrics::Accuracy;
-use elman::model::callbacks::EarlyStopping;
-use elman::model::{Fit, History, Model};
+use elman::model::Model;
 use elman::optim::{Adam, Sgd};
+use elman::training::callbacks::EarlyStopping;
+use elman::training::{Fit, History};
 use elman_reference::Reference;
 use std::path::PathBuf;
 

@@ -3,9 +3,10 @@
 use crate::toy::{bits, data, fit, model};
 use elman::backend::Backend;
 use elman::checkpoint::{Checkpoint, Extras};
-use elman::model::callbacks::{BestWeights, Callback, CsvLog, EarlyStopping, Flow};
-use elman::model::{EpochLog, Fit, Model};
+use elman::model::Model;
 use elman::optim::{AdaDelta, AdaGrad, Adam, Nadam, Optimizer, RmsProp, Schedule, Sgd};
+use elman::training::callbacks::{BestWeights, Callback, CsvLog, EarlyStopping, Flow};
+use elman::training::{EpochLog, Fit};
 use elman::{Error, Result, Tensor};
 use elman_candle::Candle;
 use elman_reference::Reference;

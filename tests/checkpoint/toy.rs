@@ -5,9 +5,10 @@ use elman::data::{Dataset, Inputs, Targets};
 use elman::layers::{Dense, Dropout, Sequential};
 use elman::loss::SparseCategoricalCrossEntropy;
 use elman::metrics::{Accuracy, Auc, Average, F1, Metric, TopK};
-use elman::model::callbacks::{EarlyStopping, ReduceOnPlateau};
-use elman::model::{Fit, History, Model};
+use elman::model::Model;
 use elman::optim::Optimizer;
+use elman::training::callbacks::{EarlyStopping, ReduceOnPlateau};
+use elman::training::{Fit, History};
 use elman::{Activation, Element, Key, Spec};
 
 /// Points in the plane; those on one side of a line are of class 1.

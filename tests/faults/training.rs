@@ -4,11 +4,12 @@ use crate::names;
 use crate::system::{Fault, failing};
 use crate::toy::{bits, data, fit, model};
 use elman::checkpoint::Checkpoint;
-#[cfg(feature = "csv")]
-use elman::model::callbacks::CsvLog;
-use elman::model::callbacks::{BestWeights, Callback, Flow};
-use elman::model::{EpochLog, Fit, Model};
+use elman::model::Model;
 use elman::optim::Adam;
+#[cfg(feature = "csv")]
+use elman::training::callbacks::CsvLog;
+use elman::training::callbacks::{BestWeights, Callback, Flow};
+use elman::training::{EpochLog, Fit};
 use elman_reference::Reference;
 use std::fs;
 use std::path::{Path, PathBuf};

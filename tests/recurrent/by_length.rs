@@ -3,8 +3,8 @@
 use elman::data::{Dataset, Inputs, Targets};
 use elman::layers::{Dense, Embedding, GlobalAveragePooling, Gru, Sequential};
 use elman::loss::BinaryCrossEntropy;
-use elman::model::{Fit, callbacks::Callback};
 use elman::optim::Sgd;
+use elman::training::{Fit, callbacks::Callback};
 use elman::{Activation, Model, Spec};
 use elman_reference::Reference;
 
@@ -54,9 +54,9 @@ fn epochs_are_shuffled_by_their_number() {
             _: usize,
             loss: &elman::Tensor<R>,
             _: &mut Model<R>,
-        ) -> elman::Result<elman::model::callbacks::Flow> {
+        ) -> elman::Result<elman::training::callbacks::Flow> {
             self.0.push(loss.to_scalar()?);
-            Ok(elman::model::callbacks::Flow::Continue)
+            Ok(elman::training::callbacks::Flow::Continue)
         }
     }
     let losses = |shuffle| {

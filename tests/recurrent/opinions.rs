@@ -8,8 +8,8 @@ use elman::data::{Dataset, Inputs, Targets, WordIndex};
 use elman::layers::{Dense, Elman, Embedding, Layer, Lstm, Sequential};
 use elman::loss::SparseCategoricalCrossEntropy;
 use elman::metrics::Accuracy;
-use elman::model::Fit;
 use elman::optim::Adam;
+use elman::training::Fit;
 use elman::{Activation, Backend, Spec};
 use elman_candle::Candle;
 

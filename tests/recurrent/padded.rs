@@ -3,8 +3,9 @@
 use elman::data::{Dataset, Inputs, Targets};
 use elman::layers::{Built, Dense, Embedding, GlobalAveragePooling, Layer, Module, Pass, Scope, Sequential, Value};
 use elman::loss::{BinaryCrossEntropy, SparseCategoricalCrossEntropy};
-use elman::model::{Fit, Model};
+use elman::model::Model;
 use elman::optim::Sgd;
+use elman::training::Fit;
 use elman::{Activation, Backend, Result, Spec};
 use elman_reference::Reference;
 use std::sync::{Arc, Mutex};

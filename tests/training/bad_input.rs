@@ -6,8 +6,8 @@ use crate::toy::{R, classifier, fit, network, numbered, numbers, points, says, w
 use elman::data::{Dataset, Inputs, Targets, read_labelled};
 use elman::layers::{Dense, Dropout, Flatten, Mode, Reshape, Sequential};
 use elman::loss::{BinaryCrossEntropy, MeanSquaredError};
-use elman::model::Fit;
 use elman::optim::Sgd;
+use elman::training::Fit;
 use elman::{Spec, Tensor};
 
 /// Points of these classes.

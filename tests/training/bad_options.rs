@@ -5,9 +5,9 @@ use crate::toy::{R, classifier, fit, network, points, says};
 use elman::data::{ClassWeights, Dataset, Targets};
 use elman::loss::{CategoricalCrossEntropy, MeanSquaredError, SparseCategoricalCrossEntropy};
 use elman::metrics::Accuracy;
-use elman::model::callbacks::{BestWeights, Callback, Direction, EarlyStopping, ReduceOnPlateau};
-use elman::model::{Fit, History};
 use elman::optim::{Adam, Sgd};
+use elman::training::callbacks::{BestWeights, Callback, Direction, EarlyStopping, ReduceOnPlateau};
+use elman::training::{Fit, History};
 use elman::{Error, Result, Spec};
 
 #[test]
@@ -147,5 +147,5 @@ fn callbacks_that_cannot_do_their_work() {
     };
     io("weights to a folder that is not there", with(BestWeights::new(&nowhere, "loss")));
     #[cfg(feature = "csv")]
-    io("a log to a folder that is not there", with(elman::model::callbacks::CsvLog::new(&nowhere)));
+    io("a log to a folder that is not there", with(elman::training::callbacks::CsvLog::new(&nowhere)));
 }

@@ -4,8 +4,9 @@ use crate::toy::{R, numbers};
 use elman::data::{Dataset, Inputs, Targets};
 use elman::layers::{Dense, Embedding, GlobalAveragePooling, Sequential};
 use elman::loss::BinaryCrossEntropy;
-use elman::model::{Fit, Model};
+use elman::model::Model;
 use elman::optim::Sgd;
+use elman::training::Fit;
 use elman::{Activation, Spec};
 
 /// A table of ten words.

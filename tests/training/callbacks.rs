@@ -5,9 +5,10 @@ use elman::backend::Backend;
 use elman::data::{Dataset, Inputs, Targets};
 use elman::layers::{Dense, Sequential};
 use elman::loss::{MeanSquaredError, SparseCategoricalCrossEntropy};
-use elman::model::callbacks::{BestWeights, Callback, Direction, EarlyStopping, Flow, ReduceOnPlateau, StopOnNan};
-use elman::model::{EpochLog, Fit, History, Model};
+use elman::model::Model;
 use elman::optim::{Adam, Optimizer, Sgd};
+use elman::training::callbacks::{BestWeights, Callback, Direction, EarlyStopping, Flow, ReduceOnPlateau, StopOnNan};
+use elman::training::{EpochLog, Fit, History};
 use elman::{Key, Result, Spec, Tensor, metrics};
 
 /// A model that learns a little in each epoch while its `score` takes these values.

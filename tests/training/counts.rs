@@ -6,8 +6,9 @@ use elman::init::Init;
 use elman::layers::{Dense, Embedding, Sequential, Weight};
 use elman::loss::{MeanSquaredError, SparseCategoricalCrossEntropy};
 use elman::metrics::Accuracy;
-use elman::model::{Fit, Model};
+use elman::model::Model;
 use elman::optim::{Optimizer, Sgd};
+use elman::training::Fit;
 use elman::{Spec, Tensor};
 
 /// A table of words as logits, `[[0, 0], [4, 0]]`, whose first is padding.

@@ -2,8 +2,9 @@
 
 use crate::toy::{R, classifier, points};
 use elman::Error;
-use elman::model::callbacks::CsvLog;
-use elman::model::{EpochLog, Fit, History, Model};
+use elman::model::Model;
+use elman::training::callbacks::CsvLog;
+use elman::training::{EpochLog, Fit, History};
 use std::path::Path;
 
 fn train(model: &mut Model<R>, epochs: u64, log: &mut CsvLog) -> History {

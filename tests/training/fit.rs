@@ -5,8 +5,9 @@ use elman::data::{ClassWeights, Dataset, Inputs, Targets};
 use elman::layers::{Dense, Dropout, Sequential, Weight};
 use elman::loss::{MeanSquaredError, SparseCategoricalCrossEntropy};
 use elman::metrics::Accuracy;
-use elman::model::{Fit, Model};
+use elman::model::Model;
 use elman::optim::{Adam, Optimizer, Sgd};
+use elman::training::Fit;
 use elman::{Activation, Init, Spec};
 
 /// The mean of `-ln p_label` over samples, from the model's own predictions.

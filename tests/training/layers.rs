@@ -6,9 +6,9 @@ use elman::data::{Dataset, Inputs, Targets};
 use elman::layers::{Built, Dense, Layer, Module, Pass, Reshape, Scope, Sequential, Value, Weight};
 use elman::loss::{BinaryCrossEntropy, SparseCategoricalCrossEntropy};
 use elman::metrics::Accuracy;
-use elman::model::Fit;
 use elman::optim::Adam;
 use elman::tensor::Axis;
+use elman::training::Fit;
 use elman::{Activation, Error, Init, ParamId, Result, Spec};
 use elman_candle::Candle;
 

@@ -2,7 +2,7 @@
 
 use crate::toy::{R, classifier, points};
 use elman::layers::{Dense, Dropout, Sequential};
-use elman::model::{EpochLog, History};
+use elman::training::{EpochLog, History};
 use elman::{Activation, Spec};
 use std::time::Duration;
 

@@ -5,8 +5,9 @@ use elman::checkpoint::Checkpoint;
 use elman::data::{Dataset, Inputs, Targets};
 use elman::layers::{Bidirectional, Dense, Elman, Layer, Sequential};
 use elman::loss::MeanSquaredError;
-use elman::model::{Fit, Model};
+use elman::model::Model;
 use elman::optim::Sgd;
+use elman::training::Fit;
 use elman::{Result, Spec};
 
 /// Two streams, cut into `n / 2` batches of two sequences of three steps.

@@ -3,7 +3,7 @@
 use crate::toy::{R, classifier, network, numbers, points};
 use elman::backend::Backend;
 use elman::layers::{Dense, Sequential};
-use elman::model::Fit;
+use elman::training::Fit;
 use elman::{Error, Model, Spec};
 use elman_candle::Candle;
 use elman_reference::Reference;

@@ -9,8 +9,9 @@ use elman::layers::{
 };
 use elman::loss::*;
 use elman::metrics::Accuracy;
-use elman::model::{Batch, Fit};
+use elman::model::Batch;
 use elman::optim::Sgd;
+use elman::training::Fit;
 use elman::{Activation, Model, Result, Spec};
 
 /// Four rows of two numbers with these targets.

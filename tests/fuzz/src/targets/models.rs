@@ -8,8 +8,8 @@ use elman::data::{Dataset, Inputs, Targets};
 use elman::layers::{Dense, Dropout, Embedding, Gru, LayerNorm, Lstm, Sequential};
 use elman::loss::SparseCategoricalCrossEntropy;
 use elman::metrics::Accuracy;
-use elman::model::callbacks::{EarlyStopping, ReduceOnPlateau};
-use elman::model::{Fit, History};
+use elman::training::callbacks::{EarlyStopping, ReduceOnPlateau};
+use elman::training::{Fit, History};
 use elman::optim::{Adam, Optimizer};
 use elman::{Activation, Model, Result, Spec};
 use elman_reference::Reference;
@@ -193,7 +193,7 @@ fn training(place: &Place, bytes: &[u8]) {
 
 /// A history but for its times, NaN included.
 fn text(history: &History) -> String {
-    let epoch = |log: &elman::model::EpochLog| {
+    let epoch = |log: &elman::training::EpochLog| {
         let values: Vec<_> = log.values.iter().map(|(name, value)| (name.clone(), value.to_bits())).collect();
         format!("{} {values:?} {} {}", log.epoch, log.learning_rate.to_bits(), log.samples)
     };

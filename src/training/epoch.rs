@@ -1,14 +1,14 @@
 //! One epoch of training: its batches, the tally of them, checkpoints within it.
 
+use super::History;
 use super::callbacks::{Callback, Flow};
 use super::progress::Progress;
 use super::resume::states;
-use super::tally::Tally;
-use super::{Batch, History, Model};
 use crate::backend::Backend;
-use crate::checkpoint::{Checkpoint, Position, TallyState};
+use crate::checkpoint::{Checkpoint, Position};
 use crate::data::{Batches, Dataset};
 use crate::error::{Error, Result};
+use crate::model::{Batch, Model, Tally, TallyState};
 use crate::random::Key;
 use std::time::{Duration, Instant};
 
@@ -91,7 +91,7 @@ impl<B: Backend> Model<B> {
         for (number, batch) in batches.iter().enumerate().skip(done) {
             let part = rows.select(batch)?;
             let targets = tally.targets(part.targets());
-            let batch_here = Batch::new(&self.backend, part)?;
+            let batch_here = Batch::new(self.backend(), part)?;
             let outcome = self.step(&batch_here).map_err(|error| self.in_epoch(error, at.epoch, first))?;
             for callback in callbacks.iter_mut() {
                 if let Flow::Stop(reason) = callback.on_batch_end(at.epoch, number, &outcome.loss, self)? {
@@ -125,7 +125,7 @@ impl<B: Backend> Model<B> {
     }
 
     fn skipped(&self) -> u64 {
-        self.compiled.as_ref().map_or(0, |compiled| compiled.optimizer.skipped())
+        self.optimizer().map_or(0, |optimizer| optimizer.skipped())
     }
 
     /// Where a gradient was not finite: the batch after the last whole step of an epoch that began after the step `first`.

@@ -18,10 +18,11 @@ pub use watch::Direction;
 
 pub(super) use watch::unknown_value;
 
-use super::{EpochLog, History, Model};
+use super::{EpochLog, History};
 use crate::backend::Backend;
 use crate::checkpoint::CallbackState;
 use crate::error::Result;
+use crate::model::Model;
 use crate::tensor::Tensor;
 
 /// Whether training goes on.
@@ -36,8 +37,8 @@ pub enum Flow {
 /// What is called in the course of `fit`. Every method has a default that does nothing. An error ends training.
 ///
 /// ```
-/// use elman::model::{EpochLog, Model, callbacks::{Callback, Flow}};
-/// use elman::{Backend, Result};
+/// use elman::training::{EpochLog, callbacks::{Callback, Flow}};
+/// use elman::{Backend, Model, Result};
 ///
 /// /// Stops once the accuracy is good enough.
 /// struct GoodEnough(f64);

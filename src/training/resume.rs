@@ -1,11 +1,12 @@
 //! Going on from a checkpoint: what it must fit, and how model and callbacks are put where it was written.
 
+use super::History;
 use super::callbacks::Callback;
 use super::epoch::Rows;
-use super::{History, Model};
 use crate::backend::Backend;
-use crate::checkpoint::{CallbackState, Position, Saved, same};
+use crate::checkpoint::{CallbackState, Position, Saved};
 use crate::error::{Error, Result};
+use crate::model::{Model, same};
 use std::path::Path;
 
 /// The states of those callbacks that have one.

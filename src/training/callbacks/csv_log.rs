@@ -5,7 +5,8 @@ use crate::backend::Backend;
 use crate::checkpoint::CallbackState;
 use crate::error::{Error, Result};
 use crate::file::{check_writable, write_whole};
-use crate::model::{EpochLog, History, Model};
+use crate::model::Model;
+use crate::training::{EpochLog, History};
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 

@@ -6,7 +6,8 @@ use crate::backend::Backend;
 use crate::checkpoint::CallbackState;
 use crate::error::Result;
 use crate::file::check_writable;
-use crate::model::{EpochLog, History, Model};
+use crate::model::Model;
+use crate::training::{EpochLog, History};
 use serde_json::json;
 use std::path::PathBuf;
 

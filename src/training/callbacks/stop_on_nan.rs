@@ -3,8 +3,9 @@
 use super::{Callback, Flow};
 use crate::backend::Backend;
 use crate::error::Result;
-use crate::model::{EpochLog, Model};
+use crate::model::Model;
 use crate::tensor::Tensor;
+use crate::training::EpochLog;
 
 /// Stops when the loss is infinite or not a number: after each epoch, and within it after every so many batches (each
 /// look waits for the device).

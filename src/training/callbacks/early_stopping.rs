@@ -5,7 +5,8 @@ use super::{Callback, Flow};
 use crate::backend::Backend;
 use crate::checkpoint::CallbackState;
 use crate::error::Result;
-use crate::model::{EpochLog, History, Model};
+use crate::model::Model;
+use crate::training::{EpochLog, History};
 use serde_json::json;
 
 /// Stops when a value has not improved for some epochs; can put the best epoch's weights back. Defaults as in Keras:

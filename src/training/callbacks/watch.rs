@@ -3,7 +3,8 @@
 use crate::backend::Backend;
 use crate::checkpoint::Exact;
 use crate::error::{Error, Result};
-use crate::model::{EpochLog, Model};
+use crate::model::Model;
+use crate::training::EpochLog;
 use serde::{Deserialize, Serialize};
 
 /// Which way a value improves.

@@ -5,7 +5,8 @@ use super::{Callback, Flow};
 use crate::backend::Backend;
 use crate::checkpoint::CallbackState;
 use crate::error::{Error, Result};
-use crate::model::{EpochLog, History, Model};
+use crate::model::Model;
+use crate::training::{EpochLog, History};
 use serde_json::json;
 
 /// Multiplies the learning rate by a factor when a value has not improved for some epochs. Defaults as in Keras: factor

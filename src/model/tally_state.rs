@@ -1,0 +1,32 @@
+//! What the tally of an epoch has counted, as a checkpoint within the epoch keeps it.
+
+use crate::error::{Error, Result};
+use crate::exact::Exact;
+use serde::{Deserialize, Serialize};
+
+/// What the running loss and metrics of an epoch have counted; the metrics' numbers are at `@metric/number`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TallyState {
+    pub(crate) loss_sum: Exact,
+    pub(crate) samples: usize,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) skipped: u64,
+    pub(crate) astray: bool,
+    /// Names of the metrics.
+    pub(crate) metrics: Vec<String>,
+    #[serde(skip)]
+    pub(crate) counts: Vec<Vec<f64>>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// What a training was saved with and goes on with must be the same.
+pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, saved: &T, now: &T) -> Result<()> {
+    if saved == now {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("checkpoint: {what}"), format!("{saved:?}, as it was saved"), format!("{now:?}")))
+}

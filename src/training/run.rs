@@ -1,0 +1,100 @@
+//! One training, from its preparation over its epochs to its end.
+
+use super::callbacks::{Callback, Flow};
+use super::epoch::{Epoch, Rows};
+use super::progress::Progress;
+use super::resume::states;
+use super::{EpochLog, Fit, History};
+use crate::backend::Backend;
+use crate::checkpoint::{Checkpoint, Position};
+use crate::data::Dataset;
+use crate::error::Result;
+use crate::model::{Evaluation, Model};
+use std::borrow::Cow;
+
+/// What [`Model::fit`] does.
+pub(super) struct Training<'a, B: Backend> {
+    model: &'a mut Model<B>,
+    rows: Rows<'a>,
+    validation: Option<Cow<'a, Dataset>>,
+    callbacks: Vec<Box<dyn Callback<B> + 'a>>,
+    checkpoint: Option<Checkpoint>,
+    quiet: bool,
+    history: History,
+    /// Where the first epoch is taken up, within it.
+    position: Option<Position>,
+    /// The number of the last epoch.
+    last: u64,
+}
+
+impl<'a, B: Backend> Training<'a, B> {
+    /// Finds all that can be found wrong before the first callback opens a file and the first epoch takes its hour; then begins,
+    /// or goes on from a checkpoint.
+    pub(super) fn prepare(model: &'a mut Model<B>, data: &'a Dataset, fit: Fit<'a, B>) -> Result<Self> {
+        let prepared = model.prepare(data, &fit)?;
+        let Fit { epochs, quiet, checkpoint, mut callbacks, .. } = fit;
+        let (rows, validation) = (prepared.rows, prepared.validation);
+        callbacks.iter_mut().try_for_each(|callback| callback.on_train_begin(model))?;
+        let (history, position) = match prepared.resumed {
+            Some(saved) => model.resume(saved, &mut callbacks)?,
+            None => (History::default(), None),
+        };
+        // The epochs of the history were done before this call and are of this training.
+        let last = model.epochs.saturating_sub(history.epochs.len() as u64).saturating_add(epochs);
+        Ok(Training { model, rows, validation, callbacks, checkpoint, quiet, history, position, last })
+    }
+
+    /// Whether there is another epoch to come.
+    pub(super) fn goes_on(&self) -> bool {
+        self.model.epochs < self.last && self.history.stopped.is_none()
+    }
+
+    /// One epoch with its validation, its callbacks and its checkpoint.
+    pub(super) fn epoch(&mut self) -> Result<()> {
+        let Training { model, callbacks, history, .. } = self;
+        let epoch = model.epochs + 1;
+        if self.position.is_none() {
+            callbacks.iter_mut().try_for_each(|callback| callback.on_epoch_begin(epoch, model))?;
+        }
+        let mut progress = Progress::start(self.quiet, epoch, self.last, self.rows.count);
+        let at = Epoch { epoch, history, checkpoint: self.checkpoint.as_ref() };
+        let (tally, training_time, stopped) =
+            model.train_epoch(&self.rows, self.position.take(), &at, &mut progress, callbacks)?;
+        let (samples, skipped) = (tally.samples(), tally.skipped);
+        let mut values = tally.close()?.values;
+        if let Some(validation) = self.validation.as_deref() {
+            let scores = model.evaluate(validation, self.rows.batch_size).map_err(|e| e.at("validation"))?;
+            values.extend(scores.values.into_iter().map(|(name, value)| (format!("val_{name}"), value)));
+        }
+        model.epochs = epoch;
+        history.stopped = stopped;
+        let learning_rate = model.compiled()?.optimizer.learning_rate();
+        let log = EpochLog { epoch, values, learning_rate, training_time, samples, skipped };
+        progress.finish(&Evaluation { values: log.values.clone() }.to_string());
+        for callback in callbacks.iter_mut() {
+            if let Flow::Stop(reason) = callback.on_epoch_end(&log, model)? {
+                history.stopped.get_or_insert(reason);
+            }
+        }
+        history.epochs.push(log);
+        let ended = epoch == self.last || history.stopped.is_some();
+        if let Some(checkpoint) = self.checkpoint.as_ref().filter(|c| ended || c.is_due_after_epoch(epoch)) {
+            checkpoint.write(model, history, &states(callbacks), None, None)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the callbacks end; what the last checkpoint holds is what is in memory then.
+    pub(super) fn close(self) -> Result<History> {
+        let Training { model, mut callbacks, checkpoint, history, .. } = self;
+        let (last, last_states) = (model.snapshot(), states(&callbacks));
+        callbacks.iter_mut().try_for_each(|callback| callback.on_train_end(&history, model))?;
+        // A callback that has put other weights is rare, and this once they are read back.
+        if let Some(checkpoint) = checkpoint.as_ref().filter(|_| !callbacks.is_empty())
+            && model.differs(&last)?
+        {
+            checkpoint.write(model, &history, &last_states, None, Some(&last))?;
+        }
+        Ok(history)
+    }
+}
