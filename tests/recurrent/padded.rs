@@ -82,7 +82,6 @@ fn by_length(mut batches: Vec<[usize; 2]>) {
 }
 
 #[test]
-#[ignore = "the foundation"]
 fn labels_of_steps_are_trimmed_with_their_steps() {
     let sizes = Sizes::default();
     let mut model = model(&sizes, true);
@@ -95,7 +94,6 @@ fn labels_of_steps_are_trimmed_with_their_steps() {
 
 /// The same loss, over 78 words, whether what is padded was computed or not.
 #[test]
-#[ignore = "the foundation"]
 fn the_loss_of_labelled_steps_is_that_of_the_block() {
     let sizes = Sizes::default();
     let mut model = model(&sizes, true);
@@ -106,7 +104,6 @@ fn the_loss_of_labelled_steps_is_that_of_the_block() {
 }
 
 #[test]
-#[ignore = "the foundation"]
 fn validation_by_length_is_trimmed_too() {
     let (sizes, data) = (Sizes::default(), block(false));
     let mut model = model(&sizes, false);
@@ -123,7 +120,6 @@ fn validation_by_length_is_trimmed_too() {
 
 /// Texts of their own lengths: no batch is padded beyond its longest one, whoever computes.
 #[test]
-#[ignore = "the foundation"]
 fn texts_are_padded_to_the_longest_of_their_batch() {
     let inputs = Inputs::indices(&rows()).expect("texts of their own lengths");
     let data = Dataset::new(inputs, Targets::classes((0..12).map(|i| i % 2).collect()).unwrap()).unwrap();
@@ -143,7 +139,6 @@ fn texts_are_padded_to_the_longest_of_their_batch() {
 
 /// One long text costs its own batch alone: 1 · 1000 + 999 · 2 steps, not 1000 · 1000.
 #[test]
-#[ignore = "the foundation"]
 fn a_long_text_does_not_stretch_the_others() {
     let mut rows = vec![vec![1, 2]; 1000];
     rows[0] = vec![3; 1000];

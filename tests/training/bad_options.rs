@@ -49,7 +49,7 @@ fn options_of_fit() {
     says(
         "class weights for one-hot targets",
         model.fit(&one_hot, weighted(1).quiet()),
-        "class weights: expected targets that are one class a sample, found numbers of shape [2] a sample",
+        "class weights: expected targets that are classes, found numbers of shape [2] a sample",
     );
     // Beyond what can be counted, with an error to end it.
     let mut model = classifier(&R::new(), 0);

@@ -27,7 +27,6 @@ fn texts(wrong: Option<usize>) -> Dataset {
 }
 
 #[test]
-#[ignore = "the foundation"]
 fn an_index_beyond_the_table_is_found_before_the_first_step() {
     let options = || Fit::new().batch_size(10).shuffle(false).quiet();
     let (good, bad) = (texts(None), texts(Some(90)));

@@ -118,14 +118,35 @@ fn weighted_losses_are_divided_by_the_number_of_samples() {
     let by_hand = (0..4).map(|row| f64::from(weights[row]) * loss(row)).sum::<f64>() / 4.0;
     let weighted = data.clone().with_weights(weights.to_vec()).unwrap();
     assert!((model.evaluate(&weighted, 4).unwrap().loss() - by_hand).abs() < 1e-6);
-    // Class weights weigh training alone: neither validation nor the metrics.
+    // Class weights weigh validation as they weigh training, and no metric that is not asked to.
     let (plain, accuracy) = (model.evaluate(&data, 4).unwrap().loss(), model.evaluate(&weighted, 4).unwrap());
     assert_eq!(accuracy.get("accuracy"), model.evaluate(&data, 4).unwrap().get("accuracy"));
     model.compile(Sgd::new(0.0), SparseCategoricalCrossEntropy::new());
     let fit = Fit::new().class_weights(ClassWeights::new([(0, 3.0)]).unwrap()).validation_data(&data).quiet();
     let history = model.fit(&data, fit).unwrap();
-    assert_eq!(history.series("val_loss"), [plain]);
+    assert_eq!(history.series("val_loss"), history.series("loss"));
     assert!(history.series("loss")[0] > plain + 0.1);
+}
+
+/// Of the rows 0, 1, 2, 3 those that are right count for the sum of their weights, of all weights.
+#[test]
+fn weighted_metrics_count_rows_by_their_weights() {
+    let data = points(4);
+    let mut model = classifier(&R::new(), 1);
+    let weights = [2.0, 0.0, 1.0, 0.5];
+    let compiled = model.compile(Sgd::new(0.0), SparseCategoricalCrossEntropy::new());
+    compiled.metric(Accuracy::new()).weighted_metric(Accuracy::named("weighted"));
+    let right: Vec<f64> =
+        (0..4).map(|row| model.evaluate(&data.select(&[row]).unwrap(), 1).unwrap().get("accuracy").unwrap()).collect();
+    let by_hand = right.iter().zip(weights).map(|(right, weight)| right * f64::from(weight)).sum::<f64>() / 3.5;
+    let plain = right.iter().sum::<f64>() / 4.0;
+    assert!((by_hand - plain).abs() > 0.05, "weights that make no difference show nothing");
+    let weighted = data.with_weights(weights.to_vec()).unwrap();
+    for batch_size in [1, 3, 4] {
+        let scores = model.evaluate(&weighted, batch_size).unwrap();
+        assert!((scores.get("weighted").unwrap() - by_hand).abs() < 1e-12, "{scores}");
+        assert_eq!(scores.get("accuracy"), Some(plain));
+    }
 }
 
 #[test]
