@@ -1,8 +1,7 @@
-//! The network and its optimiser, as the settings have them.
+//! The network, as the settings have it.
 
-use super::settings::{Cell, Course, Pooling, Settings};
+use super::settings::{Cell, Pooling, Settings};
 use elman::layers::*;
-use elman::optim::{Adam, Optimizer, Reach, Schedule};
 use elman::{Activation, Backend};
 
 /// Words become vectors, recurrent layers read them, a softmax over the classes ends it.
@@ -35,20 +34,4 @@ fn recurrent<B: Backend, C: rnn::CellKind>(
     let layer = layer.recurrent_dropout(settings.recurrent_dropout);
     let layer = if sequences { layer.return_sequences() } else { layer };
     if settings.bidirectional { network.add(Bidirectional::new(layer)) } else { network.add(layer) }
-}
-
-/// Adam with what the settings put around it, for a training of so many steps.
-pub fn optimizer<B: Backend>(settings: &Settings, steps: u64) -> Optimizer<B> {
-    let adam = Adam::new(settings.rate);
-    let adam = if settings.weight_decay == 0.0 { adam } else { adam.weight_decay(settings.weight_decay) };
-    let after = steps.saturating_sub(settings.warm_up).max(1);
-    let course = match settings.schedule {
-        Course::Constant => Schedule::Constant,
-        Course::Linear => Schedule::linear(after, 0.0),
-        Course::Cosine => Schedule::cosine(after, 0.0),
-    };
-    let course = if settings.warm_up == 0 { course } else { course.warm_up(settings.warm_up, 0.0) };
-    let optimizer = Optimizer::new(adam).schedule(course);
-    let optimizer = if settings.clip_norm == 0.0 { optimizer } else { optimizer.clip_global_norm(settings.clip_norm) };
-    optimizer.reach(if settings.lazy { Reach::Lazy } else { Reach::Exact })
 }

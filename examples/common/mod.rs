@@ -13,6 +13,7 @@ pub mod outcome;
 pub mod plot;
 pub mod race;
 pub mod reviews;
+pub mod run;
 
 #[allow(unused_imports)]
 pub(crate) use outcome::{note, say, tell};

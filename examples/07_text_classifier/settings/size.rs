@@ -34,13 +34,13 @@ impl Settings {
             found.words as f64 * dim + directions * layers + (directions * units + 1.0) * found.classes as f64;
         // The rows as indices, twice while they are made; what a batch's backward pass needs: words and states.
         let rows = found.texts as f64 * steps * 8.0;
-        let batch = self.batch_size.min(found.texts) as f64;
+        let batch = self.learning.batch_size.min(found.texts) as f64;
         let batch = batch * steps * (dim + directions * units * self.layers as f64) * 4.0;
         let network = format!(
             "--units {}, --layers {} and vectors of {} numbers for {} words",
             self.units, self.layers, found.dim, found.words
         );
-        let texts = format!("--steps {} with --batch-size {}", self.steps, self.batch_size);
+        let texts = format!("--steps {} with --batch-size {}", self.steps, self.learning.batch_size);
         let needs = [(network, weights * TRAINED), (texts, rows + batch)];
         needs.iter().filter_map(|(options, bytes)| memory_problem(options, *bytes)).collect()
     }
