@@ -40,9 +40,9 @@ pub struct Computed {
     pub threads: usize,
     /// The backend's own name, with threads and what else it says.
     pub name: String,
-    /// Of the library.
+    /// With its version.
     #[serde(default)]
-    pub version: String,
+    pub library: String,
     /// Between two checkpoints.
     pub steps: Option<u64>,
 }
@@ -51,14 +51,14 @@ impl Computed {
     /// What the options say.
     pub fn new(options: &Options, name: String, steps: Option<u64>) -> Self {
         let (device, precision) = (options.device.clone(), options.precision.to_string());
-        let version = env!("CARGO_PKG_VERSION").into();
-        Computed { backend: options.backend, device, precision, threads: options.threads(), name, version, steps }
+        let library = concat!("elman ", env!("CARGO_PKG_VERSION")).into();
+        Computed { backend: options.backend, device, precision, threads: options.threads(), name, library, steps }
     }
 
     /// Tells where something else goes on than has begun.
     pub fn compare(&self, begun: &Computed) {
-        for (then, now) in [(&begun.name, &self.name), (&begun.version, &self.version)] {
-            // Runs of earlier versions do not say which.
+        for (then, now) in [(&begun.name, &self.name), (&begun.library, &self.library)] {
+            // A run may be older than this.
             if then != now && !then.is_empty() {
                 note!("begun on {then}, now on {now}: the last bits of the results may differ");
             }

@@ -135,3 +135,146 @@ fn name(option: &str) -> String {
 fn has_file(files: &Files, field: &str) -> bool {
     files.iter().any(|(option, _)| name(option) == field)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::{Computed, Record};
+    use super::super::{Learning, Part};
+    use super::*;
+    use clap::Parser;
+    use serde::Deserialize;
+
+    /// Flags of a program that has a list of files, a file that need not be given, and flags in a struct of their own.
+    #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Flags {
+        #[arg(long)]
+        texts: Vec<PathBuf>,
+        #[arg(long)]
+        word_list: Option<PathBuf>,
+        #[arg(long, default_value_t = 8)]
+        units: usize,
+        #[command(flatten)]
+        #[serde(flatten)]
+        learning: Learning,
+        #[command(flatten)]
+        beam: Beam,
+    }
+
+    #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Beam {
+        #[arg(long)]
+        beam_width: Option<u64>,
+    }
+
+    impl RunSettings for Flags {
+        const NAME: &'static str = "flags";
+
+        fn files(&self) -> Files {
+            let texts = self.texts.iter().map(|path| ("--texts".to_string(), path.clone()));
+            texts.chain(self.word_list.iter().map(|path| ("--word-list".to_string(), path.clone()))).collect()
+        }
+
+        fn problems(&self) -> Vec<String> {
+            self.learning.problems()
+        }
+
+        fn epochs(&self) -> u64 {
+            self.learning.epochs
+        }
+
+        fn epochs_matter(&self) -> bool {
+            self.learning.is_laid_out()
+        }
+    }
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        flags: Flags,
+    }
+
+    fn given(line: &str) -> Flags {
+        Cli::parse_from(["train"].into_iter().chain(line.split_whitespace())).flags
+    }
+
+    /// What goes on when a line of flags is given behind `--resume`.
+    fn resumed(begun: &str, line: &str) -> Result<Flags, String> {
+        let was_given = |name: &str| line.split_whitespace().any(|word| word == option(name));
+        given(begun).resumed(&given(line), was_given).map_err(|error| error.to_string())
+    }
+
+    fn record(settings: Flags) -> Record<Flags> {
+        let options = options();
+        let part = Part::new("texts", "texts", "--texts", None, "hash".into());
+        Record::new(settings, 3, &[part], Computed::new(&options, "cpu".into(), None))
+    }
+
+    fn options() -> super::super::super::Options {
+        #[derive(Parser)]
+        struct Cli {
+            #[command(flatten)]
+            options: super::super::super::Options,
+        }
+        Cli::parse_from(["train"]).options
+    }
+
+    #[test]
+    fn only_files_and_epochs_are_given_anew() {
+        let begun = "--texts a --texts b --units 9 --epochs 3 --rate 0.1";
+        assert_eq!(resumed(begun, "").unwrap(), given(begun));
+        assert_eq!(resumed(begun, "--units 9 --rate 0.1").unwrap(), given(begun));
+        let expected = given("--texts c --units 9 --epochs 5 --rate 0.1");
+        assert_eq!(resumed(begun, "--epochs 5 --texts c").unwrap(), expected);
+        let refused = |line| resumed(begun, line).unwrap_err();
+        assert_eq!(refused("--rate 0.2 --units 8"), "--rate, --units: with --resume the run has its own; leave it out");
+        assert!(refused("--beam-width 2").starts_with("--beam-width: with"));
+        // What was on standard input is not there any more.
+        assert!(resumed("--word-list -", "").unwrap_err().starts_with("--word-list: it came from standard input"));
+        assert_eq!(resumed("--word-list -", "--word-list a").unwrap(), given("--word-list a"));
+    }
+
+    #[test]
+    fn another_place_is_no_difference_but_another_file_more_or_less_is() {
+        let differences = |now: &str, begun: &str| given(now).differences(&given(begun));
+        assert_eq!(differences("--texts b --word-list c --epochs 7", "--texts a --word-list b"), [""; 0]);
+        assert_eq!(differences("--texts a", "--word-list b --texts a"), ["--word-list: b then, not given now"]);
+        assert_eq!(differences("--beam-width 2", ""), ["--beam-width: not given then, 2 now"]);
+        let laid_out = differences("--schedule linear --epochs 7", "--schedule linear --epochs 6");
+        assert_eq!(laid_out, ["--epochs: 6 then, 7 now"]);
+    }
+
+    #[test]
+    fn paths_in_lists_and_by_themselves_are_made_absolute_or_bare() {
+        let flags = given("--texts a/b.tsv --texts - --word-list c.txt --rate 0.3");
+        let whole = flags.with_absolute_paths().unwrap();
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(whole.texts, [here.join("a/b.tsv"), PathBuf::from("-")]);
+        assert_eq!(whole.word_list, Some(here.join("c.txt")));
+        let bare = whole.with_bare_names().unwrap();
+        assert_eq!(bare, given("--texts b.tsv --texts - --word-list c.txt --rate 0.3"));
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written_or_not_at_all() {
+        let begun = record(given("--texts a --rate 0.1 --beam-width 4"));
+        let text = serde_json::to_string(&begun).unwrap();
+        assert_eq!(Record::read(&text).unwrap(), begun);
+        let error = |text: &str| format!("{:#}", Record::<Flags>::read(text).unwrap_err());
+        let other = text.replace("\"flags\"", "\"08_other\"");
+        assert_eq!(error(&other), "a run of 08_other, not of flags; give another --run");
+        // Of a later version, whose setting would not be followed.
+        let later = text.replace("\"units\"", "\"wings\":2,\"units\"");
+        assert!(error(&later).starts_with("not what `train` writes there: unknown field `wings`"), "{}", error(&later));
+        assert!(error("{").starts_with("not what `train` writes there"));
+    }
+
+    #[test]
+    fn the_id_is_that_of_what_is_trained() {
+        let id = |line: &str| record(given(line)).id;
+        assert_eq!(id("--texts a --epochs 3"), id("--texts b --epochs 4"));
+        for other in ["--units 9", "--rate 0.1", "--beam-width 2", "--schedule cosine"] {
+            assert_ne!(id(other), id(""), "{other}");
+        }
+    }
+}
