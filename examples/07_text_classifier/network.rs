@@ -1,6 +1,6 @@
 //! The network, as the settings have it.
 
-use super::settings::{Cell, Pooling, Settings};
+use super::settings::{Pooling, Settings};
 use elman::layers::*;
 use elman::{Activation, Backend};
 
@@ -10,11 +10,7 @@ pub fn network<B: Backend>(settings: &Settings, words: Embedding, classes: usize
     let mut network = Sequential::new().add(words).add(Dropout::new(settings.dropout));
     for layer in 1..=settings.layers {
         let sequences = layer < settings.layers || settings.pooling != Pooling::Last;
-        network = match settings.model {
-            Cell::Elman => recurrent(network, settings, Elman::new(settings.units), sequences),
-            Cell::Lstm => recurrent(network, settings, Lstm::new(settings.units), sequences),
-            Cell::Gru => recurrent(network, settings, Gru::new(settings.units), sequences),
-        };
+        network = settings.recurrent().add_to(network, sequences);
     }
     let network = match settings.pooling {
         Pooling::Last => network,
@@ -23,15 +19,4 @@ pub fn network<B: Backend>(settings: &Settings, words: Embedding, classes: usize
         Pooling::Attention => network.add(AdditiveAttention::new(settings.units)),
     };
     network.add(Dropout::new(settings.dropout)).add(Dense::new(classes).activation(Activation::Softmax))
-}
-
-fn recurrent<B: Backend, C: rnn::CellKind>(
-    network: Sequential<B>,
-    settings: &Settings,
-    layer: rnn::Rnn<C>,
-    sequences: bool,
-) -> Sequential<B> {
-    let layer = layer.recurrent_dropout(settings.recurrent_dropout);
-    let layer = if sequences { layer.return_sequences() } else { layer };
-    if settings.bidirectional { network.add(Bidirectional::new(layer)) } else { network.add(layer) }
 }

@@ -7,6 +7,7 @@ mod weights;
 
 pub use size::Found;
 
+use super::common::cell::{Cell, Recurrent};
 use super::common::run::Learning;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
@@ -141,17 +142,6 @@ pub enum Format {
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Cell {
-    /// Elman's network
-    Elman,
-    /// Long short-term memory
-    Lstm,
-    /// Gated recurrent unit
-    Gru,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
 pub enum Pooling {
     /// The last output decides
     Last,
@@ -172,6 +162,12 @@ impl Settings {
     /// Whether there are texts to choose by.
     pub fn chooses(&self) -> bool {
         self.valid.is_some() || self.train.is_none() || self.held_out() > 0.0
+    }
+
+    /// Each of the recurrent layers.
+    pub fn recurrent(&self) -> Recurrent {
+        let (cell, units, bidirectional) = (self.model, self.units, self.bidirectional);
+        Recurrent { cell, units, bidirectional, dropout: self.recurrent_dropout }
     }
 
     /// Numbers of a word's vector where they are drawn.

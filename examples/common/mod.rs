@@ -3,6 +3,7 @@
 // Each example uses its part of this module.
 #![allow(dead_code)]
 
+pub mod cell;
 pub mod corpus;
 pub mod files;
 pub mod gradient_flow;
