@@ -82,7 +82,7 @@ impl Learning {
     }
 }
 
-/// What is wrong with the `measures` of which one is to choose the best epoch by the flag `--choose-by`.
+/// What is wrong with the name that `--choose-by` has, if it is none of the measures that can choose the best epoch.
 pub fn measure_problem(name: &str, measures: &[&str]) -> Option<String> {
     let of_training = measures.contains(&format!("val_{name}").as_str());
     let why = if of_training { "; that is of the texts trained on, which always looks better" } else { "" };
