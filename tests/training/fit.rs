@@ -135,7 +135,7 @@ fn weighted_metrics_count_rows_by_their_weights() {
     let mut model = classifier(&R::new(), 1);
     let weights = [2.0, 0.0, 1.0, 0.5];
     let compiled = model.compile(Sgd::new(0.0), SparseCategoricalCrossEntropy::new());
-    compiled.metric(Accuracy::new()).weighted_metric(Accuracy::named("weighted"));
+    compiled.metric(Accuracy::new()).weighted_metric(Accuracy::new().named("weighted"));
     let right: Vec<f64> =
         (0..4).map(|row| model.evaluate(&data.select(&[row]).unwrap(), 1).unwrap().get("accuracy").unwrap()).collect();
     let by_hand = right.iter().zip(weights).map(|(right, weight)| right * f64::from(weight)).sum::<f64>() / 3.5;
