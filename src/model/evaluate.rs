@@ -5,7 +5,7 @@ use super::{Batch, Model, Predictions, batch};
 use crate::backend::Backend;
 use crate::data::{Batches, Dataset, Inputs};
 use crate::error::{Error, Result};
-use crate::layers::{Mode, Pass};
+use crate::layers::Mode;
 use std::fmt;
 
 /// Loss and metrics of a data set.
@@ -48,8 +48,7 @@ impl<B: Backend> Model<B> {
         for rows in &Batches::new(data.len(), batch_size, None)? {
             let part = data.select(rows)?;
             let targets = tally.targets(part.targets());
-            let pass = Pass::new(&self.backend, &self.params, Mode::Evaluation);
-            let outcome = self.outcome(&Batch::new(&self.backend, part)?, pass)?;
+            let outcome = self.outcome(&Batch::new(&self.backend, part)?, &mut self.pass(Mode::Evaluation))?;
             if tally.samples() == 0 {
                 self.check_numbers(&outcome)?;
             }
