@@ -55,6 +55,9 @@ pub(super) struct OptimizerEntry {
     pub(super) iteration: u64,
     pub(super) learning_rate: Exact,
     pub(super) accumulated: usize,
+    /// In the file only in the midst of an accumulation; before it was there each call counted 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) counted: Option<Exact>,
     /// In the file only where there are any.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) skipped: u64,

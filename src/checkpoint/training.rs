@@ -132,6 +132,7 @@ fn entry<B: Backend>(state: &OptimizerState<B>) -> OptimizerEntry {
         iteration: state.iteration,
         learning_rate: Exact(state.learning_rate),
         accumulated: state.accumulated,
+        counted: (state.accumulated > 0).then_some(Exact(state.counted)),
         skipped: state.skipped,
         params: state.params.iter().map(param).collect(),
     }
@@ -283,6 +284,7 @@ fn read_optimizer<B: Backend>(
         iteration: entry.iteration,
         learning_rate: entry.learning_rate.0,
         accumulated: entry.accumulated,
+        counted: entry.counted.map_or(entry.accumulated as f64, |counted| counted.0),
         skipped: entry.skipped,
         params,
     })

@@ -6,7 +6,7 @@ use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::layers::{Mask, Mode, NewStates, Pass, Value};
-use crate::loss::{self, Loss};
+use crate::loss::{self, Count, Loss};
 use crate::optim::Verdict;
 use crate::param::ParamId;
 use crate::random::Key;
@@ -38,6 +38,8 @@ pub struct BatchLoss<B: Backend> {
 /// What a batch gave, all of it on the device.
 pub(crate) struct Outcome<B: Backend> {
     pub(crate) loss: Tensor<B>,
+    /// What its mean is over.
+    pub(super) count: Count<B>,
     pub(super) predictions: Tensor<B>,
     /// The steps that count, where there is an output at every step.
     pub(super) mask: Option<Mask<B>>,
@@ -119,8 +121,8 @@ impl<B: Backend> Model<B> {
         let (z, mask) = z.split();
         let z = z.tensor(pass)?;
         let weights = batch.weights.as_deref();
-        let mean = |loss: &dyn Loss<B>, y| loss::masked_mean(loss, y, &batch.target, weights, mask.as_ref());
-        let (loss, predictions) = match compiled.loss.before(last) {
+        let mean = |loss: &dyn Loss<B>, y| loss::counted_mean(loss, y, &batch.target, weights, mask.as_ref());
+        let ((loss, count), predictions) = match compiled.loss.before(last) {
             Some(stable) => (mean(&*stable, &z)?, z.detach().activate(last)?),
             None => {
                 let y = z.activate(last)?;
@@ -128,7 +130,7 @@ impl<B: Backend> Model<B> {
             }
         };
         let loss = self.with_penalties(loss, pass)?;
-        Ok(Outcome { loss, predictions, mask, verdict: Verdict::Finite })
+        Ok(Outcome { loss, count, predictions, mask, verdict: Verdict::Finite })
     }
 
     /// Adds the penalties of the weights that are trained: those of frozen ones do not count, as in Keras.
@@ -162,7 +164,10 @@ impl<B: Backend> Model<B> {
         let mut pass = self.pass(Mode::Training(key));
         let outcome = self.outcome(batch, &mut pass)?;
         let states = pass.into_states();
-        let gradients = outcome.loss.backward().map_err(|error| match error {
+        // Of several batches that make one update the sums are added up, and divided by the count of all.
+        let accumulates = self.compiled()?.optimizer.accumulates();
+        let sum = accumulates.then(|| outcome.count.sum_of(&outcome.loss)).transpose()?;
+        let gradients = sum.as_ref().unwrap_or(&outcome.loss).backward().map_err(|error| match error {
             // Nothing that is trained took part at all.
             Error::Constant => Error::MissingGradient {
                 names: self.params.iter().filter(|p| p.is_trainable()).map(|p| p.name().to_string()).collect(),
@@ -170,10 +175,23 @@ impl<B: Backend> Model<B> {
             other => other,
         })?;
         let compiled = self.compiled.as_mut().ok_or_else(not_compiled)?;
-        let call = compiled.optimizer.call(&mut self.params, gradients)?;
+        let call = compiled.optimizer.call(&mut self.params, gradients, outcome.count.clone())?;
         self.keep_unless(states, &call.verdict)?;
         self.steps += 1;
         Ok(Outcome { loss: outcome.loss.detach(), verdict: call.verdict, ..outcome })
+    }
+
+    /// [`Optimizer::finish`] with the model's parameters: an update from the batches of an accumulation that is not complete.
+    pub(crate) fn finish_update(&mut self) -> Result<()> {
+        let compiled = self.compiled.as_mut().ok_or_else(not_compiled)?;
+        compiled.optimizer.finish(&mut self.params).map(drop)
+    }
+
+    /// Drops gradients that were accumulated and made no update.
+    pub(crate) fn forget_accumulated(&mut self) {
+        if let Some(compiled) = &mut self.compiled {
+            compiled.optimizer.forget_accumulated();
+        }
     }
 
     /// Keeps the layers' own state, unless gradients were not finite: a NaN in a batch is one in its running statistics too.

@@ -7,7 +7,7 @@ use crate::data::Targets;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::exact::Exact;
-use crate::loss::Outputs;
+use crate::loss::{Count, Outputs};
 use crate::metrics::{Metric, Scores};
 use crate::optim::Verdict;
 
@@ -27,7 +27,9 @@ pub(crate) struct Tally<B: Backend> {
     pending: Vec<Pending<B>>,
     /// Predicted numbers among them.
     numbers: usize,
+    /// The losses times what they are means over, and the sum of that.
     loss_sum: f64,
+    counted: f64,
     samples: usize,
     /// Updates of the epoch that were skipped.
     pub(crate) skipped: u64,
@@ -38,6 +40,8 @@ pub(crate) struct Tally<B: Backend> {
 /// A batch whose numbers are still on the device.
 struct Pending<B: Backend> {
     loss: B::Array,
+    /// What it is a mean over.
+    count: Count<B>,
     samples: usize,
     /// With their targets, which never left the host; `None` where no metric asks for them.
     predictions: Option<(B::Array, Targets)>,
@@ -60,6 +64,7 @@ impl<B: Backend> Tally<B> {
             pending: Vec::new(),
             numbers: 0,
             loss_sum: 0.0,
+            counted: 0.0,
             samples: 0,
             skipped: 0,
             astray: false,
@@ -78,7 +83,7 @@ impl<B: Backend> Tally<B> {
 
     /// Adds a batch, unless its gradients were not finite; reads back only when much has piled up.
     pub(crate) fn add(&mut self, samples: usize, outcome: Outcome<B>, targets: Option<Targets>) -> Result<()> {
-        let Outcome { loss, predictions, mask, verdict } = outcome;
+        let Outcome { loss, count, predictions, mask, verdict } = outcome;
         let counts = match verdict {
             Verdict::Finite => None,
             Verdict::NotFinite => return Ok(()),
@@ -89,7 +94,7 @@ impl<B: Backend> Tally<B> {
             self.numbers += predictions.shape().elements();
             (predictions.value().clone(), targets)
         });
-        self.pending.push(Pending { loss: loss.value().clone(), samples, predictions, mask, counts });
+        self.pending.push(Pending { loss: loss.value().clone(), count, samples, predictions, mask, counts });
         if self.numbers > NUMBERS || self.pending.len() >= BATCHES { self.flush() } else { Ok(()) }
     }
 
@@ -100,17 +105,29 @@ impl<B: Backend> Tally<B> {
         let pending = std::mem::take(&mut self.pending);
         self.numbers = 0;
         let counts = pending.iter().filter_map(|batch| batch.counts.as_ref());
-        let mut losses = together(b, pending.iter().map(|batch| &batch.loss).chain(counts))?;
-        let counts = losses.split_off(pending.len());
+        let over = pending.iter().filter_map(|batch| match &batch.count {
+            Count::OnDevice(count) => Some(count.value()),
+            Count::Known(_) => None,
+        });
+        let all = pending.iter().map(|batch| &batch.loss).chain(over.clone()).chain(counts);
+        let mut losses = together(b, all)?;
+        let mut over_there = losses.split_off(pending.len());
+        let counts = over_there.split_off(over.count());
         let numbers =
             to_f32(together(b, pending.iter().filter_map(|batch| batch.predictions.as_ref().map(|(array, _)| array)))?);
         let masks = to_f32(together(b, pending.iter().filter_map(|batch| batch.mask.as_ref()))?);
         let (mut rest, mut masks, mut counts) = (&numbers[..], &masks[..], counts.into_iter());
+        let mut over_there = over_there.into_iter();
         for (batch, loss) in pending.iter().zip(losses) {
             let loss = loss.to_f64();
             let counts = batch.counts.is_none() || counts.next() != Some(B::Elem::ZERO);
+            let over = match batch.count {
+                Count::Known(count) => count,
+                Count::OnDevice(_) => over_there.next().map_or(0.0, Element::to_f64),
+            };
             if counts {
-                self.loss_sum += loss * batch.samples as f64;
+                self.loss_sum += loss * over;
+                self.counted += over;
                 self.samples += batch.samples;
             }
             let Some((array, targets)) = &batch.predictions else { continue };
@@ -144,7 +161,7 @@ impl<B: Backend> Tally<B> {
     /// sample counts.
     pub(crate) fn values(&self) -> Evaluation {
         let value = |metric: &dyn Metric| if self.astray || self.samples == 0 { f64::NAN } else { metric.value() };
-        let mut values = vec![("loss".to_string(), self.loss_sum / self.samples as f64)];
+        let mut values = vec![("loss".to_string(), self.loss_sum / self.counted)];
         values.extend(self.metrics.iter().map(|metric| (metric.name().to_string(), value(&**metric))));
         Evaluation { values }
     }
@@ -155,6 +172,7 @@ impl<B: Backend> Tally<B> {
         let state = |metric: &dyn Metric| metric.state().ok_or_else(|| not_kept(metric.name()));
         Ok(TallyState {
             loss_sum: Exact(self.loss_sum),
+            counted: Some(Exact(self.counted)),
             samples: self.samples,
             skipped: self.skipped,
             astray: self.astray,
@@ -170,6 +188,7 @@ impl<B: Backend> Tally<B> {
             metric.restore(counts)?;
         }
         (self.loss_sum, self.samples, self.astray) = (state.loss_sum.0, state.samples, state.astray);
+        self.counted = state.counted.map_or(state.samples as f64, |counted| counted.0);
         self.skipped = state.skipped;
         Ok(())
     }

@@ -9,6 +9,7 @@ use super::optimizer::Entry;
 use crate::backend::{Backend, Map, Zip};
 use crate::element::Element;
 use crate::error::{Error, Result};
+use crate::loss::Count;
 
 /// What a device has seen is read when it is of so many calls, if nobody has asked before.
 const UNREAD: usize = 1 << 12;
@@ -166,6 +167,7 @@ impl<B: Backend> Optimizer<B> {
     /// accumulation begins anew. Skipped updates are counted now; until then they took part in the bias corrections of
     /// [`Adam`](super::Adam) and its like.
     pub fn settle(&mut self) -> Result<()> {
+        self.counted = Count::Known(self.counted.read()?);
         let Some(b) = self.watch.unread.first().map(|seen| seen.b.clone()) else { return Ok(()) };
         let finite: Vec<&B::Array> = self.watch.unread.iter().map(|seen| &seen.finite).collect();
         let finite = b.download(&b.concat(&finite, 0)?)?;
@@ -194,8 +196,7 @@ impl<B: Backend> Optimizer<B> {
             }
         }
         let Some(error) = found else { return Ok(()) };
-        self.accumulated = 0;
-        self.entries.iter_mut().for_each(|entry| entry.sum = None);
+        self.forget_accumulated();
         Err(error)
     }
 }

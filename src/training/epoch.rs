@@ -117,6 +117,8 @@ impl<B: Backend> Model<B> {
                 checkpoint.write(self, at.history, &states(callbacks), Some(&position), None)?;
             }
         }
+        // What is left of a group of accumulated batches is an update of its own.
+        self.finish_update().map_err(|error| self.in_epoch(error, at.epoch, first))?;
         // Only now is the device done.
         self.settle().map_err(|error| self.in_epoch(error, at.epoch, first))?;
         tally.flush()?;

@@ -41,6 +41,7 @@ impl<B: Backend> Model<B> {
         self.compiled()?.optimizer.check()?;
         // Of steps before this call.
         self.settle()?;
+        self.forget_accumulated();
         self.rehearse(data, batch_size).map_err(|e| e.at("training data"))?;
         let validation = fit.validation_data.map(Cow::Borrowed).or(held_out.map(Cow::Owned));
         if let Some(validation) = &validation {

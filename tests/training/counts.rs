@@ -37,7 +37,6 @@ fn right() -> f64 {
 }
 
 #[test]
-#[ignore = "the foundation"]
 fn a_loss_is_a_mean_over_steps_whatever_the_batches() {
     for batch_size in [10, 5, 2, 1] {
         let scores = logits().evaluate(&texts(), batch_size).unwrap();
@@ -57,7 +56,6 @@ static DATA: std::sync::LazyLock<Dataset> = std::sync::LazyLock::new(texts);
 
 /// A class that the loss leaves out is no step either: the same numbers, with no mask.
 #[test]
-#[ignore = "the foundation"]
 fn ignored_steps_are_none_whatever_the_batches() {
     let network = Sequential::new().add(Embedding::new(2, 2));
     let rows = vec![vec![1u32; 100]; 10];
@@ -85,7 +83,6 @@ fn network_of(network: &Sequential<R>) -> Model<R> {
 /// At a bias of 0 both probabilities are 1/2, so a step of class 0 has the gradient (-1/2, 1/2), one of class 1 the opposite. Over the
 /// 5 steps that is (-4/2 + 1/2) / 5 = -0.3, and a step by the rate 1 leads to (0.3, -0.3).
 #[test]
-#[ignore = "the foundation"]
 fn accumulated_batches_are_one_batch() {
     let still = Weight::new(Init::Zeros).frozen();
     let train = |batch_size, accumulate| {
@@ -107,7 +104,6 @@ fn accumulated_batches_are_one_batch() {
 
 /// A bias alone on targets of 1, by squares: from `b` a step by the rate 1/4 leads to `b + (1 - b) / 2`.
 #[test]
-#[ignore = "the foundation"]
 fn what_is_left_of_a_group_is_an_update_of_its_own() {
     let train = |accumulate, fits| {
         let network = Sequential::new().add(Dense::new(1).kernel(Weight::new(Init::Zeros).frozen()));
@@ -133,7 +129,6 @@ fn what_is_left_of_a_group_is_an_update_of_its_own() {
 /// At a rate of 0 on the same data both losses are one number. (`fit.rs` says otherwise of today's rule, in
 /// `weighted_losses_are_divided_by_the_number_of_samples`.)
 #[test]
-#[ignore = "the foundation"]
 fn class_weights_count_in_validation_as_in_training() {
     let data = points(16);
     let mut model = classifier(&R::new(), 1);
