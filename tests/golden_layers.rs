@@ -7,7 +7,7 @@ use common::near::{assert_near, numbers, tensor, tolerance, variable};
 use elman::data::Bags;
 use elman::layers::{BatchNorm, Dense, Dropout, Glu, Layer, Mode, PRelu, RmsNorm, Sequential, Value};
 use elman::loss::{SparseCategoricalCrossEntropy, Target};
-use elman::model::Batch;
+use elman::model::{Batch, BatchLoss};
 use elman::optim::Sgd;
 use elman::random::Key;
 use elman::tensor::Gradients;
@@ -158,7 +158,6 @@ fn layer<B: Backend>(b: &B, case: &Reading<'_>, kind: &str, layer: impl Layer<B>
     set_weights(b, &mut model, names.iter().map(|&name| (format!("{kind}.{name}"), case.tensor(name))));
     let x = variable(b, &data, &shape);
     let gradients = compare_map(b, case, &x, &model.forward(x.clone(), TRAINING()).unwrap());
-    model.params_mut();
     for (param, &name) in model.params().iter().zip(names) {
         match name.starts_with("moving") {
             true => compare(case, name, param.tensor()),
@@ -253,7 +252,7 @@ fn mlp<B: Backend>(b: &B, case: &Reading<'_>) {
         model.compile(Sgd::new(0.1), SparseCategoricalCrossEntropy::new());
         let dense = matches!(input, Value::Tensor(_));
         let batch = Batch { input, target: Target::classes(labels.clone()), weights: None, len: labels.len() };
-        let (loss, predictions) = model.loss(&batch, TRAINING()).unwrap();
+        let BatchLoss { loss, predictions, .. } = model.loss(&batch, TRAINING()).unwrap();
         compare(case, "loss", &loss);
         compare(case, "predictions", &predictions);
         let gradients = loss.backward().unwrap();

@@ -1,6 +1,6 @@
-//! Where a layer's parameters come from when it is built ([`Scope`]) and when it computes ([`Pass`]).
+//! [`Scope`]: where a layer's parameters come from when it is built.
 
-use super::{Built, Layer, Module, Spec, Value};
+use super::{Built, Layer, Module, Pass, Spec, Value};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::constraint::Constraint;
@@ -250,84 +250,5 @@ impl<B: Backend> Module<B> for Named<B> {
 
     fn reset_state(&self) {
         self.module.reset_state();
-    }
-}
-
-/// What a forward pass is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Training: recorded for backward, dropout on, its draws taken from the key. Use another key each step.
-    Training(Key),
-    /// Evaluation and prediction: nothing recorded, dropout off.
-    Evaluation,
-}
-
-/// What a forward depends on besides its input: the parameters, the mode, the random stream.
-#[derive(Debug)]
-pub struct Pass<'a, B: Backend> {
-    backend: &'a B,
-    params: &'a [Param<B>],
-    mode: Mode,
-    draws: u64,
-    states: Vec<(ParamId, B::Array)>,
-    rehearsal: bool,
-}
-
-impl<'a, B: Backend> Pass<'a, B> {
-    /// A pass over a model's parameters.
-    pub fn new(backend: &'a B, params: &'a [Param<B>], mode: Mode) -> Self {
-        Pass { backend, params, mode, draws: 0, states: Vec::new(), rehearsal: false }
-    }
-
-    /// A pass of evaluation that must leave no trace: only to see whether data and model go together.
-    pub(crate) fn rehearsal(backend: &'a B, params: &'a [Param<B>]) -> Self {
-        Pass { rehearsal: true, ..Pass::new(backend, params, Mode::Evaluation) }
-    }
-
-    /// Whether what a layer carries from batch to batch is to be left as it is.
-    pub fn is_rehearsal(&self) -> bool {
-        self.rehearsal
-    }
-
-    /// The backend.
-    pub fn backend(&self) -> &'a B {
-        self.backend
-    }
-
-    /// A parameter: a variable if it is trainable and the pass is for training, else a constant.
-    pub fn param(&self, id: ParamId) -> Tensor<B> {
-        let tensor = self.params[id.index()].tensor();
-        match self.mode {
-            Mode::Training(_) => tensor.clone(),
-            Mode::Evaluation => tensor.detach(),
-        }
-    }
-
-    /// Gives a layer's own state ([`Scope::state`]) a new value. It is there from the next pass on, once the model can be
-    /// changed: after a training step, or a call of [`Model::params_mut`](crate::Model::params_mut).
-    pub fn set_state(&mut self, id: ParamId, value: B::Array) {
-        self.states.push((id, value));
-    }
-
-    /// The new values of the layers' own state.
-    pub(crate) fn into_states(self) -> Vec<(ParamId, B::Array)> {
-        self.states
-    }
-
-    /// Whether the pass is for training.
-    pub fn is_training(&self) -> bool {
-        matches!(self.mode, Mode::Training(_))
-    }
-
-    /// A random stream that no other call in this pass has, `None` when not training. Layers ask in the order in which
-    /// they compute, which is the same on every backend.
-    pub fn key(&mut self) -> Option<Key> {
-        match self.mode {
-            Mode::Training(key) => {
-                self.draws += 1;
-                Some(key.fold(self.draws))
-            }
-            Mode::Evaluation => None,
-        }
     }
 }

@@ -4,7 +4,6 @@ use super::Model;
 use crate::backend::Backend;
 use crate::error::Result;
 use crate::layers::{Builder, Layer, Row, Sequential, Spec};
-use std::sync::Mutex;
 
 impl<B: Backend> Model<B> {
     /// Builds a network for inputs of this kind and shape, with parameters drawn from `seed`. Errors name the layer
@@ -34,7 +33,6 @@ impl<B: Backend> Model<B> {
             steps: 0,
             epochs: 0,
             compiled: None,
-            states: Mutex::default(),
         })
     }
 }

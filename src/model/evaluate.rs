@@ -6,7 +6,7 @@ use super::{Batch, Model, Predictions, batch};
 use crate::backend::Backend;
 use crate::data::{Batches, Dataset, Inputs};
 use crate::error::{Error, Result};
-use crate::layers::{Mode, Pass, Spec};
+use crate::layers::{Mode, Spec};
 use std::fmt;
 
 /// Loss and metrics of a data set.
@@ -68,8 +68,7 @@ impl<B: Backend> Model<B> {
                 part = part.trimmed(padding);
             }
             let truth = tally.truth(&part);
-            let pass = Pass::new(&self.backend, &self.params, Mode::Evaluation);
-            let outcome = self.outcome(&Batch::new(&self.backend, part)?, pass)?;
+            let outcome = self.outcome(&Batch::new(&self.backend, part)?, &mut self.pass(Mode::Evaluation))?;
             if tally.samples() == 0 {
                 self.check_numbers(&outcome)?;
             }

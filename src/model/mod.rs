@@ -1,7 +1,7 @@
 //! [`Model`]: a network with its parameters: building it, its value for a batch, the loss, a step; `evaluate` and `predict`.
 //!
-//! What a training loop of one's own needs is public too: [`Model::forward`], [`Model::loss`] with its `backward`, and
-//! [`Optimizer::step`](crate::optim::Optimizer::step) on [`Model::params_mut`]. The loop that is there already is
+//! What a training loop of one's own needs is public too: [`Model::loss`] with its `backward`, or [`Model::run`] and a loss of
+//! one's own; [`Optimizer::step`](crate::optim::Optimizer::step) on [`Model::params_mut`]; [`Model::keep`]. The loop that is there already is
 //! [`Model::fit`] in [`training`](crate::training).
 
 mod batch;
@@ -20,6 +20,7 @@ pub use batch::Batch;
 pub use compile::Compiled;
 pub use evaluate::Evaluation;
 pub use predictions::Predictions;
+pub use step::BatchLoss;
 pub use summary::Summary;
 
 pub(crate) use tally::Tally;
@@ -28,9 +29,8 @@ pub(crate) use tally_state::{TallyState, same};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
-use crate::layers::{Module, Row, Spec};
-use crate::param::{Param, ParamId};
-use std::sync::{Mutex, PoisonError};
+use crate::layers::{Module, NewStates, Row, Spec};
+use crate::param::Param;
 
 /// A network with its parameters on a backend, and what it is trained with once it is compiled.
 ///
@@ -72,8 +72,6 @@ pub struct Model<B: Backend> {
     pub(crate) steps: u64,
     pub(crate) epochs: u64,
     compiled: Option<Compiled<B>>,
-    /// New values of the layers' own state, from the last forward in training.
-    states: Mutex<Vec<(ParamId, B::Array)>>,
 }
 
 impl<B: Backend> Model<B> {
@@ -102,17 +100,15 @@ impl<B: Backend> Model<B> {
         &self.params
     }
 
-    /// All parameters in build order, for an optimiser's step. The state that layers keep for themselves (the running
-    /// statistics of batch normalisation) takes the values that the last forward in training gave it.
+    /// All parameters in build order, for an optimiser's step.
     pub fn params_mut(&mut self) -> &mut [Param<B>] {
-        self.put_states();
         &mut self.params
     }
 
-    fn put_states(&mut self) {
-        for (id, value) in self.states.get_mut().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            *self.params[id.index()].value_mut() = value;
-        }
+    /// Puts what a pass in training made of the layers' own state (the running statistics of batch normalisation) in the place
+    /// of what was there. Errors, and nothing is changed then, when it is another model's.
+    pub fn keep(&mut self, states: NewStates<B>) -> Result<()> {
+        states.put(&self.backend, &mut self.params)
     }
 
     /// The number of all numbers in the parameters.

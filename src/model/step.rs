@@ -5,13 +5,35 @@ use super::{Batch, Model};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
-use crate::layers::{Mask, Mode, Pass, Value};
+use crate::layers::{Mask, Mode, NewStates, Pass, Value};
 use crate::loss::{self, Count, Loss};
 use crate::optim::Verdict;
 use crate::param::ParamId;
 use crate::random::Key;
 use crate::tensor::Tensor;
-use std::sync::PoisonError;
+
+/// What [`Model::loss`] gives. In a training loop of one's own:
+///
+/// ```no_run
+/// # use elman::{Key, Model, layers::Mode, model::{Batch, BatchLoss}, optim::Optimizer};
+/// # type B = elman_reference::Reference<f32>;
+/// # fn step(model: &mut Model<B>, batch: &Batch<B>, optimizer: &mut Optimizer<B>, step: u64) -> elman::Result<()> {
+/// let BatchLoss { loss, predictions, states } = model.loss(batch, Mode::Training(Key::new(0).fold(step)))?;
+/// optimizer.step(model.params_mut(), loss.backward()?)?;
+/// model.keep(states)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "`loss` is to take `backward` of, `states` is for `Model::keep`"]
+pub struct BatchLoss<B: Backend> {
+    /// The loss with the weights' penalties, a scalar to take `backward` of.
+    pub loss: Tensor<B>,
+    /// The model's predictions, cut off from the tape.
+    pub predictions: Tensor<B>,
+    /// In training what layers made of their own state: for [`Model::keep`].
+    pub states: NewStates<B>,
+}
 
 /// What a batch gave, all of it on the device.
 pub(crate) struct Outcome<B: Backend> {
@@ -26,22 +48,57 @@ pub(crate) struct Outcome<B: Backend> {
 }
 
 impl<B: Backend> Model<B> {
-    /// The model's value for a batch. Errors when the input is not of the model's kind and shape.
-    pub fn forward(&self, input: impl Into<Value<B>>, mode: Mode) -> Result<Tensor<B>> {
+    /// A pass through the model, for [`Model::run`] and [`Model::run_loss`].
+    pub fn pass(&self, mode: Mode) -> Pass<'_, B> {
+        Pass::new(&self.backend, &self.params, mode)
+    }
+
+    /// The model's value for a batch, with its mask where it has one. What layers make of their own state stays in the pass.
+    /// Errors when the input is not of the model's kind and shape.
+    ///
+    /// A step of training with a loss of one's own; running statistics are kept:
+    ///
+    /// ```
+    /// use elman::layers::{BatchNorm, Mode, Sequential};
+    /// use elman::optim::{Optimizer, Sgd};
+    /// use elman::{Key, Spec, Tensor};
+    /// use elman_reference::Reference;
+    ///
+    /// let backend = Reference::<f32>::new();
+    /// let mut model = Sequential::new().add(BatchNorm::new()).build(&backend, Spec::dense(&[1]), 0)?;
+    /// let mut optimizer = Optimizer::new(Sgd::new(0.1));
+    /// let mut pass = model.pass(Mode::Training(Key::new(0)));
+    /// let y = model.run(Tensor::new(&backend, vec![1.0, 2.0], &[2, 1])?, &mut pass)?.tensor(&pass)?;
+    /// let states = pass.into_states();
+    /// let gradients = y.square()?.mean()?.backward()?;
+    /// optimizer.step(model.params_mut(), gradients)?;
+    /// model.keep(states)?;
+    /// # Ok::<(), elman::Error>(())
+    /// ```
+    pub fn run(&self, input: impl Into<Value<B>>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
         let input = input.into();
         self.input.check_value("model input", &input, &self.backend)?;
-        let mut pass = Pass::new(&self.backend, &self.params, mode);
-        let y = self.root.forward(input, &mut pass)?.split().0.tensor(&pass)?;
-        self.keep(pass);
+        self.root.forward(input, pass)
+    }
+
+    /// The model's value for a batch, without a mask. Errors when the input is not of the model's kind and shape; in training, when
+    /// layers have made something of their own state, which would be lost here: [`Model::run`] gives it.
+    pub fn forward(&self, input: impl Into<Value<B>>, mode: Mode) -> Result<Tensor<B>> {
+        let mut pass = self.pass(mode);
+        let y = self.run(input, &mut pass)?.split().0.tensor(&pass)?;
+        if !pass.into_states().is_empty() {
+            let expected = "a pass whose new running statistics are kept (`Model::run`, then `Model::keep`)";
+            return Err(Error::invalid("forward", expected, "one in training that drops them"));
+        }
         Ok(y)
     }
 
-    /// Keeps what a pass made of the layers' own state until the parameters can be changed.
-    fn keep(&self, pass: Pass<'_, B>) {
-        let states = pass.into_states();
-        if !states.is_empty() {
-            *self.states.lock().unwrap_or_else(PoisonError::into_inner) = states;
-        }
+    /// The loss of a batch with the weights' penalties, and the model's predictions; in training also what layers made of their
+    /// own state. Where the loss has a stable form on what feeds the last activation, that form is used.
+    pub fn loss(&self, batch: &Batch<B>, mode: Mode) -> Result<BatchLoss<B>> {
+        let mut pass = self.pass(mode);
+        let (loss, predictions) = self.run_loss(batch, &mut pass)?;
+        Ok(BatchLoss { loss, predictions, states: pass.into_states() })
     }
 
     /// Forgets what stateful layers carry from batch to batch: the next sequences begin anew.
@@ -49,20 +106,20 @@ impl<B: Backend> Model<B> {
         self.root.reset_state();
     }
 
-    /// The loss of a batch with the weights' penalties (a scalar to take `backward` of), and the model's predictions,
-    /// cut off from the tape. Where the loss has a stable form on what feeds the last activation, that form is used.
-    pub fn loss(&self, batch: &Batch<B>, mode: Mode) -> Result<(Tensor<B>, Tensor<B>)> {
-        let outcome = self.outcome(batch, Pass::new(&self.backend, &self.params, mode))?;
+    /// [`Model::loss`] in a pass of the caller's: the loss, a scalar to take `backward` of, and the predictions, cut off from the
+    /// tape. What layers make of their own state stays in the pass.
+    pub fn run_loss(&self, batch: &Batch<B>, pass: &mut Pass<'_, B>) -> Result<(Tensor<B>, Tensor<B>)> {
+        let outcome = self.outcome(batch, pass)?;
         Ok((outcome.loss, outcome.predictions))
     }
 
-    pub(crate) fn outcome(&self, batch: &Batch<B>, mut pass: Pass<'_, B>) -> Result<Outcome<B>> {
+    pub(crate) fn outcome(&self, batch: &Batch<B>, pass: &mut Pass<'_, B>) -> Result<Outcome<B>> {
         let compiled = self.compiled()?;
         self.input.check_value("model input", &batch.input, &self.backend)?;
-        let (z, last) = self.root.forward_linear(batch.input.clone(), &mut pass)?;
+        let (z, last) = self.root.forward_linear(batch.input.clone(), pass)?;
         self.check_last(Some(last).filter(|&last| last != Activation::Linear).or(self.last))?;
         let (z, mask) = z.split();
-        let z = z.tensor(&pass)?;
+        let z = z.tensor(pass)?;
         let weights = batch.weights.as_deref();
         let mean = |loss: &dyn Loss<B>, y| loss::counted_mean(loss, y, &batch.target, weights, mask.as_ref());
         let ((loss, count), predictions) = match compiled.loss.before(last) {
@@ -72,8 +129,7 @@ impl<B: Backend> Model<B> {
                 (mean(&*compiled.loss, &y)?, y.detach())
             }
         };
-        let loss = self.with_penalties(loss, &pass)?;
-        self.keep(pass);
+        let loss = self.with_penalties(loss, pass)?;
         Ok(Outcome { loss, count, predictions, mask, verdict: Verdict::Finite })
     }
 
@@ -105,7 +161,9 @@ impl<B: Backend> Model<B> {
 
     fn try_step(&mut self, batch: &Batch<B>) -> Result<Outcome<B>> {
         let key = Key::new(self.seed).named("dropout").fold(self.steps);
-        let outcome = self.outcome(batch, Pass::new(&self.backend, &self.params, Mode::Training(key)))?;
+        let mut pass = self.pass(Mode::Training(key));
+        let outcome = self.outcome(batch, &mut pass)?;
+        let states = pass.into_states();
         // Of several batches that make one update the sums are added up, and divided by the count of all.
         let accumulates = self.compiled()?.optimizer.accumulates();
         let sum = accumulates.then(|| outcome.count.sum_of(&outcome.loss)).transpose()?;
@@ -118,7 +176,7 @@ impl<B: Backend> Model<B> {
         })?;
         let compiled = self.compiled.as_mut().ok_or_else(not_compiled)?;
         let call = compiled.optimizer.call(&mut self.params, gradients, outcome.count.clone())?;
-        self.put_states_of(&call.verdict)?;
+        self.keep_unless(states, &call.verdict)?;
         self.steps += 1;
         Ok(Outcome { loss: outcome.loss.detach(), verdict: call.verdict, ..outcome })
     }
@@ -136,20 +194,17 @@ impl<B: Backend> Model<B> {
         }
     }
 
-    /// Puts the layers' own state, unless gradients were not finite: a NaN in a batch is one in its running statistics too.
-    fn put_states_of(&mut self, verdict: &Verdict<B>) -> Result<()> {
-        let states = self.states.get_mut().unwrap_or_else(PoisonError::into_inner);
+    /// Keeps the layers' own state, unless gradients were not finite: a NaN in a batch is one in its running statistics too.
+    fn keep_unless(&mut self, states: NewStates<B>, verdict: &Verdict<B>) -> Result<()> {
         match verdict {
-            Verdict::Finite => {}
-            Verdict::NotFinite => states.clear(),
+            Verdict::Finite => self.keep(states),
+            Verdict::NotFinite => Ok(()),
             Verdict::Unread(when) => {
-                for (id, new) in states.iter_mut() {
-                    *new = self.backend.select(when, new, self.params[id.index()].tensor().value())?;
-                }
+                let old = |id: ParamId| self.params[id.index()].tensor().value();
+                let states = states.try_map(|id, new| self.backend.select(when, &new, old(id)))?;
+                self.keep(states)
             }
         }
-        self.put_states();
-        Ok(())
     }
 
     /// Calls of the optimiser so far.
@@ -157,10 +212,8 @@ impl<B: Backend> Model<B> {
         self.compiled.as_ref().map_or(0, |compiled| compiled.optimizer.calls())
     }
 
-    /// After an error, where there were so many calls before: forgets what the step made of the layers' own state, and the steps
-    /// that a device has held back.
+    /// After an error, where there were so many calls before: forgets the steps that a device has held back.
     fn go_back(&mut self, calls: u64) {
-        self.states.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
         self.steps = self.steps.saturating_sub(calls.saturating_sub(self.calls()));
     }
 

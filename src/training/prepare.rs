@@ -114,8 +114,8 @@ impl<B: Backend> Model<B> {
     /// One batch through model and loss, so that an epoch of training is not lost to data that does not fit.
     fn rehearse(&self, data: &Dataset, batch_size: usize) -> Result<()> {
         let first = data.slice(0..batch_size.min(data.len()))?;
-        let pass = Pass::rehearsal(self.backend(), self.params());
-        self.check_numbers(&self.outcome(&Batch::new(self.backend(), first)?, pass)?)
+        let mut pass = Pass::rehearsal(self.backend(), self.params());
+        self.check_numbers(&self.outcome(&Batch::new(self.backend(), first)?, &mut pass)?)
     }
 
     /// Checks that there will be the values which callbacks watch.

@@ -6,7 +6,7 @@ use crate::{TRAINING, compare_gradients, compare_seen, set_weights};
 use elman::layers::rnn::{CellKind, Rnn};
 use elman::layers::{Dense, Embedding, Sequential, Value};
 use elman::loss::{BinaryCrossEntropy, SparseCategoricalCrossEntropy, Target};
-use elman::model::Batch;
+use elman::model::{Batch, BatchLoss};
 use elman::optim::Sgd;
 use elman::{Activation, Backend, Shape, Spec};
 
@@ -62,7 +62,7 @@ fn whole<B: Backend, C: CellKind>(b: &B, case: &Reading<'_>, options: &Options, 
         weights: None,
         len: shape[0],
     };
-    let (loss, predictions) = model.loss(&batch, TRAINING()).unwrap();
+    let BatchLoss { loss, predictions, .. } = model.loss(&batch, TRAINING()).unwrap();
     compare_seen(case, "loss", &loss, None);
     assert_eq!(predictions.shape()[..], case.tensor("predictions").1[..], "{name}");
     let seen = padding.iter().map(|&padding| f64::from(u8::from(!padding)));

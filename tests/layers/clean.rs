@@ -2,6 +2,7 @@
 
 use crate::Network;
 use crate::common::near::{assert_near, numbers, scattered, tensor, tolerance};
+use crate::harness::value_of;
 use elman::layers::*;
 use elman::loss::{BinaryCrossEntropy, MeanSquaredError, Target};
 use elman::model::Batch;
@@ -72,7 +73,7 @@ fn outcome<B: Backend>(b: &B, network: &Network, batch: usize, padding: f64) -> 
     let x = tensor(b, &data(batch, &flags, padding), &[batch, STEPS, FEATURES]).into_variable();
     let mask = Mask::new(b, &flags, STEPS).unwrap();
     let model = network.layers().build(b, Spec::Dense(vec![None, Some(FEATURES)]), 3).unwrap();
-    let y = model.forward(Value::from(x.clone()).with_mask(mask.clone()), Mode::Training(Key::new(1))).unwrap();
+    let y = value_of(&model, Value::from(x.clone()).with_mask(mask.clone()), Mode::Training(Key::new(1))).unwrap();
     let y = if y.shape().rank() == 3 { mask.clear(&y).unwrap() } else { y };
     let gradients = y.square().unwrap().sum().unwrap().backward().unwrap();
     let mut all = vec![("value".to_string(), numbers(&y))];

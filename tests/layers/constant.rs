@@ -1,6 +1,7 @@
 //! Features without deviation: what batch normalisation and averages make of numbers that are all alike.
 
 use crate::common::near::{numbers, tensor};
+use crate::harness::value_of;
 use elman::layers::*;
 use elman::{Backend, Key, Spec};
 use elman_candle::Candle;
@@ -12,7 +13,7 @@ fn has_no_deviation<B: Backend>(b: &B) {
     for rows in [1, 3, 7, 11, 49, 300] {
         let data: Vec<f64> = (0..rows).flat_map(|_| values).collect();
         let model = Sequential::new().add(BatchNorm::new()).build(b, Spec::dense(&[4]), 0).unwrap();
-        let y = model.forward(tensor(b, &data, &[rows, 4]), Mode::Training(Key::new(0))).unwrap();
+        let y = value_of(&model, tensor(b, &data, &[rows, 4]), Mode::Training(Key::new(0))).unwrap();
         assert!(numbers(&y).iter().all(|&y| y == 0.0), "{rows} rows on {}: {:?}", b.name(), &numbers(&y)[..4]);
 
         // With steps between that do not count, the first of them among them.
@@ -20,7 +21,7 @@ fn has_no_deviation<B: Backend>(b: &B) {
         let flags: Vec<bool> = (0..2 * rows).map(|i| i % 2 == 1).collect();
         let data: Vec<f64> = flags.iter().flat_map(|&there| values.map(|x| if there { x } else { f64::NAN })).collect();
         let input = Value::from(tensor(b, &data, &[1, 2 * rows, 4])).with_mask(Mask::new(b, &flags, 2 * rows).unwrap());
-        let y = numbers(&model.forward(input, Mode::Training(Key::new(0))).unwrap());
+        let y = numbers(&value_of(&model, input, Mode::Training(Key::new(0))).unwrap());
         let counted = y.chunks(4).zip(flags).filter(|(_, there)| *there).flat_map(|(y, _)| y);
         assert!(counted.into_iter().all(|&y| y == 0.0), "{rows} steps on {}: {y:?}", b.name());
     }
@@ -39,8 +40,11 @@ fn is_remembered<B: Backend>(b: &B) {
     let network = Sequential::new().add(BatchNorm::new().momentum(0.0));
     let mut model = network.build(b, Spec::dense(&[1]), 0).unwrap();
     for n in [7, 49] {
-        model.forward(tensor(b, &vec![1e5; n], &[n, 1]), Mode::Training(Key::new(0))).unwrap();
-        let state: Vec<f64> = model.params_mut()[2..].iter().flat_map(|param| numbers(param.tensor())).collect();
+        let mut pass = model.pass(Mode::Training(Key::new(0)));
+        model.run(tensor(b, &vec![1e5; n], &[n, 1]), &mut pass).unwrap();
+        let states = pass.into_states();
+        model.keep(states).unwrap();
+        let state: Vec<f64> = model.params()[2..].iter().flat_map(|param| numbers(param.tensor())).collect();
         assert_eq!(state, [1e5, 0.0], "{n} on {}", b.name());
     }
 }

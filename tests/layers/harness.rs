@@ -130,6 +130,12 @@ pub(crate) fn check(case: &Case) {
     }
 }
 
+/// The network's value in a mode; what it makes of running statistics is not kept.
+pub(crate) fn value_of<B: Backend>(model: &Model<B>, input: impl Into<Value<B>>, mode: Mode) -> Result<Tensor<B>> {
+    let mut pass = model.pass(mode);
+    model.run(input, &mut pass)?.split().0.tensor(&pass)
+}
+
 /// Shapes and parameters are as said; evaluation records nothing and gives the same bits twice.
 fn keeps_its_spec<B: Backend>(b: &B, case: &Case, input: &Input, output: &Spec, what: &str) {
     let mut model = build(b, case, input);
@@ -141,7 +147,7 @@ fn keeps_its_spec<B: Backend>(b: &B, case: &Case, input: &Input, output: &Spec, 
     let evaluated = model.forward(input.value(b).1, Mode::Evaluation).unwrap();
     let again = model.forward(input.value(b).1, Mode::Evaluation).unwrap();
     assert_eq!(numbers(&evaluated), numbers(&again), "{what}");
-    for y in [&evaluated, &model.forward(input.value(b).1, Mode::Training(KEY())).unwrap()] {
+    for y in [&evaluated, &value_of(&model, input.value(b).1, Mode::Training(KEY())).unwrap()] {
         output.check_value("output", &Value::Tensor(y.clone()), b).unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(y.shape()[0], input.samples(), "{what}");
     }
@@ -150,14 +156,13 @@ fn keeps_its_spec<B: Backend>(b: &B, case: &Case, input: &Input, output: &Spec, 
         (Some(x), _) => input.with_mask(b, x.detach()),
         (None, value) => value,
     };
-    let run = |mode| model.forward(constant(), mode).unwrap();
+    let run = |mode| value_of(&model, constant(), mode).unwrap();
     assert!(!run(Mode::Evaluation).is_tracked(), "{what}");
     assert_eq!(run(Mode::Training(KEY())).is_tracked(), !case.params.is_empty(), "{what}");
 
     if let Some((_, shape)) = input.numbers() {
         let none = tensor(b, &[], &[&[0], &shape[1..]].concat());
-        let y = model
-            .forward(input.with_mask(b, none), Mode::Training(KEY()))
+        let y = value_of(&model, input.with_mask(b, none), Mode::Training(KEY()))
             .unwrap_or_else(|error| panic!("{what}, no sample: {error}"));
         let expected = [&[0], &evaluated.shape()[1..]].concat();
         assert_eq!(y.shape()[..], expected[..], "{what}, no sample");
@@ -167,7 +172,7 @@ fn keeps_its_spec<B: Backend>(b: &B, case: &Case, input: &Input, output: &Spec, 
     model.compile(Sgd::new(0.1), MeanSquaredError);
     let target = Target::Values(Tensor::full(b, &evaluated.shape(), 0.0).unwrap());
     let batch = Batch { input: input.value(b).1, target, weights: None, len: input.samples() };
-    let (_, predictions) = model.loss(&batch, Mode::Evaluation).unwrap();
+    let predictions = model.loss(&batch, Mode::Evaluation).unwrap().predictions;
     assert_eq!(numbers(&predictions), numbers(&evaluated), "{what}");
 }
 
@@ -183,7 +188,7 @@ fn as_operation<B: Backend>(b: &B, case: &Case, input: &Input, given: &[Tensor<B
     let params = &given[usize::from(x.is_some())..];
     let arrays = params.iter().map(|param| param.value().clone());
     model.set_weights(case.params.iter().map(|(name, _)| name.clone()).zip(arrays))?;
-    let y = model.forward(value, Mode::Training(KEY()))?;
+    let y = value_of(&model, value, Mode::Training(KEY()))?;
     let value = y.value().clone();
     let given: Vec<&Tensor<B>> = given.iter().collect();
     Ok(Tensor::record("network", b, value, &given, move |dy, _| {
@@ -207,7 +212,7 @@ fn outcome<B: Backend>(b: &B, case: &Case, input: &Input) -> Vec<(String, Vec<f6
     let model = build(b, case, input);
     let (x, value) = input.value(b);
     let mut found = vec![("evaluated".to_string(), numbers(&model.forward(value.clone(), Mode::Evaluation).unwrap()))];
-    let y = model.forward(value, Mode::Training(KEY())).unwrap();
+    let y = value_of(&model, value, Mode::Training(KEY())).unwrap();
     found.push(("trained".into(), numbers(&y)));
     if y.is_tracked() {
         let gradients =

@@ -2,6 +2,7 @@
 
 use crate::Network;
 use crate::common::near::{assert_near, numbers, scattered, tensor, tolerance, variable};
+use crate::harness::value_of;
 use elman::layers::*;
 use elman::{Backend, Key, Spec, Tensor};
 use elman_candle::Candle;
@@ -34,7 +35,7 @@ fn outcome<B: Backend>(b: &B, network: &Network, rows: &[Vec<Option<usize>>], pa
     let flags: Vec<bool> = rows.iter().flatten().map(Option::is_some).collect();
     let mask = Mask::new(b, &flags, time).unwrap();
     let model = network.layers().build(b, Spec::Dense(vec![None, Some(FEATURES)]), 3).unwrap();
-    let y = model.forward(Value::from(x).with_mask(mask), mode).unwrap();
+    let y = value_of(&model, Value::from(x).with_mask(mask), mode).unwrap();
     let all = numbers(&y);
     if y.shape().rank() == 2 {
         return all;

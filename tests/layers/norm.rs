@@ -1,10 +1,11 @@
 //! Normalisation by hand: its values, and what batch normalisation remembers.
 
 use crate::common::near::{assert_near, numbers, tensor, tolerance};
+use crate::harness::value_of;
 use elman::layers::*;
 use elman::loss::{MeanSquaredError, Target};
-use elman::model::Batch;
-use elman::optim::Sgd;
+use elman::model::{Batch, BatchLoss};
+use elman::optim::{Optimizer, Sgd};
 use elman::{Backend, Key, Model, Spec, Tensor};
 use elman_candle::Candle;
 use elman_reference::Reference;
@@ -52,7 +53,7 @@ fn remembers<B: Backend>(b: &B) {
 
     // In training the batch itself: mean 3, variance 4 (not 4 · 4 / 3), plus 5, is 3².
     let x = tensor(b, &[1.0, 5.0, 1.0, 5.0], &[2, 2, 1]);
-    let y = model.forward(x.clone(), Mode::Training(Key::new(0))).unwrap();
+    let y = value_of(&model, x.clone(), Mode::Training(Key::new(0))).unwrap();
     near("training", &numbers(&y), &[-2.0 / 3.0, 2.0 / 3.0, -2.0 / 3.0, 2.0 / 3.0]);
     near("a forward alone", &state(&model), &[0.0, 1.0]);
 
@@ -81,4 +82,42 @@ fn batch_norm_remembers_what_a_hand_calculates() {
     remembers(&Reference::<f64>::new());
     remembers(&Reference::<f32>::new());
     remembers(&Candle::cpu());
+}
+
+/// A step of one's own, by `loss` and `keep`, is that of `train_step`; what is dropped changes nothing, and where it would be dropped
+/// in silence there is an error.
+fn hands_out_its_statistics<B: Backend>(b: &B) {
+    let model = || {
+        let mut model = Sequential::new().add(BatchNorm::new()).build(b, Spec::dense(&[1]), 0).unwrap();
+        model.compile(Sgd::new(0.1), MeanSquaredError);
+        model
+    };
+    let (mut stepped, mut own) = (model(), model());
+    let x = tensor(b, &[1.0, 5.0], &[2, 1]);
+    let target = Target::Values(tensor(b, &[0.0, 1.0], &[2, 1]));
+    let batch = Batch { input: x.clone().into(), target, weights: None, len: 2 };
+    stepped.train_step(&batch).unwrap();
+    let BatchLoss { loss, states, .. } = own.loss(&batch, Mode::Training(Key::new(0))).unwrap();
+    Optimizer::new(Sgd::new(0.1)).step(own.params_mut(), loss.backward().unwrap()).unwrap();
+    assert_eq!(state(&own), [0.0, 1.0]);
+    own.keep(states).unwrap();
+    assert_ne!(state(&own), [0.0, 1.0]);
+    let all = |model: &Model<B>| model.params().iter().flat_map(|param| numbers(param.tensor())).collect::<Vec<_>>();
+    assert_eq!(all(&own), all(&stepped));
+    assert!(own.loss(&batch, Mode::Evaluation).unwrap().states.is_empty());
+
+    let error = own.forward(x.clone(), Mode::Training(Key::new(0))).unwrap_err().to_string();
+    assert!(error.contains("`Model::run`") && error.contains("`Model::keep`"), "{error}");
+    own.forward(x.clone(), Mode::Evaluation).unwrap();
+
+    let mut other = Sequential::new().add(Dense::new(3)).build(b, Spec::dense(&[1]), 0).unwrap();
+    let states = own.loss(&batch, Mode::Training(Key::new(0))).unwrap().states;
+    let error = other.keep(states).unwrap_err().to_string();
+    assert!(error.contains("of this model"), "{error}");
+}
+
+#[test]
+fn a_loop_of_ones_own_keeps_running_statistics() {
+    hands_out_its_statistics(&Reference::<f64>::new());
+    hands_out_its_statistics(&Candle::cpu());
 }

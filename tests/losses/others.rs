@@ -218,7 +218,7 @@ fn other_losses_know_the_last_activation() {
         model.compile(Sgd::new(0.1), Wrapped(loss));
         let input = tensor(&b, &[0.1, 0.2], &[1, 2]).into();
         let batch = Batch { input, target: Target::classes(vec![1]), weights: None, len: 1 };
-        model.loss(&batch, Mode::Evaluation).map(|(loss, _)| loss.to_scalar().unwrap())
+        model.loss(&batch, Mode::Evaluation).map(|batch| batch.loss.to_scalar().unwrap())
     };
     let expected = |name: &str, what: &str, last: Activation| {
         format!("{name}: expected {what}, found a model that ends in {last}")

@@ -39,7 +39,7 @@ fn length<B: Backend>(b: &B, front: usize) -> f64 {
     model.compile(Sgd::new(0.1), MeanSquaredError);
     let (x, y) = adding(b, 8, front, 4, Key::new(2));
     let batch = Batch { input: x.into(), target: Target::Values(y), weights: None, len: 8 };
-    let (loss, _) = model.loss(&batch, Mode::Training(Key::new(0))).unwrap();
+    let loss = model.loss(&batch, Mode::Training(Key::new(0))).unwrap().loss;
     let gradients = loss.backward().unwrap();
     let squares = |param: &elman::Param<B>| -> f64 {
         gradients.of(param.tensor()).map_or(0.0, |g| numbers(&g).iter().map(|g| g * g).sum())
