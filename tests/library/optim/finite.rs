@@ -239,21 +239,25 @@ fn a_device_tells_later_on_candles_kernels_alone() {
     a_device_tells_later(&Candle::portable(Device::Cpu));
 }
 
-/// Those without the update that is skipped, bit for bit.
+/// Those without the update that is skipped, bit for bit. On a device it stays among the updates that bias corrections go by, so that
+/// nothing depends on when what was seen is read.
 fn skipped_updates_leave_no_trace<B: Backend>(b: &B) {
     for wrong in WRONG {
-        for (optimizer, mut straight) in optimizers::<B>().into_iter().zip(optimizers::<B>()) {
+        for (number, (optimizer, mut straight)) in optimizers::<B>().into_iter().zip(optimizers::<B>()).enumerate() {
             println!("{}: {optimizer:?}", b.name());
             // The last of them makes an update of two calls, and one wrong gradient costs both.
             let calls = if straight.rule().name() == "rmsprop" { 2 } else { 1 };
+            let corrected = ["adam", "nadam"].contains(&straight.rule().name());
             let mut optimizer = optimizer.skip_not_finite();
+            let mut unread = optimizers::<B>().swap_remove(number).skip_not_finite();
             let build = || [param(b, "dense.kernel", &[1.0, 2.0]), param(b, "dense.bias", &[3.0])];
-            let (mut params, mut expected) = (build(), build());
+            let (mut params, mut expected, mut others) = (build(), build(), build());
             for i in 0..10 {
                 let kernel = [0.5, -0.25 * f64::from(i)];
                 let skipped = (4..4 + calls).contains(&i);
                 let bias = if i == 4 { wrong } else { 0.25 };
                 let updated = step(&mut optimizer, &mut params, &[&kernel, &[bias]]).unwrap();
+                step(&mut unread, &mut others, &[&kernel, &[bias]]).unwrap();
                 optimizer.settle().unwrap();
                 if !skipped {
                     assert_eq!(updated, step(&mut straight, &mut expected, &[&kernel, &[bias]]).unwrap());
@@ -262,13 +266,20 @@ fn skipped_updates_leave_no_trace<B: Backend>(b: &B) {
                 }
             }
             assert_eq!(optimizer.skipped(), 1);
+            unread.settle().unwrap();
+            assert_eq!(unread.skipped(), 1);
+            assert_eq!(everything(&unread, &others), everything(&optimizer, &params), "when it is read");
             let but_calls = |o: &Optimizer<B>, params: &[Param<B>]| {
                 let mut all = everything(o, params);
                 all.retain(|line| !line.starts_with("10 ") && !line.starts_with("9 ") && !line.starts_with("8 "));
+                if !b.is_on_host() {
+                    // Without counters and, where there are corrections, weights: what is left is the state.
+                    all.retain(|line| line.ends_with(']') && !(corrected && line.starts_with('[')));
+                }
                 all
             };
             assert_eq!(but_calls(&optimizer, &params), but_calls(&straight, &expected));
-            assert_eq!(optimizer.iteration(), straight.iteration());
+            assert_eq!(optimizer.iteration(), straight.iteration() + u64::from(!b.is_on_host()));
             // The count is part of the state.
             straight.restore(optimizer.state()).unwrap();
             assert_eq!(straight.skipped(), 1);

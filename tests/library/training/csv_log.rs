@@ -115,3 +115,40 @@ fn a_resumed_training_keeps_the_phases_before_it() {
     }
     assert_eq!(epochs(&path), ["1", "2", "3", "4", "5", "6", "7", "8"]);
 }
+
+/// Lines of others before the training's own, in a log that is appended to: they stay when it is resumed, from the end of an
+/// epoch and from within the first.
+#[test]
+fn a_resumed_training_keeps_what_it_was_appended_to() {
+    use elman::checkpoint::Checkpoint;
+    let folder = tempfile::tempdir().unwrap();
+    let [path, run] = ["log.csv", "run.st"].map(|name| folder.path().join(name));
+    train(&mut classifier(&R::new(), 0), 4, &mut CsvLog::new(&path));
+    let options = || Fit::new().batch_size(4).epochs(3).callback(CsvLog::new(&path).append()).quiet();
+    let every = Checkpoint::new(&run).every_steps(1).keep(9);
+    classifier(&R::new(), 1).fit(&points(8), options().checkpoint(every)).unwrap();
+    let whole = std::fs::read_to_string(&path).unwrap();
+    let expected = ["1", "2", "3", "4", "1", "2", "3"];
+    assert_eq!(epochs(&path), expected);
+    for step in 1..=6 {
+        // As it was when the checkpoint was written: two steps an epoch.
+        let lines = 1 + 4 + step / 2;
+        std::fs::write(&path, whole.split_inclusive('\n').take(lines).collect::<String>()).unwrap();
+        let file = folder.path().join(format!("run.step-{step}.st"));
+        classifier(&R::new(), 9).fit(&points(8), options().resume_from(&file)).unwrap();
+        assert_eq!(epochs(&path), expected, "from step {step}");
+    }
+}
+
+#[test]
+fn a_resumed_training_does_not_take_the_place_of_another_kind_of_file() {
+    use elman::checkpoint::Checkpoint;
+    let folder = tempfile::tempdir().unwrap();
+    let [path, run] = ["log.csv", "run.st"].map(|name| folder.path().join(name));
+    classifier(&R::new(), 0).fit(&points(8), Fit::new().checkpoint(Checkpoint::new(&run)).quiet()).unwrap();
+    std::fs::write(&path, "name,price\nnail,2\n").unwrap();
+    let options = Fit::new().epochs(2).resume_from(&run).callback(CsvLog::new(&path)).quiet();
+    classifier(&R::new(), 0).fit(&points(8), options).unwrap();
+    assert_eq!(std::fs::read_to_string(folder.path().join("log.1.csv")).unwrap(), "name,price\nnail,2\n");
+    assert_eq!(epochs(&path), ["1", "2"]);
+}

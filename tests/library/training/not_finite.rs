@@ -186,6 +186,43 @@ fn skipped_updates_are_counted_on_from_a_checkpoint() {
     }
 }
 
+/// Whether and when what a device has seen is read makes no other training: with checkpoints or without, gone on with or not; where
+/// skipped updates are amid accumulations too.
+fn skipping_goes_on_from_every_step<B: Backend>(b: &B, every: usize) {
+    use elman::checkpoint::Checkpoint;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.st");
+    let build = || model(b, Optimizer::new(Adam::new(0.05)).skip_not_finite().accumulate(every).clip_global_norm(0.5));
+    let data = data(14, &[0, 5, 11]);
+    let mut whole = build();
+    let history = whole.fit(&data, options()).unwrap();
+    let counts = |history: &History| {
+        history.epochs.iter().map(|log| format!("{} {} {:?}", log.skipped, log.samples, log.values)).collect::<Vec<_>>()
+    };
+    let mut watched = build();
+    let again = watched.fit(&data, options().checkpoint(Checkpoint::new(&path).every_steps(1).keep(99))).unwrap();
+    assert_eq!((counts(&again), everything(&watched)), (counts(&history), everything(&whole)), "with checkpoints");
+    let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 14);
+    for file in files {
+        let mut resumed = build();
+        let again = resumed.fit(&data, options().resume_from(&file)).unwrap();
+        let found = (counts(&again), everything(&resumed));
+        assert_eq!(found, (counts(&history), everything(&whole)), "{} from {}", b.name(), file.display());
+    }
+}
+
+#[test]
+fn skipping_goes_on_from_every_step_on_the_host() {
+    [1, 3].into_iter().for_each(|every| skipping_goes_on_from_every_step(&Reference::<f64>::new(), every));
+    [1, 3].into_iter().for_each(|every| skipping_goes_on_from_every_step(&Candle::cpu(), every));
+}
+
+#[test]
+fn skipping_goes_on_from_every_step_where_a_device_tells_later() {
+    [1, 3].into_iter().for_each(|every| skipping_goes_on_from_every_step(&Candle::portable(Device::Cpu), every));
+}
+
 /// Only here so that the trap is what it says.
 #[test]
 fn the_trap_is_one() {
