@@ -1,7 +1,7 @@
 //! Features without deviation: what batch normalisation and averages make of numbers that are all alike.
 
 use crate::common::near::{numbers, tensor};
-use crate::harness::value_of;
+use crate::layers::harness::value_of;
 use elman::layers::*;
 use elman::{Backend, Key, Spec};
 use elman_candle::Candle;

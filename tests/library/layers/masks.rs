@@ -2,7 +2,7 @@
 
 use super::Network;
 use crate::common::near::{assert_near, numbers, scattered, tensor, tolerance, variable};
-use crate::harness::value_of;
+use crate::layers::harness::value_of;
 use elman::layers::*;
 use elman::{Backend, Key, Spec, Tensor};
 use elman_candle::Candle;

@@ -1,7 +1,7 @@
 //! Normalisation by hand: its values, and what batch normalisation remembers.
 
 use crate::common::near::{assert_near, numbers, tensor, tolerance};
-use crate::harness::value_of;
+use crate::layers::harness::value_of;
 use elman::layers::*;
 use elman::loss::{MeanSquaredError, Target};
 use elman::model::{Batch, BatchLoss};
