@@ -53,6 +53,7 @@ pub mod backend;
 pub mod checkpoint;
 pub mod constraint;
 pub mod data;
+pub mod description;
 pub mod element;
 pub mod error;
 mod exact;

@@ -12,6 +12,7 @@ use crate::random::Key;
 use crate::regularizer::Regularizer;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
 /// How a weight starts, and what is asked of it in training.
@@ -21,12 +22,20 @@ use std::collections::HashSet;
 /// use elman::{Constraint, Init};
 /// let layer = Dense::new(64).kernel(Weight::new(Init::HeNormal).l2(1e-4).constraint(Constraint::MaxNorm(3.0)));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Weight {
     init: Init,
     regularizer: Option<Regularizer>,
     constraint: Option<Constraint>,
     trainable: bool,
+}
+
+impl Default for Weight {
+    /// A trainable weight that starts by [`Init`]'s default.
+    fn default() -> Self {
+        Weight::new(Init::default())
+    }
 }
 
 impl Weight {
@@ -191,11 +200,7 @@ impl<B: Backend> Scope<'_, B> {
                 return Err(Error::invalid("layer", "a name that is not taken", format!("`{name}`")));
             }
             Some(name) => name.to_string(),
-            None if !taken(layer.kind()) => layer.kind().to_string(),
-            None => {
-                let mut numbered = (1..).map(|number| format!("{}_{number}", layer.kind()));
-                numbered.find(|name| !taken(name)).unwrap_or_default()
-            }
+            None => free_name(layer.kind(), &self.names),
         };
         self.names.insert(name.clone());
         let (path, first, row) = (self.join(&name), self.builder.params.len(), self.builder.rows.len());
@@ -217,6 +222,12 @@ impl<B: Backend> Scope<'_, B> {
     fn join(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) }
     }
+}
+
+/// A kind as a name, with the first number behind it that is free where the kind itself is taken.
+pub(super) fn free_name(kind: &str, taken: &HashSet<String>) -> String {
+    let mut numbered = std::iter::once(kind.to_string()).chain((1..).map(|number| format!("{kind}_{number}")));
+    numbered.find(|name| !taken.contains(name)).unwrap_or_default()
 }
 
 /// A module whose errors bear its layer's name.

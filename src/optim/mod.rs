@@ -78,6 +78,7 @@ pub use sgd::Sgd;
 pub use state::{GRADIENT_SUM, OptimizerState, ParamState};
 
 use crate::backend::{Backend, Update};
+use crate::description::{Description, undescribed};
 use crate::error::{Error, Result};
 use std::fmt::Debug;
 
@@ -98,6 +99,12 @@ pub struct Step {
 pub trait Rule<B: Backend>: Debug + Send + Sync {
     /// Name for messages and checkpoints.
     fn name(&self) -> &'static str;
+
+    /// The rule as JSON, its name as the kind, for files that say how a model was trained:
+    /// [`describe`](crate::description::describe) makes it. An error unless a rule says so.
+    fn describe(&self) -> Result<Description> {
+        Err(undescribed(self.name()))
+    }
 
     /// The base learning rate.
     fn learning_rate(&self) -> f64;
