@@ -74,7 +74,7 @@ pub use spatial_dropout::SpatialDropout;
 pub use spec::{Spec, Value};
 pub use time_distributed::TimeDistributed;
 
-pub(crate) use scope::Builder;
+pub(crate) use scope::{Builder, free_name};
 
 use crate::activation::Activation;
 use crate::backend::Backend;

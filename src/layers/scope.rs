@@ -13,7 +13,7 @@ use crate::regularizer::Regularizer;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// How a weight starts, and what is asked of it in training.
 ///
@@ -112,12 +112,19 @@ pub struct Row {
 pub(crate) struct Builder<B: Backend> {
     pub(crate) params: Vec<Param<B>>,
     pub(crate) rows: Vec<Row>,
+    /// Where nothing is drawn: the parameters' arrays by name, each until it is taken.
+    pub(crate) given: Option<BTreeMap<String, B::Array>>,
     key: Key,
 }
 
 impl<B: Backend> Builder<B> {
     pub(crate) fn new(seed: u64) -> Self {
-        Builder { params: Vec::new(), rows: Vec::new(), key: Key::new(seed).named("init") }
+        Builder { params: Vec::new(), rows: Vec::new(), given: None, key: Key::new(seed).named("init") }
+    }
+
+    /// One that draws nothing and asks no initialiser, which costs seconds for orthogonal kernels of thousands of units.
+    pub(crate) fn given(seed: u64, arrays: BTreeMap<String, B::Array>) -> Self {
+        Builder { given: Some(arrays), ..Builder::new(seed) }
     }
 
     pub(crate) fn root<'a>(&'a mut self, backend: &'a B) -> Scope<'a, B> {
@@ -166,8 +173,14 @@ impl<B: Backend> Scope<'_, B> {
         }
         weight.regularizer.as_ref().map_or(Ok(()), Regularizer::check)?;
         weight.constraint.as_ref().map_or(Ok(()), Constraint::check)?;
-        let values = values(self.builder.key.named(&path))?.into_iter().map(B::Elem::from_f64).collect();
-        let tensor = Tensor::constant(self.backend, self.backend.upload(values, shape)?);
+        let array = match &mut self.builder.given {
+            Some(given) => take(self.backend, given, &path, shape)?,
+            None => {
+                let values = values(self.builder.key.named(&path))?.into_iter().map(B::Elem::from_f64).collect();
+                self.backend.upload(values, shape)?
+            }
+        };
+        let tensor = Tensor::constant(self.backend, array);
         let mut param = Param::new(path, tensor, weight.trainable);
         if let Some(regularizer) = weight.regularizer {
             param = param.with_regularizer(regularizer);
@@ -224,8 +237,18 @@ impl<B: Backend> Scope<'_, B> {
     }
 }
 
+/// A parameter's array from those that are there. Errors when there is none, or one of another shape.
+fn take<B: Backend>(b: &B, given: &mut BTreeMap<String, B::Array>, path: &str, shape: Shape) -> Result<B::Array> {
+    let (missing, mismatched) = match given.remove(path) {
+        Some(array) if b.shape(&array) == shape => return Ok(array),
+        Some(array) => (Vec::new(), vec![format!("{path} ({} for {shape})", b.shape(&array))]),
+        None => (vec![path.to_string()], Vec::new()),
+    };
+    Err(Error::Weights { network: Vec::new(), missing, superfluous: Vec::new(), mismatched })
+}
+
 /// A kind as a name, with the first number behind it that is free where the kind itself is taken.
-pub(super) fn free_name(kind: &str, taken: &HashSet<String>) -> String {
+pub(crate) fn free_name(kind: &str, taken: &HashSet<String>) -> String {
     let mut numbered = std::iter::once(kind.to_string()).chain((1..).map(|number| format!("{kind}_{number}")));
     numbered.find(|name| !taken.contains(name)).unwrap_or_default()
 }

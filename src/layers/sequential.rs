@@ -1,7 +1,6 @@
 //! [`Sequential`]: layers one after another.
 
-use super::scope::free_name;
-use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
+use super::{Built, Layer, Module, Pass, Scope, Spec, Value, free_name};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::description::Description;

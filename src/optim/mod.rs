@@ -52,6 +52,7 @@ mod adagrad;
 mod adam;
 mod adamax;
 mod clip;
+mod describe;
 mod finite;
 mod nadam;
 mod optimizer;

@@ -34,10 +34,10 @@ use crate::tensor::{Gradient, Gradients};
 #[derive(Debug)]
 pub struct Optimizer<B: Backend> {
     pub(super) rule: Box<dyn Rule<B>>,
-    schedule: Schedule,
-    clips: Vec<Clip>,
+    pub(super) schedule: Schedule,
+    pub(super) clips: Vec<Clip>,
     pub(super) every: usize,
-    reach: Reach,
+    pub(super) reach: Reach,
     /// The base rate.
     pub(super) learning_rate: f64,
     /// Calls of `step` made.
@@ -78,9 +78,13 @@ impl<B: Backend> Entry<B> {
 impl<B: Backend> Optimizer<B> {
     /// An optimiser with a constant learning rate, no clipping and no accumulation.
     pub fn new(rule: impl Rule<B> + 'static) -> Self {
+        Self::of_rule(Box::new(rule))
+    }
+
+    pub(super) fn of_rule(rule: Box<dyn Rule<B>>) -> Self {
         Optimizer {
             learning_rate: rule.learning_rate(),
-            rule: Box::new(rule),
+            rule,
             schedule: Schedule::Constant,
             clips: Vec::new(),
             every: 1,
@@ -314,7 +318,7 @@ impl<B: Backend> Optimizer<B> {
             }
         }
         if !(superfluous.is_empty() && mismatched.is_empty()) {
-            return Err(Error::Weights { missing: Vec::new(), superfluous, mismatched });
+            return Err(Error::Weights { network: Vec::new(), missing: Vec::new(), superfluous, mismatched });
         }
         for constraint in params.iter().filter_map(Param::constraint) {
             constraint.check()?;
