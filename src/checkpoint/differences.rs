@@ -22,7 +22,7 @@ const OF_TRAINING: [&str; 9] = [
 /// Layers that do nothing but in training.
 const LAYERS_OF_TRAINING: [&str; 2] = ["dropout", "spatial_dropout"];
 
-/// How the network of a file differs from a model's, layer by layer: `` `lstm`: return_sequences is true, in the file false ``.
+/// How the network of a file differs from a model's, layer by layer: `` `lstm`: return_sequences true (false in the file) ``.
 /// What one of them does not say is not compared: it is an option that an older library did not have.
 pub(super) fn differences(model: &Description, file: &Description) -> Vec<String> {
     let mut found = Vec::new();
@@ -34,7 +34,7 @@ fn layers(path: &str, model: &Description, file: &Description, found: &mut Vec<S
     let (Ok(kind), Ok(in_file)) = (kind_of(model), kind_of(file)) else { return };
     if kind != in_file {
         let path = if path.is_empty() { "network" } else { path };
-        found.push(format!("`{path}` is of kind {kind}, in the file {in_file}"));
+        found.push(format!("`{path}`: {kind} ({in_file} in the file)"));
     } else if let (Some(ours), Some(theirs)) = (sequence(model), sequence(file)) {
         let below = |name: &str| if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
         for ((name, layer), (_, in_file)) in ours.iter().zip(&theirs) {
@@ -44,15 +44,8 @@ fn layers(path: &str, model: &Description, file: &Description, found: &mut Vec<S
                 return;
             }
         }
-        let (shared, number) = (ours.len().min(theirs.len()), |rest: &[(String, &Value)]| {
-            rest.iter().map(|(name, _)| format!("`{}`", below(name))).collect::<Vec<_>>().join(", ")
-        });
-        if ours.len() > shared {
-            found.push(format!("{} not in the file", number(&ours[shared..])));
-        }
-        if theirs.len() > shared {
-            found.push(format!("{} in the file alone", number(&theirs[shared..])));
-        }
+        found.extend(ours.iter().skip(theirs.len()).map(|(name, _)| format!("`{}` (not in the file)", below(name))));
+        found.extend(theirs.iter().skip(ours.len()).map(|(name, _)| format!("`{}` (in the file alone)", below(name))));
     } else {
         options(if path.is_empty() { kind } else { path }, model, file, found);
     }
@@ -86,7 +79,7 @@ fn options(path: &str, model: &Value, file: &Value, found: &mut Vec<String>) {
             Some(in_file) if value.get("init").is_some() || in_file.get("init").is_some() => {}
             Some(in_file) if name == "cell" => options(path, value, in_file, found),
             Some(in_file) if value != in_file => {
-                found.push(format!("`{path}`: {name} is {value}, in the file {in_file}"));
+                found.push(format!("`{path}`: {name} {value} ({in_file} in the file)"));
             }
             _ => {}
         }

@@ -6,6 +6,7 @@ mod clean;
 #[path = "../common/mod.rs"]
 mod common;
 mod constant;
+mod described;
 mod dropout;
 mod gates;
 mod harness;
