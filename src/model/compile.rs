@@ -6,12 +6,13 @@ use crate::error::{Error, Result};
 use crate::loss::Loss;
 use crate::metrics::Metric;
 use crate::optim::Optimizer;
+use std::sync::Arc;
 
 /// What a model is trained with: what [`Model::compile`] gives, to add metrics to.
 #[derive(Debug)]
 pub struct Compiled<B: Backend> {
     pub(crate) optimizer: Optimizer<B>,
-    pub(crate) loss: Box<dyn Loss<B>>,
+    pub(crate) loss: Arc<dyn Loss<B>>,
     pub(super) metrics: Vec<Box<dyn Metric>>,
 }
 
@@ -44,7 +45,7 @@ impl<B: Backend> Model<B> {
     }
 
     pub(crate) fn compile_boxed(&mut self, optimizer: Optimizer<B>, loss: Box<dyn Loss<B>>) -> &mut Compiled<B> {
-        self.compiled.insert(Compiled { optimizer, loss, metrics: Vec::new() })
+        self.compiled.insert(Compiled { optimizer, loss: loss.into(), metrics: Vec::new() })
     }
 
     /// What the model is trained with, once compiled; to add metrics, say, to what a file has told.

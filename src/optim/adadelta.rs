@@ -51,6 +51,10 @@ impl<B: Backend> Rule<B> for AdaDelta {
         "adadelta"
     }
 
+    fn boxed_clone(&self) -> Option<Box<dyn Rule<B>>> {
+        Some(Box::new(*self))
+    }
+
     fn describe(&self) -> Result<Description> {
         describe(Rule::<B>::name(self), self)
     }

@@ -84,6 +84,10 @@ impl<B: Backend> Rule<B> for Adam {
         "adam"
     }
 
+    fn boxed_clone(&self) -> Option<Box<dyn Rule<B>>> {
+        Some(Box::new(*self))
+    }
+
     fn describe(&self) -> Result<Description> {
         describe(Rule::<B>::name(self), self)
     }

@@ -107,6 +107,11 @@ pub trait Rule<B: Backend>: Debug + Send + Sync {
         Err(undescribed(self.name()))
     }
 
+    /// A copy of the rule, for a copy of its model. `None` unless a rule says so: the copy of a model is then not compiled.
+    fn boxed_clone(&self) -> Option<Box<dyn Rule<B>>> {
+        None
+    }
+
     /// The base learning rate.
     fn learning_rate(&self) -> f64;
 

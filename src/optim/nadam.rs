@@ -87,6 +87,10 @@ impl<B: Backend> Rule<B> for Nadam {
         "nadam"
     }
 
+    fn boxed_clone(&self) -> Option<Box<dyn Rule<B>>> {
+        Some(Box::new(self.clone()))
+    }
+
     fn describe(&self) -> Result<Description> {
         describe(Rule::<B>::name(self), &Nadam { products: Vec::new(), ..self.clone() })
     }

@@ -53,7 +53,7 @@ pub struct Optimizer<B: Backend> {
 }
 
 /// What the optimiser knows of one parameter.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Entry<B: Backend> {
     pub(super) name: String,
     shape: Shape,
@@ -135,6 +135,18 @@ impl<B: Backend> Optimizer<B> {
     /// running means of a rare word wait for the word. Gradients that are accumulated are whole ones.
     pub fn reach(self, reach: Reach) -> Self {
         Optimizer { reach, ..self }
+    }
+
+    /// A copy with all that it has counted and summed up, where the rule can be copied ([`Rule::boxed_clone`]).
+    pub fn copy(&self) -> Option<Self> {
+        Some(Optimizer {
+            rule: self.rule.boxed_clone()?,
+            schedule: self.schedule.clone(),
+            clips: self.clips.clone(),
+            entries: self.entries.clone(),
+            watch: self.watch.clone(),
+            ..*self
+        })
     }
 
     /// The rule.
