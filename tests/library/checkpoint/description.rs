@@ -228,7 +228,8 @@ fn a_program_s_own_kinds_are_read_once_it_says_so() {
         assert!(message.contains(part), "{message}");
     }
     let loaded = Registry::new().with_layer::<Scale>("scale").load(&R::new(), &path).unwrap();
-    assert_eq!(loaded.summary().to_string().matches("scale").count(), 1);
+    let scale = &loaded.describe().unwrap()["layers"][0]["layer"]["layers"][1];
+    assert_eq!(scale.to_string(), r#"{"by":0.5,"kind":"scale"}"#);
 }
 
 /// A file of another program's, with this description of its network.
