@@ -5,7 +5,7 @@ use super::{Batch, Model, Predictions, batch};
 use crate::backend::Backend;
 use crate::data::{Batches, Dataset, Inputs};
 use crate::error::{Error, Result};
-use crate::layers::Mode;
+use crate::layers::{Carry, Mode};
 use std::fmt;
 
 /// Loss and metrics of a data set.
@@ -41,14 +41,19 @@ impl fmt::Display for Evaluation {
 }
 
 impl<B: Backend> Model<B> {
-    /// Loss and metrics over a data set. Errors when the model is not compiled or the data does not fit.
+    /// Loss and metrics over a data set. Where a layer is stateful, sequences go on from batch to batch within this call. Errors when
+    /// the model is not compiled or the data does not fit.
     pub fn evaluate(&self, data: &Dataset, batch_size: usize) -> Result<Evaluation> {
         self.check_data("evaluation data", data)?;
+        self.check_streams("evaluation data", data.len(), batch_size)?;
+        let mut carry = Carry::new();
         let mut tally = self.tally()?;
         for rows in &Batches::new(data.len(), batch_size, None)? {
             let part = data.select(rows)?;
             let targets = tally.targets(part.targets());
-            let outcome = self.outcome(&Batch::new(&self.backend, part)?, &mut self.pass(Mode::Evaluation))?;
+            let mut pass = self.pass(Mode::Evaluation).carrying(&mut carry);
+            let outcome = self.outcome(&Batch::new(&self.backend, part)?, &mut pass)?;
+            pass.commit();
             if tally.samples() == 0 {
                 self.check_numbers(&outcome)?;
             }
@@ -57,7 +62,8 @@ impl<B: Backend> Model<B> {
         tally.close()
     }
 
-    /// The model's values for inputs. Errors when they do not fit.
+    /// The model's values for inputs. Every sequence begins anew, in a stateful layer too; see [`Model::forward_carried`] for those
+    /// that go on. Errors when they do not fit.
     pub fn predict(&self, inputs: &Inputs, batch_size: usize) -> Result<Predictions> {
         let place = "inputs to predict";
         if inputs.is_empty() {
