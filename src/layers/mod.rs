@@ -36,6 +36,7 @@
 mod activation;
 mod attention;
 mod batch_norm;
+mod carry;
 mod dense;
 mod dropout;
 mod embedding;
@@ -57,6 +58,7 @@ mod time_distributed;
 
 pub use attention::{AdditiveAttention, MultiHeadAttention, additive_attention, dot_attention};
 pub use batch_norm::BatchNorm;
+pub use carry::{Carry, Place, Slot};
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
@@ -134,9 +136,6 @@ pub trait Module<B: Backend>: Debug + Send + Sync {
     fn last_activation(&self, _input: Option<Activation>) -> Option<Activation> {
         None
     }
-
-    /// Forgets what is carried from batch to batch. A module that holds others must hand this on to them.
-    fn reset_state(&self) {}
 }
 
 /// What [`Layer::build`] gives: the module and what comes out of it.

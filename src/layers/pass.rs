@@ -1,10 +1,12 @@
 //! [`Pass`]: what a forward depends on besides its input, and what it gives besides its value.
 
+use super::carry::{Carry, Left, Place, Slot};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::param::{Param, ParamId};
 use crate::random::Key;
 use crate::tensor::Tensor;
+use std::collections::BTreeMap;
 
 /// What a forward pass is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +17,8 @@ pub enum Mode {
     Evaluation,
 }
 
-/// What a forward depends on besides its input: the parameters, the mode, the random stream. It collects what layers make of
-/// their own state meanwhile.
+/// What a forward depends on besides its input: the parameters, the mode, the random stream, the state that is carried to here
+/// ([`Carry`]), if any. It collects what layers make of their own state meanwhile. One batch goes through a pass.
 #[derive(Debug)]
 pub struct Pass<'a, B: Backend> {
     backend: &'a B,
@@ -24,23 +26,24 @@ pub struct Pass<'a, B: Backend> {
     mode: Mode,
     draws: u64,
     states: NewStates<B>,
-    rehearsal: bool,
+    carry: Option<&'a mut Carry<B>>,
+    left: Left<B>,
+    /// How often each slot was used.
+    turns: BTreeMap<(Vec<u32>, u32), u32>,
 }
 
 impl<'a, B: Backend> Pass<'a, B> {
     /// A pass over a model's parameters: [`Model::pass`](crate::Model::pass) makes one.
     pub fn new(backend: &'a B, params: &'a [Param<B>], mode: Mode) -> Self {
-        Pass { backend, params, mode, draws: 0, states: NewStates(Vec::new()), rehearsal: false }
+        let (states, left) = (NewStates(Vec::new()), Left(Vec::new()));
+        Pass { backend, params, mode, draws: 0, states, carry: None, left, turns: BTreeMap::new() }
     }
 
-    /// A pass of evaluation that must leave no trace: only to see whether data and model go together.
-    pub(crate) fn rehearsal(backend: &'a B, params: &'a [Param<B>]) -> Self {
-        Pass { rehearsal: true, ..Pass::new(backend, params, Mode::Evaluation) }
-    }
-
-    /// Whether what a layer carries from batch to batch is to be left as it is.
-    pub fn is_rehearsal(&self) -> bool {
-        self.rehearsal
+    /// The same, whose layers go on from what `carry` holds. It takes up what they leave when the whole model is through
+    /// ([`Model::run`](crate::Model::run)); after an error it is as it was.
+    #[must_use]
+    pub fn carrying(self, carry: &'a mut Carry<B>) -> Self {
+        Pass { carry: Some(carry), ..self }
     }
 
     /// The backend.
@@ -66,6 +69,83 @@ impl<'a, B: Backend> Pass<'a, B> {
     /// What layers made of their own state, in training: the running statistics of batch normalisation.
     pub fn into_states(self) -> NewStates<B> {
         self.states
+    }
+
+    /// The place of this use of a layer, where state is carried in this pass for its slot; `None` where the layer is to begin anew and
+    /// to leave nothing. To be asked once each time that the layer computes.
+    pub fn place(&mut self, slot: Slot) -> Option<Place> {
+        let carry = self.carry.as_ref()?;
+        if !(slot.stateful || carry.is_stepping()) {
+            return None;
+        }
+        let within = Vec::new();
+        let next = self.turns.entry((within.clone(), slot.number)).or_default();
+        let turn = *next;
+        *next += 1;
+        Some(Place { within, slot: slot.number, turn })
+    }
+
+    /// The arrays that are carried to a place, none of them where sequences begin there. Errors when they are of another number of
+    /// sequences than the `rows` that there are now.
+    pub fn carried(&self, place: &Place, rows: usize) -> Result<&[B::Array]> {
+        let Some(carry) = &self.carry else { return Ok(&[]) };
+        match carry.rows().filter(|&carried| carried != rows) {
+            Some(carried) => {
+                let expected =
+                    format!("batches of {carried} sequences, whose state is carried on (or a carry that is cleared)");
+                Err(Error::invalid("carried state", expected, format!("a batch of {rows}")))
+            }
+            None => Ok(carry.get(place).unwrap_or_default()),
+        }
+    }
+
+    /// Leaves arrays at a place for the next batch. Errors when their first axes are not the sequences of the batch.
+    pub fn carry(&mut self, place: Place, arrays: impl IntoIterator<Item = B::Array>) -> Result<()> {
+        let arrays: Vec<B::Array> = arrays.into_iter().collect();
+        let before = self.left.rows().or(self.carry.as_ref().and_then(|carry| carry.rows()));
+        let mut rows = arrays.iter().map(|array| self.backend.shape(array).first().copied());
+        let Some(Some(first)) = rows.next() else {
+            return Err(Error::invalid("state to carry", "arrays whose first axis is the batch", "none"));
+        };
+        if let Some(other) = rows.chain([before.or(Some(first))]).find(|&other| other != Some(first)) {
+            let expected = format!("arrays whose first axis is the batch of {}", other.unwrap_or_default());
+            return Err(Error::invalid("state to carry", expected, format!("{first} rows")));
+        }
+        self.left.0.push((place, first, arrays));
+        Ok(())
+    }
+
+    /// Runs `f` with nothing carried: within it sequences begin anew and end, as those that a layer makes of single steps do
+    /// ([`Scope::apart`](super::Scope::apart) says the same when it is built).
+    pub fn apart<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> T {
+        let carry = self.carry.take();
+        let value = f(self);
+        self.carry = carry;
+        value
+    }
+
+    /// To be asked by a layer that looks at whole sequences: an error in a pass that sees only a piece of them
+    /// ([`Carry::stepping`]). `what` is the layer's name for itself.
+    pub fn whole(&self, what: &str) -> Result<()> {
+        match self.carry.as_ref().is_some_and(|carry| carry.is_stepping()) {
+            true => {
+                Err(Error::invalid(what, "whole sequences, which it looks at", "pieces of them, one after another"))
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// Lets the carry take up what layers have left.
+    pub(crate) fn commit(&mut self) {
+        let left = std::mem::replace(&mut self.left, Left(Vec::new()));
+        if let Some(carry) = &mut self.carry {
+            carry.put(left);
+        }
+    }
+
+    /// What layers made of their own state, and what they have left for the carry.
+    pub(crate) fn into_parts(self) -> (NewStates<B>, Left<B>) {
+        (self.states, self.left)
     }
 
     /// Whether the pass is for training.

@@ -1,6 +1,6 @@
 //! [`Scope`]: where a layer's parameters come from when it is built.
 
-use super::{Built, Layer, Module, Pass, Spec, Value};
+use super::{Built, Layer, Module, Pass, Slot, Spec, Value};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::constraint::Constraint;
@@ -116,6 +116,9 @@ pub(crate) struct Builder<B: Backend> {
     pub(crate) indices_below: Option<usize>,
     /// Where nothing is drawn: the parameters' arrays by name, each until it is taken.
     pub(crate) given: Option<BTreeMap<String, B::Array>>,
+    /// The path of the first layer that carries state from batch to batch.
+    pub(crate) stateful: Option<String>,
+    slots: u32,
     key: Key,
 }
 
@@ -126,6 +129,8 @@ impl<B: Backend> Builder<B> {
             rows: Vec::new(),
             indices_below: None,
             given: None,
+            stateful: None,
+            slots: 0,
             key: Key::new(seed).named("init"),
         }
     }
@@ -136,7 +141,7 @@ impl<B: Backend> Builder<B> {
     }
 
     pub(crate) fn root<'a>(&'a mut self, backend: &'a B) -> Scope<'a, B> {
-        Scope { backend, builder: self, path: String::new(), names: HashSet::new(), depth: 0 }
+        Scope { backend, builder: self, path: String::new(), names: HashSet::new(), depth: 0, apart: false }
     }
 }
 
@@ -148,6 +153,7 @@ pub struct Scope<'a, B: Backend> {
     path: String,
     names: HashSet<String>,
     depth: usize,
+    apart: bool,
 }
 
 impl<B: Backend> Scope<'_, B> {
@@ -215,6 +221,30 @@ impl<B: Backend> Scope<'_, B> {
         Ok(id)
     }
 
+    /// A place for state that the layer goes on with where sequences are taken in pieces ([`Pass::place`]).
+    pub fn slot(&mut self) -> Slot {
+        let number = self.builder.slots;
+        self.builder.slots += 1;
+        Slot { number, stateful: false }
+    }
+
+    /// A place for state that goes on from batch to batch too. The model then wants batches of one size in their order. Errors where
+    /// no sequence goes on, below [`Scope::apart`].
+    pub fn stateful_slot(&mut self) -> Result<Slot> {
+        if self.apart {
+            let expected = "a place where sequences go on from batch to batch";
+            return Err(Error::invalid("stateful layer", expected, "a layer that is applied to single steps"));
+        }
+        self.builder.stateful.get_or_insert_with(|| self.path.clone());
+        Ok(Slot { stateful: true, ..self.slot() })
+    }
+
+    /// Says that the layers built from here on see sequences of their own, which begin and end within one pass
+    /// ([`Pass::apart`]): a stateful layer among them is an error.
+    pub fn apart(&mut self) {
+        self.apart = true;
+    }
+
     /// Builds a layer within this one, under `name`, or under its kind, with the first number behind it that is free
     /// where the kind itself is taken (`dense`, `dense_1`, ... as in Keras). Errors: a `name` that is taken; those of
     /// the layer, with its path.
@@ -238,6 +268,7 @@ impl<B: Backend> Scope<'_, B> {
             path: path.clone(),
             names: HashSet::new(),
             depth: self.depth + 1,
+            apart: self.apart,
         };
         let built = layer.build(input, &mut inner).map_err(|e| e.in_layer(&name))?;
         let params = first..self.builder.params.len();
@@ -286,9 +317,5 @@ impl<B: Backend> Module<B> for Named<B> {
 
     fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
         self.module.last_activation(input)
-    }
-
-    fn reset_state(&self) {
-        self.module.reset_state();
     }
 }

@@ -50,6 +50,25 @@ impl<B: Backend> Model<B> {
         loss.outputs().check_numbers(loss.name(), rows.map(|(_, row)| row))
     }
 
+    /// The path of a layer that carries state from batch to batch, where there is one.
+    pub(crate) fn stateful(&self) -> Option<&str> {
+        self.stateful.as_deref()
+    }
+
+    /// Errors when a layer carries state from batch to batch and the batches are not all of one size.
+    pub(crate) fn check_streams(&self, place: &str, samples: usize, batch_size: usize) -> Result<()> {
+        match self.stateful() {
+            Some(path) if batch_size > 0 && samples > batch_size && !samples.is_multiple_of(batch_size) => {
+                let expected = format!(
+                    "batches of one size, as sequences go on from batch to batch (layer `{path}` is stateful): \
+                     a multiple of {batch_size} samples"
+                );
+                Err(Error::invalid(place, expected, samples))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Checks that data fits the model and its loss before any work is done.
     pub(crate) fn check_data(&self, place: &str, data: &Dataset) -> Result<()> {
         let compiled = self.compiled()?;

@@ -33,6 +33,7 @@ impl<B: Backend> Clone for Model<B> {
             rows: self.rows.clone(),
             params: self.params.clone(),
             indices_below: self.indices_below,
+            stateful: self.stateful.clone(),
             seed: self.seed,
             steps: self.steps,
             epochs: self.epochs,

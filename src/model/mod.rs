@@ -1,7 +1,7 @@
 //! [`Model`]: a network with its parameters: building it, its value for a batch, the loss, a step; `evaluate` and `predict`.
 //!
 //! What a training loop of one's own needs is public too: [`Model::loss`] with its `backward`, or [`Model::run`] and a loss of
-//! one's own; [`Optimizer::step`](crate::optim::Optimizer::step) on [`Model::params_mut`]; [`Model::keep`]. The loop that is there already is
+//! one's own, where state is carried on [`Model::train_step_carried`]; [`Optimizer::step`](crate::optim::Optimizer::step) on [`Model::params_mut`]; [`Model::keep`]. The loop that is there already is
 //! [`Model::fit`] in [`training`](crate::training).
 
 mod batch;
@@ -77,6 +77,8 @@ pub struct Model<B: Backend> {
     pub(crate) steps: u64,
     pub(crate) epochs: u64,
     compiled: Option<Compiled<B>>,
+    /// The path of the first layer that carries state from batch to batch.
+    stateful: Option<String>,
 }
 
 impl<B: Backend> Model<B> {

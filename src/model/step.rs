@@ -5,7 +5,7 @@ use super::{Batch, Model};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
-use crate::layers::{Mask, Mode, NewStates, Pass, Value};
+use crate::layers::{Carry, Mask, Mode, NewStates, Pass, Value};
 use crate::loss::{self, Count, Loss};
 use crate::optim::Verdict;
 use crate::param::ParamId;
@@ -78,7 +78,17 @@ impl<B: Backend> Model<B> {
     pub fn run(&self, input: impl Into<Value<B>>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
         let input = input.into();
         self.input.check_value("model input", &input, &self.backend)?;
-        self.root.forward(input, pass)
+        let y = self.root.forward(input, pass)?;
+        pass.commit();
+        Ok(y)
+    }
+
+    /// The model's value in evaluation for sequences that go on where those before ended, which `carry` holds, and that leave there
+    /// where they end: sequence `i` goes on sequence `i`. With [`Carry::new`] stateful layers go on, with [`Carry::stepping`] all.
+    /// Errors, and the carry is as it was then, when the input does not fit, or is of another number of sequences.
+    pub fn forward_carried(&self, input: impl Into<Value<B>>, carry: &mut Carry<B>) -> Result<Tensor<B>> {
+        let mut pass = self.pass(Mode::Evaluation).carrying(carry);
+        self.run(input, &mut pass)?.split().0.tensor(&pass)
     }
 
     /// The model's value for a batch, without a mask. Errors when the input is not of the model's kind and shape; in training, when
@@ -101,15 +111,11 @@ impl<B: Backend> Model<B> {
         Ok(BatchLoss { loss, predictions, states: pass.into_states() })
     }
 
-    /// Forgets what stateful layers carry from batch to batch: the next sequences begin anew.
-    pub fn reset_states(&mut self) {
-        self.root.reset_state();
-    }
-
     /// [`Model::loss`] in a pass of the caller's: the loss, a scalar to take `backward` of, and the predictions, cut off from the
     /// tape. What layers make of their own state stays in the pass.
     pub fn run_loss(&self, batch: &Batch<B>, pass: &mut Pass<'_, B>) -> Result<(Tensor<B>, Tensor<B>)> {
         let outcome = self.outcome(batch, pass)?;
+        pass.commit();
         Ok((outcome.loss, outcome.predictions))
     }
 
@@ -144,26 +150,32 @@ impl<B: Backend> Model<B> {
     }
 
     /// One training step on a batch: forward, backward, update. Returns the loss before the update and the predictions,
-    /// both still on the device: reading them waits for it. After an error the model is as it was; see
+    /// both still on the device: reading them waits for it. Every sequence begins anew; see [`Model::train_step_carried`]. After an error the model is as it was; see
     /// [`Optimizer::step`] for gradients that are not finite, of which a device tells later.
     pub fn train_step(&mut self, batch: &Batch<B>) -> Result<(Tensor<B>, Tensor<B>)> {
-        self.step(batch).map(|outcome| (outcome.loss, outcome.predictions))
+        self.train_step_carried(batch, &mut Carry::new())
     }
 
-    pub(crate) fn step(&mut self, batch: &Batch<B>) -> Result<Outcome<B>> {
+    /// The same, on sequences that go on where those before ended, which `carry` holds, and that leave there where they end. After an
+    /// error it is as it was, as it is where gradients are not finite and the step is skipped.
+    pub fn train_step_carried(&mut self, batch: &Batch<B>, carry: &mut Carry<B>) -> Result<(Tensor<B>, Tensor<B>)> {
+        self.step(batch, carry).map(|outcome| (outcome.loss, outcome.predictions))
+    }
+
+    pub(crate) fn step(&mut self, batch: &Batch<B>, carry: &mut Carry<B>) -> Result<Outcome<B>> {
         let calls = self.calls();
-        let result = self.try_step(batch);
+        let result = self.try_step(batch, carry);
         if result.is_err() {
             self.go_back(calls);
         }
         result
     }
 
-    fn try_step(&mut self, batch: &Batch<B>) -> Result<Outcome<B>> {
+    fn try_step(&mut self, batch: &Batch<B>, carry: &mut Carry<B>) -> Result<Outcome<B>> {
         let key = Key::new(self.seed).named("dropout").fold(self.steps);
-        let mut pass = self.pass(Mode::Training(key));
+        let mut pass = self.pass(Mode::Training(key)).carrying(carry);
         let outcome = self.outcome(batch, &mut pass)?;
-        let states = pass.into_states();
+        let (states, left) = pass.into_parts();
         // Of several batches that make one update the sums are added up, and divided by the count of all.
         let accumulates = self.compiled()?.optimizer.accumulates();
         let sum = accumulates.then(|| outcome.count.sum_of(&outcome.loss)).transpose()?;
@@ -177,6 +189,11 @@ impl<B: Backend> Model<B> {
         let compiled = self.compiled.as_mut().ok_or_else(not_compiled)?;
         let call = compiled.optimizer.call(&mut self.params, gradients, outcome.count.clone())?;
         self.keep_unless(states, &call.verdict)?;
+        match &call.verdict {
+            Verdict::Finite => carry.put(left),
+            Verdict::NotFinite => {}
+            Verdict::Unread(when) => carry.put(left.when(&self.backend, when, carry)?),
+        }
         self.steps += 1;
         Ok(Outcome { loss: outcome.loss.detach(), verdict: call.verdict, ..outcome })
     }

@@ -8,6 +8,7 @@ use crate::backend::Backend;
 use crate::checkpoint::{Checkpoint, Position};
 use crate::data::{Batches, Dataset};
 use crate::error::{Error, Result};
+use crate::layers::Carry;
 use crate::model::{Batch, Model, Tally, TallyState};
 use crate::random::Key;
 use std::time::{Duration, Instant};
@@ -70,14 +71,15 @@ impl<B: Backend> Model<B> {
     pub(super) fn train_epoch(
         &mut self,
         rows: &Rows<'_>,
-        position: Option<Position>,
+        from: Option<(Position, Carry<B>)>,
         at: &Epoch<'_>,
         progress: &mut Progress,
         callbacks: &mut [Box<dyn Callback<B> + '_>],
     ) -> Result<(Tally<B>, Duration, Option<String>)> {
         let mut tally = self.tally()?;
-        let (mut done, mut before) = (0, Duration::ZERO);
-        if let Some(position) = position {
+        let (mut done, mut before, mut carry) = (0, Duration::ZERO, Carry::new());
+        if let Some((position, carried)) = from {
+            carry = carried;
             tally.restore(&position.tally)?;
             progress.advance(tally.samples());
             (done, before) = (position.batch, position.training_time);
@@ -91,7 +93,7 @@ impl<B: Backend> Model<B> {
             let part = rows.select(batch)?;
             let truth = tally.truth(&part);
             let batch_here = Batch::new(self.backend(), part)?;
-            let outcome = self.step(&batch_here).map_err(|error| self.in_epoch(error, at.epoch, first))?;
+            let outcome = self.step(&batch_here, &mut carry).map_err(|error| self.in_epoch(error, at.epoch, first))?;
             for callback in callbacks.iter_mut() {
                 if let Flow::Stop(reason) = callback.on_batch_end(at.epoch, number, &outcome.loss, self)? {
                     stopped.get_or_insert(reason);
@@ -113,7 +115,7 @@ impl<B: Backend> Model<B> {
                 tally.skipped = self.skipped() - skipped_before;
                 let (tally, training_time) = (tally.state()?, before + start.elapsed());
                 let position = Position { tally, training_time, ..rows.position(number + 1) };
-                checkpoint.write(self, at.history, &states(callbacks), Some(&position), None)?;
+                checkpoint.write(self, at.history, &states(callbacks), Some((&position, &carry)), None)?;
             }
         }
         // What is left of a group of accumulated batches is an update of its own.

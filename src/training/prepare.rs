@@ -8,7 +8,7 @@ use crate::backend::Backend;
 use crate::checkpoint::Saved;
 use crate::data::{Batches, ClassWeights, Dataset, Targets};
 use crate::error::{Error, Result};
-use crate::layers::{Pass, Spec};
+use crate::layers::{Carry, Mode, Spec};
 use crate::model::{Batch, Model};
 use crate::param::Param;
 use std::borrow::Cow;
@@ -45,14 +45,16 @@ impl<B: Backend> Model<B> {
             _ => (data.len(), None),
         };
         Batches::new(count, batch_size, None)?;
+        self.check_order(fit, count)?;
         self.compiled()?.optimizer.check()?;
         // Of steps before this call.
         self.settle()?;
         self.forget_accumulated();
-        self.rehearse(data, batch_size).map_err(|e| e.at("training data"))?;
+        let rehearsed = self.rehearse(data, batch_size).map_err(|e| e.at("training data"))?;
         let validation = fit.validation_data.map(Cow::Borrowed).or(held_out.map(Cow::Owned));
         if let Some(validation) = &validation {
             self.check_data("validation data", validation)?;
+            self.check_streams("validation data", validation.len(), batch_size)?;
             self.rehearse(validation, batch_size).map_err(|e| e.at("validation data"))?;
         }
         self.warn_of_labels(data, count, validation.as_deref(), fit.validation_data.is_none());
@@ -74,7 +76,7 @@ impl<B: Backend> Model<B> {
             }
         }
         let resumed = fit.resume_from.as_ref();
-        let resumed = resumed.map(|path| self.read_resumed(path, &rows, &fit.callbacks)).transpose()?;
+        let resumed = resumed.map(|path| self.read_resumed(path, &rows, &fit.callbacks, &rehearsed)).transpose()?;
         Ok(Prepared { rows, validation, resumed })
     }
 
@@ -111,11 +113,31 @@ impl<B: Backend> Model<B> {
         Err(Error::invalid(place, "sequences of indices", data.inputs().kind()))
     }
 
-    /// One batch through model and loss, so that an epoch of training is not lost to data that does not fit.
-    fn rehearse(&self, data: &Dataset, batch_size: usize) -> Result<()> {
+    /// Errors when a layer carries state from batch to batch and the batches do not follow one another.
+    fn check_order(&self, fit: &Fit<'_, B>, count: usize) -> Result<()> {
+        let Some(path) = self.stateful() else { return Ok(()) };
+        let wrong = |expected: &str, found: &str| {
+            let expected = format!("{expected}: sequences go on from batch to batch, layer `{path}` is stateful");
+            Err(Error::invalid("fit", expected, found))
+        };
+        if fit.by_length.is_some() {
+            return wrong("batches in the order of the data", "`by_length`");
+        }
+        if fit.shuffle {
+            return wrong("`shuffle(false)`", "batches in another order each epoch");
+        }
+        self.check_streams("training data", count, fit.batch_size)
+    }
+
+    /// One batch through model and loss, so that an epoch of training is not lost to data that does not fit. What it carries is
+    /// what one of the model's carries looks like.
+    fn rehearse(&self, data: &Dataset, batch_size: usize) -> Result<Carry<B>> {
         let first = data.slice(0..batch_size.min(data.len()))?;
-        let mut pass = Pass::rehearsal(self.backend(), self.params());
-        self.check_numbers(&self.outcome(&Batch::new(self.backend(), first)?, &mut pass)?)
+        let mut carry = Carry::new();
+        let mut pass = self.pass(Mode::Evaluation).carrying(&mut carry);
+        self.check_numbers(&self.outcome(&Batch::new(self.backend(), first)?, &mut pass)?)?;
+        pass.commit();
+        Ok(carry)
     }
 
     /// Checks that there will be the values which callbacks watch.

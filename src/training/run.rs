@@ -10,6 +10,7 @@ use crate::backend::Backend;
 use crate::checkpoint::{Checkpoint, Position};
 use crate::data::Dataset;
 use crate::error::Result;
+use crate::layers::Carry;
 use crate::model::{Evaluation, Model};
 
 /// What [`Model::fit`] does.
@@ -21,8 +22,8 @@ pub(super) struct Training<'a, B: Backend> {
     checkpoint: Option<Checkpoint>,
     quiet: bool,
     history: History,
-    /// Where the first epoch is taken up, within it.
-    position: Option<Position>,
+    /// Where the first epoch is taken up, within it, and what is carried to there.
+    position: Option<(Position, Carry<B>)>,
     /// The number of the last epoch.
     last: u64,
 }

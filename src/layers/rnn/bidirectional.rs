@@ -73,6 +73,11 @@ impl<B: Backend, C: CellKind> Layer<B> for Bidirectional<C> {
                 format!("`return_state` with Merge::{:?}", self.merge),
             ));
         }
+        if self.layer.stateful {
+            let expected =
+                "a layer that is not stateful: what reads sequences from their ends cannot go on from batch to batch";
+            return Err(Error::invalid("bidirectional", expected, "a stateful one"));
+        }
         let forward = scope.layer(Some("forward"), &self.layer, input)?;
         let backward = scope.layer(Some("backward"), &self.layer.clone().reverse(), input)?;
         let output = match self.merge {
@@ -107,11 +112,6 @@ impl<B: Backend> Module<B> for BidirectionalModule<B> {
             Merge::Average => forward.add(&backward)?.affine(0.5, 0.0)?,
         };
         Ok(Value::Tensor(merged).with_clean_mask(mask))
-    }
-
-    fn reset_state(&self) {
-        self.forward.reset_state();
-        self.backward.reset_state();
     }
 
     fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {

@@ -103,7 +103,7 @@ impl<B: Backend, C: CellKind> Layer<B> for Direction<B, C> {
 
 #[derive(Debug)]
 struct DirectionModule<B: Backend> {
-    rnn: RnnModule<B>,
+    rnn: RnnModule,
     first: Vec<Tensor<B>>,
     outputs: bool,
 }

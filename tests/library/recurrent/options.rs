@@ -1,7 +1,7 @@
 //! Each option of a recurrent layer does what it says.
 
 use crate::common::near::{numbers, scattered, tensor};
-use elman::layers::{Bidirectional, Elman, Gru, Layer, Lstm, Mask, Merge, Mode, Sequential, Value};
+use elman::layers::{Bidirectional, Carry, Elman, Gru, Layer, Lstm, Mask, Merge, Mode, Sequential, Value};
 use elman::{Activation, Backend, Init, Key, Model, Result, Spec, Tensor};
 use elman_reference::Reference;
 
@@ -146,14 +146,17 @@ fn a_stateful_layer_goes_on_where_the_last_batch_ended() {
         tensor(&b(), &rows.collect::<Vec<_>>(), &[2, 3, 3])
     };
     let expected = run(&model(Lstm::new(4)), whole.clone());
-    let mut stateful = model(Lstm::new(4).stateful());
-    let first = run(&stateful, part(0));
-    close(&run(&stateful, part(3)), &expected);
-    stateful.reset_states();
+    let stateful = model(Lstm::new(4).stateful());
+    let mut carry = Carry::new();
+    let mut go_on = |x| numbers(&stateful.forward_carried(x, &mut carry).unwrap());
+    let first = go_on(part(0));
+    close(&go_on(part(3)), &expected);
     close(&run(&stateful, part(0)), &first);
-    let error = stateful.forward(sequences(3, 2, 1), Mode::Evaluation).unwrap_err().to_string();
-    let expected = "batches of 2 sequences, whose states are carried on (or `reset_states`), found a batch of 3";
-    assert_eq!(error, format!("layer `lstm`: stateful layer: expected {expected}"));
+    let error = stateful.forward_carried(sequences(3, 2, 1), &mut carry).unwrap_err().to_string();
+    let expected = "batches of 2 sequences, whose state is carried on (or a carry that is cleared), found a batch of 3";
+    assert_eq!(error, format!("layer `lstm`: carried state: expected {expected}"));
+    carry.clear();
+    close(&numbers(&stateful.forward_carried(part(0), &mut carry).unwrap()), &first);
 }
 
 #[test]
@@ -267,7 +270,7 @@ fn a_layer_of_ones_own_starts_where_it_likes() {
     #[derive(Debug)]
     struct Twice;
     #[derive(Debug)]
-    struct TwiceModule<B: Backend>(RnnModule<B>);
+    struct TwiceModule(RnnModule);
 
     impl<B: Backend> Layer<B> for Twice {
         fn kind(&self) -> &'static str {
@@ -278,7 +281,7 @@ fn a_layer_of_ones_own_starts_where_it_likes() {
         }
     }
 
-    impl<B: Backend> Module<B> for TwiceModule<B> {
+    impl<B: Backend> Module<B> for TwiceModule {
         fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
             let (x, mask) = input.sequence(pass)?;
             let first = self.0.states(&x, mask.as_ref(), &[], true, pass)?;

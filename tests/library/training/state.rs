@@ -32,7 +32,6 @@ fn options<'a>() -> Fit<'a, R> {
 }
 
 #[test]
-#[ignore = "the foundation"]
 fn validation_does_not_enter_the_next_epoch() {
     let alone = model(0.0).fit(&data(6), options()).unwrap();
     let validated = model(0.0).fit(&data(6), options().validation_data(&data(4))).unwrap();
@@ -40,7 +39,6 @@ fn validation_does_not_enter_the_next_epoch() {
 }
 
 #[test]
-#[ignore = "the foundation"]
 fn evaluation_between_two_fits_changes_nothing() {
     let run = |between: bool| {
         let mut model = model(0.1);
@@ -56,7 +54,6 @@ fn evaluation_between_two_fits_changes_nothing() {
 }
 
 #[test]
-#[ignore = "the foundation"]
 fn predictions_are_the_same_every_time_and_at_every_batch_size() {
     let (model, inputs) = (model(0.1), data(6).inputs().clone());
     let first = model.predict(&inputs, 2).unwrap();
@@ -68,7 +65,6 @@ fn predictions_are_the_same_every_time_and_at_every_batch_size() {
 
 /// In another order nothing continues anything.
 #[test]
-#[ignore = "the foundation"]
 fn shuffling_a_stream_is_refused() {
     let mut model = model(0.1);
     let before = numbers(&model);
@@ -79,7 +75,6 @@ fn shuffling_a_stream_is_refused() {
 
 /// What reads a sequence from its end cannot go on where the last one ended.
 #[test]
-#[ignore = "the foundation"]
 fn a_stateful_layer_in_both_directions_is_refused() {
     let built = build(Bidirectional::new(Elman::new(2).stateful()), 0.1);
     let error = built.and_then(|mut model| model.fit(&data(6), options())).unwrap_err().to_string();
@@ -88,7 +83,6 @@ fn a_stateful_layer_in_both_directions_is_refused() {
 
 /// Five sequences in batches of two: the last is smaller.
 #[test]
-#[ignore = "the foundation"]
 fn a_batch_of_another_size_is_found_before_the_weights_move() {
     let mut model = model(0.1);
     let before = numbers(&model);
@@ -97,7 +91,6 @@ fn a_batch_of_another_size_is_found_before_the_weights_move() {
 }
 
 #[test]
-#[ignore = "the foundation"]
 fn a_resumed_stream_is_the_one_that_was_interrupted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.st");
@@ -113,7 +106,6 @@ fn a_resumed_stream_is_the_one_that_was_interrupted() {
 
 /// The new streams of another `fit` begin with no state.
 #[test]
-#[ignore = "the foundation"]
 fn each_fit_begins_its_streams_anew() {
     let mut model = model(0.0);
     let losses = [(); 2].map(|()| model.fit(&data(6), options().epochs(1)).unwrap().series("loss"));
