@@ -64,7 +64,7 @@ impl<B: Backend> Model<B> {
             steps: 0,
             epochs: 0,
             compiled: None,
-            stateful: builder.stateful,
+            stateful: builder.stateful.take(),
         })
     }
 }
