@@ -106,13 +106,15 @@ pub(crate) struct Builder<B: Backend> {
     /// The path of the first layer that carries state from batch to batch.
     pub(crate) stateful: Option<String>,
     slots: u32,
+    /// Every index of the model's input must be below it.
+    pub(crate) indices_below: Option<usize>,
     key: Key,
 }
 
 impl<B: Backend> Builder<B> {
     pub(crate) fn new(seed: u64) -> Self {
         let key = Key::new(seed).named("init");
-        Builder { params: Vec::new(), rows: Vec::new(), stateful: None, slots: 0, key }
+        Builder { params: Vec::new(), rows: Vec::new(), stateful: None, slots: 0, indices_below: None, key }
     }
 
     pub(crate) fn root<'a>(&'a mut self, backend: &'a B) -> Scope<'a, B> {
@@ -140,6 +142,13 @@ impl<B: Backend> Scope<'_, B> {
     /// The path of the layer being built: `encoder.dense_1`; empty for the model itself.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Says that the model's input, sequences of indices, must be below this number: whatever is in memory is checked before
+    /// the first batch, not when its batch comes. Of several layers that say so the smallest number counts.
+    pub fn indices_below(&mut self, rows: usize) {
+        let before = self.builder.indices_below.unwrap_or(rows);
+        self.builder.indices_below = Some(before.min(rows));
     }
 
     /// Makes a parameter of the layer. Its initial draws depend on the model's seed and on its full path alone.

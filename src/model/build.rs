@@ -28,6 +28,7 @@ impl<B: Backend> Model<B> {
             output: built.output,
             rows: builder.rows,
             params: builder.params,
+            indices_below: builder.indices_below,
             seed,
             steps: 0,
             epochs: 0,

@@ -13,6 +13,8 @@ pub struct Compiled<B: Backend> {
     pub(crate) optimizer: Optimizer<B>,
     pub(crate) loss: Box<dyn Loss<B>>,
     pub(super) metrics: Vec<Box<dyn Metric>>,
+    /// Which of them count rows by their weights.
+    pub(super) weighted: Vec<bool>,
 }
 
 impl<B: Backend> Compiled<B> {
@@ -20,6 +22,15 @@ impl<B: Backend> Compiled<B> {
     /// [`Accuracy::named`](crate::metrics::Accuracy::named) and its like tell two of a kind apart.
     pub fn metric(&mut self, metric: impl Metric + 'static) -> &mut Self {
         self.metrics.push(Box::new(metric));
+        self.weighted.push(false);
+        self
+    }
+
+    /// Adds a metric whose rows count by the weights of samples, steps and classes, as they do in the loss (Keras'
+    /// `weighted_metrics`); in others each counts 1.
+    pub fn weighted_metric(&mut self, metric: impl Metric + 'static) -> &mut Self {
+        self.metrics.push(Box::new(metric));
+        self.weighted.push(true);
         self
     }
 
@@ -41,7 +52,7 @@ impl<B: Backend> Model<B> {
     /// starts with a fresh optimiser and no metrics, and keeps the parameters.
     pub fn compile(&mut self, optimizer: impl Into<Optimizer<B>>, loss: impl Loss<B> + 'static) -> &mut Compiled<B> {
         let (optimizer, loss) = (optimizer.into(), Box::new(loss));
-        self.compiled.insert(Compiled { optimizer, loss, metrics: Vec::new() })
+        self.compiled.insert(Compiled { optimizer, loss, metrics: Vec::new(), weighted: Vec::new() })
     }
 
     /// The optimiser, once compiled.

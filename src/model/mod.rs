@@ -9,6 +9,7 @@ mod build;
 mod check;
 mod compile;
 mod evaluate;
+mod gathered;
 mod predictions;
 mod step;
 mod summary;
@@ -64,6 +65,8 @@ pub struct Model<B: Backend> {
     last: Option<Activation>,
     rows: Vec<Row>,
     params: Vec<Param<B>>,
+    /// Every index of the input must be below it, where a table says so.
+    indices_below: Option<usize>,
     pub(crate) seed: u64,
     /// Training steps and epochs done so far: they number the streams of dropout and of shuffling.
     pub(crate) steps: u64,

@@ -3,7 +3,7 @@
 use super::step::Outcome;
 use super::{Evaluation, TallyState, same};
 use crate::backend::Backend;
-use crate::data::Targets;
+use crate::data::{Dataset, Targets};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::exact::Exact;
@@ -20,6 +20,8 @@ const BATCHES: usize = 1 << 12;
 pub(crate) struct Tally<B: Backend> {
     backend: B,
     metrics: Vec<Box<dyn Metric>>,
+    /// Which of them count rows by their weights.
+    weighted: Vec<bool>,
     /// The class that the loss leaves out.
     ignored: Option<u32>,
     /// What the loss takes the predictions for.
@@ -44,21 +46,45 @@ struct Pending<B: Backend> {
     count: Count<B>,
     samples: usize,
     /// With their targets, which never left the host; `None` where no metric asks for them.
-    predictions: Option<(B::Array, Targets)>,
+    predictions: Option<(B::Array, Truth)>,
     /// The steps that count, of predictions at every step.
     mask: Option<B::Array>,
     /// Whether its gradients were finite; `None` where that is known.
     counts: Option<B::Array>,
 }
 
+/// What metrics are told of a batch besides the predictions, as it was on the host.
+pub(crate) struct Truth {
+    targets: Targets,
+    /// Of samples or rows, where a metric asks for them.
+    weights: Option<Vec<f32>>,
+}
+
+impl Truth {
+    /// How much each of so many rows counts: 0 where the mask leaves it out.
+    fn weights(&self, rows: usize, mask: Option<&[f32]>) -> Option<Vec<f32>> {
+        let weights = self.weights.as_ref()?;
+        let sharing = rows / weights.len().max(1);
+        let there = |row: usize| mask.is_none_or(|mask| mask.get(row) != Some(&0.0));
+        let weight = |row: usize| if there(row) { weights.get(row / sharing.max(1)).copied() } else { None };
+        Some((0..rows).map(|row| weight(row).unwrap_or(0.0)).collect())
+    }
+}
+
 impl<B: Backend> Tally<B> {
     /// A new tally, with metrics of its own. `ignored` is the class that the loss leaves out, `read_as` what it takes the
     /// predictions for.
-    pub(super) fn new(backend: &B, mut metrics: Vec<Box<dyn Metric>>, ignored: Option<u32>, read_as: Outputs) -> Self {
+    pub(super) fn new(
+        backend: &B,
+        (mut metrics, weighted): (Vec<Box<dyn Metric>>, Vec<bool>),
+        ignored: Option<u32>,
+        read_as: Outputs,
+    ) -> Self {
         metrics.iter_mut().for_each(|metric| metric.reset());
         Tally {
             backend: backend.clone(),
             metrics,
+            weighted,
             ignored,
             read_as,
             pending: Vec::new(),
@@ -71,9 +97,13 @@ impl<B: Backend> Tally<B> {
         }
     }
 
-    /// The targets that [`Tally::add`] is to be given with a batch's predictions.
-    pub(crate) fn targets(&self, targets: &Targets) -> Option<Targets> {
-        (!self.metrics.is_empty()).then(|| targets.clone())
+    /// What [`Tally::add`] is to be given with a batch's predictions.
+    pub(crate) fn truth(&self, part: &Dataset) -> Option<Truth> {
+        let weighted = self.weighted.contains(&true);
+        (!self.metrics.is_empty()).then(|| Truth {
+            targets: part.targets().in_block().into_owned(),
+            weights: weighted.then(|| part.weights_in_block()).flatten(),
+        })
     }
 
     /// The number of samples added.
@@ -82,17 +112,17 @@ impl<B: Backend> Tally<B> {
     }
 
     /// Adds a batch, unless its gradients were not finite; reads back only when much has piled up.
-    pub(crate) fn add(&mut self, samples: usize, outcome: Outcome<B>, targets: Option<Targets>) -> Result<()> {
+    pub(crate) fn add(&mut self, samples: usize, outcome: Outcome<B>, truth: Option<Truth>) -> Result<()> {
         let Outcome { loss, count, predictions, mask, verdict } = outcome;
         let counts = match verdict {
             Verdict::Finite => None,
             Verdict::NotFinite => return Ok(()),
             Verdict::Unread(finite) => Some(finite),
         };
-        let mask = mask.filter(|_| targets.is_some()).map(|mask| mask.array().clone());
-        let predictions = targets.map(|targets| {
+        let mask = mask.filter(|_| truth.is_some()).map(|mask| mask.array().clone());
+        let predictions = truth.map(|truth| {
             self.numbers += predictions.shape().elements();
-            (predictions.value().clone(), targets)
+            (predictions.value().clone(), truth)
         });
         self.pending.push(Pending { loss: loss.value().clone(), count, samples, predictions, mask, counts });
         if self.numbers > NUMBERS || self.pending.len() >= BATCHES { self.flush() } else { Ok(()) }
@@ -130,7 +160,7 @@ impl<B: Backend> Tally<B> {
                 self.counted += over;
                 self.samples += batch.samples;
             }
-            let Some((array, targets)) = &batch.predictions else { continue };
+            let Some((array, truth)) = &batch.predictions else { continue };
             let shape = b.shape(array);
             let predictions;
             (predictions, rest) = rest.split_at(shape.elements());
@@ -147,12 +177,16 @@ impl<B: Backend> Tally<B> {
                 self.astray = true;
                 continue;
             }
-            // As in Keras, sample and class weights weigh the loss and not the metrics; masked steps count in neither.
+            // Sample and class weights weigh the loss and the metrics that ask for them; masked steps count in neither.
             // `[batch]`: a single output a sample.
             let outputs = if shape.rank() < 2 { 1 } else { shape.last() };
             let (ignore, read_as) = (self.ignored, self.read_as);
-            let scores = Scores { ignore, read_as, weights: mask, ..Scores::new(predictions, outputs, targets) };
-            self.metrics.iter_mut().try_for_each(|metric| metric.update(&scores))?;
+            let scores = Scores { ignore, read_as, weights: mask, ..Scores::new(predictions, outputs, &truth.targets) };
+            let weights = truth.weights(scores.rows(), mask);
+            let weighted = Scores { weights: weights.as_deref().or(mask), ..scores };
+            for (metric, by_weight) in self.metrics.iter_mut().zip(&self.weighted) {
+                metric.update(if *by_weight { &weighted } else { &scores })?;
+            }
         }
         Ok(())
     }

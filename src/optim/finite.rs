@@ -164,8 +164,9 @@ impl<B: Backend> Optimizer<B> {
     ///
     /// Errors with [`Error::NotFinite`] for the first gradient that was not finite, unless such updates are skipped: weights and
     /// state are then as they were before that call (which held back all later ones), and the counters are put back there too; an
-    /// accumulation begins anew. Skipped updates are counted now; until then they took part in the bias corrections of
-    /// [`Adam`](super::Adam) and its like.
+    /// accumulation begins anew. Skipped updates are counted now. On a device they stay among the updates of the bias corrections of
+    /// [`Adam`](super::Adam) and its like, of which the host leaves them out: otherwise when this is called would be seen in the
+    /// weights.
     pub fn settle(&mut self) -> Result<()> {
         self.counted = Count::Known(self.counted.read()?);
         let Some(b) = self.watch.unread.first().map(|seen| seen.b.clone()) else { return Ok(()) };
@@ -184,10 +185,10 @@ impl<B: Backend> Optimizer<B> {
                 }
                 if self.watch.skip {
                     self.watch.skipped += 1;
-                } else {
-                    self.calls = seen.call - 1;
-                    found = Some(Error::NotFinite { names, step: seen.call });
+                    continue;
                 }
+                self.calls = seen.call - 1;
+                found = Some(Error::NotFinite { names, step: seen.call });
             }
             // Here are the updates that were held back.
             if seen.update {

@@ -54,15 +54,14 @@ impl Rows<'_> {
 
     /// The samples of a batch.
     fn select(&self, rows: &[usize]) -> Result<Dataset> {
-        let part = self.data.select(rows)?;
-        let part = match self.by_length {
+        let mut part = self.data.select(rows)?;
+        if let Some(weights) = &self.weights {
+            part = part.with_weights(self.data.select_weights(weights, rows))?;
+        }
+        Ok(match self.by_length {
             Some((_, padding)) => part.trimmed(padding),
             None => part,
-        };
-        match &self.weights {
-            Some(weights) => part.with_weights(rows.iter().map(|&row| weights[row]).collect()),
-            None => Ok(part),
-        }
+        })
     }
 }
 
@@ -92,7 +91,7 @@ impl<B: Backend> Model<B> {
         let batches = rows.batches(self.seed, self.epochs)?;
         for (number, batch) in batches.iter().enumerate().skip(done) {
             let part = rows.select(batch)?;
-            let targets = tally.targets(part.targets());
+            let truth = tally.truth(&part);
             let batch_here = Batch::new(self.backend(), part)?;
             let outcome = self.step(&batch_here, &mut carry).map_err(|error| self.in_epoch(error, at.epoch, first))?;
             for callback in callbacks.iter_mut() {
@@ -100,7 +99,7 @@ impl<B: Backend> Model<B> {
                     stopped.get_or_insert(reason);
                 }
             }
-            tally.add(batch.len(), outcome, targets)?;
+            tally.add(batch.len(), outcome, truth)?;
             if progress.advance(batch.len()) {
                 self.settle().map_err(|error| self.in_epoch(error, at.epoch, first))?;
                 tally.flush()?;

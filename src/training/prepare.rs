@@ -16,9 +16,16 @@ use std::borrow::Cow;
 /// What a training goes through, and where it begins.
 pub(super) struct Prepared<'a, B: Backend> {
     pub(super) rows: Rows<'a>,
-    pub(super) validation: Option<Cow<'a, Dataset>>,
+    pub(super) validation: Option<Validation<'a>>,
     /// The checkpoint that it goes on from.
     pub(super) resumed: Option<Saved<B>>,
+}
+
+/// What is validated after each epoch.
+pub(super) struct Validation<'a> {
+    pub(super) data: Cow<'a, Dataset>,
+    /// In place of the data's own.
+    pub(super) weights: Option<Vec<f32>>,
 }
 
 impl<B: Backend> Model<B> {
@@ -52,7 +59,14 @@ impl<B: Backend> Model<B> {
         }
         self.warn_of_labels(data, count, validation.as_deref(), fit.validation_data.is_none());
         self.check_watched(&fit.callbacks, validation.is_some())?;
-        let weights = fit.class_weights.as_ref().map(|weights| self.sample_weights(data, weights)).transpose()?;
+        let class_weights = fit.class_weights.as_ref();
+        let weights = class_weights.map(|weights| self.sample_weights(data, weights)).transpose()?;
+        let validation = validation.map(|data| {
+            // The same loss as in training. That a class does not occur is no slip here.
+            let weights = class_weights.map(|weights| Self::each_weight(&data, weights)).transpose()?;
+            Ok(Validation { data, weights })
+        });
+        let validation = validation.transpose()?;
         let by_length = fit.by_length.map(|padding| Ok((self.lengths(data, padding, count)?, padding))).transpose()?;
         let rows = Rows { shuffle, data, weights, count, batch_size, by_length };
         if let Some(checkpoint) = &fit.checkpoint {
@@ -137,15 +151,40 @@ impl<B: Backend> Model<B> {
         }
     }
 
-    /// Each sample's weight multiplied by its class's.
+    /// Each sample's weight, or each step's, multiplied by its class's. Errors for a weight of a class that does not occur.
     fn sample_weights(&self, data: &Dataset, weights: &ClassWeights) -> Result<Vec<f32>> {
-        let Targets::Classes { labels, per_sample: 1 } = data.targets() else {
-            return Err(Error::invalid("class weights", "targets that are one class a sample", data.targets().kind()));
-        };
-        let mut each = weights.weights_for(labels, self.output().features()?.max(2))?;
-        if let Some(given) = data.weights() {
-            each.iter_mut().zip(given).for_each(|(weight, given)| *weight *= given);
+        let ignored = self.compiled()?.loss.ignored();
+        let labels = labels_of(data)?.iter().copied().filter(|&label| Some(label) != ignored).collect::<Vec<_>>();
+        weights.weights_for(&labels, self.output().features()?.max(2))?;
+        Self::each_weight(data, weights)
+    }
+
+    /// The same without asking which classes there are.
+    fn each_weight(data: &Dataset, weights: &ClassWeights) -> Result<Vec<f32>> {
+        let labels = labels_of(data)?;
+        let mut each: Vec<f32> = labels.iter().map(|&label| weights.get(label)).collect();
+        match data.weights() {
+            Some(given) if given.len() == each.len() => {
+                each.iter_mut().zip(given).for_each(|(weight, given)| *weight *= given);
+            }
+            // A weight a sample, for all of its steps.
+            Some(given) => {
+                for (sample, given) in given.iter().enumerate() {
+                    let steps = data.targets().steps(sample).unwrap_or(sample..sample + 1);
+                    each[steps].iter_mut().for_each(|weight| *weight *= given);
+                }
+            }
+            None => {}
         }
         Ok(each)
+    }
+}
+
+/// One class a sample or a step.
+fn labels_of(data: &Dataset) -> Result<&[u32]> {
+    match data.targets() {
+        Targets::Classes { labels, .. } => Ok(labels),
+        Targets::RaggedClasses(rows) => Ok(rows.data()),
+        other => Err(Error::invalid("class weights", "targets that are classes", other.kind())),
     }
 }

@@ -7,7 +7,7 @@
 mod reading;
 mod system;
 #[allow(dead_code)]
-#[path = "../checkpoint/toy.rs"]
+#[path = "../library/checkpoint/toy.rs"]
 mod toy;
 mod training;
 mod writing;
