@@ -264,7 +264,7 @@ fn astray<B: Backend>(b: &B) {
     let expected = run(&[&good[0], &good[1]]);
     assert!(expected.iter().all(|x| x.is_finite()));
     for batches in [[&good[0], &bad, &good[1]], [&bad, &good[0], &good[1]]] {
-        near::assert_near(b.name(), &run(&batches), &expected, 1e-6);
+        near::assert_near(&b.name(), &run(&batches), &expected, 1e-6);
     }
 }
 
