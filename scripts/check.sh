@@ -50,7 +50,8 @@ step kernels without AVX-512 and without vectors
 # The choice is held down for candle's kernels; the gemm crate chooses for itself.
 for instructions in avx2 scalar; do
   ELMAN_INSTRUCTIONS=$instructions cargo test --quiet --test backends --test golden -- contract:: recurrent:: sequences::
-  ELMAN_INSTRUCTIONS=$instructions cargo test --quiet --package elman-candle --lib --tests
+  # With the core and its tests beside it, as cargo would build candle once more for this package alone, with fewer features.
+  ELMAN_INSTRUCTIONS=$instructions cargo test --quiet --package elman --package elman-candle --lib --test kernels
 done
 
 [ "$mode" = quick ] && exit 0

@@ -3,6 +3,7 @@
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::special::{erf, sigmoid};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// An activation function. All but the softmaxes work on each element.
@@ -13,8 +14,9 @@ use std::fmt;
 ///
 /// Where a derivative does not exist (ReLU at 0 and its kin) the gradient is that from the left, so `relu'(0) = 0`, as in
 /// Keras and PyTorch; at the upper end of what is clipped it is that from the right, so `relu6'(6) = 0`, as in PyTorch.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Activation {
     /// `x`
     #[default]

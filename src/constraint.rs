@@ -3,13 +3,15 @@
 use crate::backend::{Backend, Map, Zip};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
+use serde::{Deserialize, Serialize};
 
 /// What a parameter must satisfy. The optimiser moves it as if it were free and then projects it (Keras' order).
 ///
 /// Norms are Euclidean and taken over all axes but the last: of a kernel `[inputs, outputs]` each column, the weights
 /// that lead to one unit, has its own. Keras' default is axis 0, which is the same for kernels; of a vector both take
 /// one norm over the whole. PyTorch has no counterpart (`torch.renorm` comes nearest).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Constraint {
     /// Columns longer than the given norm are shortened to it: `w · min(|w|, max) / (ε + |w|)` with `ε = 1e-7`
     /// (Srivastava et al., "Dropout", 2014; Keras' default is 2).

@@ -134,8 +134,10 @@ pub enum Error {
     },
 
     /// Weights that do not fit the model they are loaded into.
-    #[error("weights do not fit the model:{}", list(&[("missing", .missing), ("superfluous", .superfluous), ("of another shape", .mismatched)]))]
+    #[error("weights do not fit the model:{}", list(&[("another network", .network), ("missing", .missing), ("superfluous", .superfluous), ("of another shape", .mismatched)]))]
     Weights {
+        /// What differs between the model's layers and those that the file says its weights are of.
+        network: Vec<String>,
         /// Parameters of the model that the weights lack.
         missing: Vec<String>,
         /// Names in the weights that the model does not have.

@@ -36,6 +36,7 @@
 //! | [`activation`], [`layers`] | what networks are made of; [`layers::Sequential`] |
 //! | [`loss`], [`metrics`], [`optim`] | what is made small, what is measured, what moves the weights |
 //! | [`data`] | inputs, targets, batches, sparse bags of words, files |
+//! | [`description`], [`registry`] | layers, losses and optimisers as JSON, and built from it |
 //! | [`mod@file`] | files written whole or not at all |
 //! | [`text`] | tokenizers, vocabularies, sequences of one length, word vectors |
 //! | [`model`] | [`Model`]: a network with its parameters: `compile`, `evaluate`, `predict`, a step |
@@ -53,6 +54,7 @@ pub mod backend;
 pub mod checkpoint;
 pub mod constraint;
 pub mod data;
+pub mod description;
 pub mod element;
 pub mod error;
 mod exact;
@@ -66,6 +68,7 @@ pub mod model;
 pub mod optim;
 pub mod param;
 pub mod random;
+pub mod registry;
 pub mod regularizer;
 pub mod shape;
 mod special;
@@ -83,6 +86,7 @@ pub use layers::Spec;
 pub use model::Model;
 pub use param::{Param, ParamId};
 pub use random::Key;
+pub use registry::Registry;
 pub use regularizer::Regularizer;
 pub use shape::Shape;
 pub use tensor::Tensor;

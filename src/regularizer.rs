@@ -3,6 +3,7 @@
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 /// `l1 Σ|w| + l2 Σw²`: what a parameter adds to the loss (L1 of the lecture has the second, on weights but not on
 /// biases).
@@ -21,7 +22,8 @@ use crate::tensor::Tensor;
 /// assert_eq!(penalty.to_scalar()?, 0.5 * 7.0 + 0.1 * 25.0);
 /// # Ok::<(), elman::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Regularizer {
     /// Factor of the sum of absolute values: drives weights to exactly 0.
     pub l1: f64,

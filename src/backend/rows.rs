@@ -3,9 +3,11 @@
 use super::{Backend, Update, check, update};
 use crate::error::Result;
 use crate::shape::Shape;
+use serde::{Deserialize, Serialize};
 
 /// Which rows of a table an optimiser moves when only some have a gradient.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Reach {
     /// All rows, by the numbers of the dense update: running means fade and momentum goes on where there is no gradient.
     #[default]

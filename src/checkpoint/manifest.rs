@@ -6,13 +6,17 @@ use crate::error::Result;
 use crate::exact::Exact;
 use crate::model::TallyState;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Key and value in the file's metadata that say in which version of the layout it is.
 pub(super) const FORMAT: (&str, &str) = ("elman.format", "2");
 /// The version before there were checksums; otherwise the same.
 pub(super) const WITHOUT_CHECKSUMS: &str = "1";
+/// Key of the version of the library that wrote a file.
+pub(super) const WRITTEN_BY: &str = "elman.version";
+/// The version of this library.
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Key of the [`Manifest`]: a file without it holds weights alone.
 pub(super) const TRAINING: &str = "elman.training";
 /// What the keys of extras begin with.
@@ -160,7 +164,7 @@ impl Manifest {
             .metadata(TRAINING)
             .ok_or_else(|| file.invalid("weights alone and not a checkpoint: `load_weights` takes them"))?;
         let manifest: Manifest =
-            serde_json::from_str(text).map_err(|e| file.invalid(format!("not the state of a training ({e})")))?;
+            serde_json::from_str(text).map_err(|e| file.not_as_written("the state of a training", e))?;
         if let Some(name) = manifest.twice() {
             return Err(file.invalid(format!("`{name}` twice in the state of a training")));
         }
@@ -207,6 +211,11 @@ impl Manifest {
         let logs = std::mem::take(&mut self.epoch_logs);
         History { epochs: logs.into_iter().map(EpochLog::from).collect(), stopped: self.stopped.take() }
     }
+}
+
+/// What the metadata of every file says.
+pub(super) fn own() -> BTreeMap<String, String> {
+    [FORMAT, (WRITTEN_BY, VERSION)].map(|(key, text)| (key.to_string(), text.to_string())).into()
 }
 
 /// Errors when a file says that it is in another version of the layout.

@@ -2,6 +2,7 @@
 //!
 //! | what | written by | read by |
 //! | --- | --- | --- |
+//! | a model as a whole | [`Model::save`], [`Model::save_with`] | [`Model::load`], [`Registry::load`] with kinds of one's own |
 //! | weights alone | [`Model::save_weights`] | [`Model::load_weights`], [`Model::load_weights_partial`] |
 //! | a whole training | [`Fit::checkpoint`](crate::training::Fit::checkpoint) in its course, [`Model::save_checkpoint`] | [`Fit::resume_from`](crate::training::Fit::resume_from), [`Model::load_checkpoint`] |
 //! | what a program adds | [`Extras`] | [`Extras::read`], before there is a model |
@@ -48,6 +49,22 @@
 //! the program's JSON; and arrays whose names begin with `@`: `@optimizer/dense.kernel/momentum`, `@callback/0/…`,
 //! `@metric/0`, and `@going_on/dense.kernel` where a training that has ended left other weights than those of its last step.
 //!
+//! `elman.network` is the description of the network, a JSON object: what it takes, its layers as a [`Registry`] reads them, its
+//! seed, what is frozen, the optimiser and the loss where they can be described. `elman.version` says which version of this
+//! library wrote the file, for messages.
+//!
+//! # Older and newer
+//! The version of the layout rises when what is there changes its meaning or must not be overlooked; a library refuses a
+//! version that is newer than its own. Within a version things are added. Keys of the metadata that it does not know, a library
+//! leaves aside: the weights of newer files load, whatever else is in them. In the state of a training and in the description
+//! of a network a field that it does not know is an error that says so, as is an unknown kind of layer: to go on without
+//! what the field says would be another training, another network. What a newer library writes only where it is used (a
+//! field with a default is left out) an older one therefore reads for as long as it is not used. Files without a
+//! description, of weights alone or from before there was one, load where the program builds the network:
+//! [`Model::load_weights`], [`Model::load_checkpoint`]. Where file and model are both described, these refuse the weights of another
+//! network: layers are compared, but for what only concerns training (rates of dropout, first values, penalties);
+//! [`Model::load_weights_partial`] compares nothing.
+//!
 //! `elman.checksum` has a CRC-32 of the header and of each of the arrays. A file in which a bit was flipped is an error
 //! that says where, rather than other weights: the header is checked when a file is opened, an array when it is read.
 //! Files without checksums (of other libraries, or of version 1 of the layout) are read as they are. Whoever writes a
@@ -55,6 +72,8 @@
 
 mod callback;
 mod checksum;
+mod description;
+mod differences;
 mod extras;
 pub(crate) mod history;
 mod import;
@@ -78,4 +97,4 @@ pub(crate) use manifest::Position;
 pub(crate) use training::Saved;
 
 #[cfg(doc)]
-use crate::model::Model;
+use crate::{model::Model, registry::Registry};

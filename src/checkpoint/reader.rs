@@ -2,6 +2,7 @@
 //! file.
 
 use super::checksum;
+use super::manifest::{VERSION, WRITTEN_BY};
 use super::writer::MOST_HEADER;
 use crate::element::Element;
 use crate::error::{Error, Result};
@@ -112,6 +113,17 @@ impl TensorFile {
             _ => numbers::<E, 8>(&bytes, f64::from_le_bytes),
         };
         Ok((info.shape.clone(), numbers))
+    }
+
+    /// What is wrong where a part of the metadata cannot be read: a field that is unknown is one of a newer version.
+    pub(super) fn not_as_written(&self, what: &str, error: serde_json::Error) -> Error {
+        let by = match self.metadata(WRITTEN_BY) {
+            Some(version) if version != VERSION => {
+                format!(", written by version {version} of the library, this is {VERSION}")
+            }
+            _ => String::new(),
+        };
+        self.invalid(format!("not {what} ({error}{by})"))
     }
 
     /// What is wrong with this file.

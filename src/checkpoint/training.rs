@@ -1,8 +1,9 @@
 //! The whole of a training in a file: written, read and checked, put back.
 
+use super::description::metadata;
 use super::history::History;
 use super::manifest::{
-    CallbackEntry, CarryEntry, EXTRA, FORMAT, Manifest, OptimizerEntry, ParamEntry, Position, STATE, TRAINING,
+    CallbackEntry, CarryEntry, EXTRA, Manifest, OptimizerEntry, ParamEntry, Position, STATE, TRAINING,
 };
 use super::reader::TensorFile;
 use super::weights::{fitting, mismatch, upload};
@@ -108,8 +109,8 @@ pub(crate) fn save<B: Backend>(model: &Model<B>, path: &Path, at: &Progress<'_, 
         why: e.to_string(),
     })?;
     let extras = extras.texts().map(|(name, text)| (format!("{EXTRA}{name}"), text.to_string()));
-    let own = [(FORMAT.0.to_string(), FORMAT.1.to_string()), (TRAINING.to_string(), manifest)];
-    write(path, model.backend(), &own.into_iter().chain(extras).collect(), entries)
+    let own = metadata(model).chain([(TRAINING.to_string(), manifest)]);
+    write(path, model.backend(), &own.chain(extras).collect(), entries)
 }
 
 fn slot(param: &str, name: &str) -> String {

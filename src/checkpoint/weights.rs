@@ -1,6 +1,7 @@
 //! Weights in files, strictly all of them; in maps and in snapshots.
 
-use super::manifest::{FORMAT, STATE, TRAINING, check_version};
+use super::description::{metadata, other_network};
+use super::manifest::{STATE, TRAINING, check_version};
 use super::reader::TensorFile;
 use super::writer::{Entry, write};
 use crate::backend::Backend;
@@ -17,13 +18,13 @@ impl<B: Backend> Model<B> {
     /// No more than one parameter at a time is in memory a second time.
     pub fn save_weights(&self, path: impl AsRef<Path>) -> Result<()> {
         let entries = self.weights().map(|(name, array)| Entry::array(name, array)).collect();
-        let metadata = [(FORMAT.0.to_string(), FORMAT.1.to_string())].into();
-        write(path.as_ref(), self.backend(), &metadata, entries)
+        write(path.as_ref(), self.backend(), &metadata(self).collect(), entries)
     }
 
     /// Reads all parameters from a safetensors file, be it of weights alone or a checkpoint. Strict: errors, listing
-    /// every name, when the file lacks a parameter, holds one that the model does not have, or one of another shape;
-    /// nothing is changed then. `f32`, `f64`, `f16` and `bf16` are converted. See [`Model::load_weights_partial`] for a part.
+    /// every name, when the file lacks a parameter, holds one that the model does not have, or one of another shape; and
+    /// where the file says that its weights are of another network: all that differs but for what concerns training alone.
+    /// Nothing is changed then. `f32`, `f64`, `f16` and `bf16` are converted. See [`Model::load_weights_partial`] for a part.
     pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let mut file = TensorFile::open(path.as_ref())?;
         check_version(&file)?;
@@ -34,7 +35,17 @@ impl<B: Backend> Model<B> {
     /// All parameters from a file, checked before anything of what may be another model's file goes to the device.
     pub(super) fn read_weights(&self, file: &mut TensorFile) -> Result<BTreeMap<String, B::Array>> {
         let shapes = weight_shapes(file);
-        self.check_weights(&shapes)?;
+        let network = other_network(self, file);
+        match self.check_weights(&shapes) {
+            Err(Error::Weights { missing, superfluous, mismatched, .. }) => {
+                return Err(Error::Weights { network, missing, superfluous, mismatched });
+            }
+            fits => fits?,
+        }
+        if !network.is_empty() {
+            let (missing, superfluous, mismatched) = (Vec::new(), Vec::new(), Vec::new());
+            return Err(Error::Weights { network, missing, superfluous, mismatched });
+        }
         shapes.into_keys().map(|name| upload(self.backend(), file, &name).map(|array| (name, array))).collect()
     }
 
@@ -120,5 +131,5 @@ pub(super) fn fitting(missing: Vec<String>, superfluous: Vec<String>, mismatched
     if missing.is_empty() && superfluous.is_empty() && mismatched.is_empty() {
         return Ok(());
     }
-    Err(Error::Weights { missing, superfluous, mismatched })
+    Err(Error::Weights { network: Vec::new(), missing, superfluous, mismatched })
 }

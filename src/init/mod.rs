@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::random::Key;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 /// A way to draw first values.
 ///
@@ -31,8 +32,9 @@ use crate::tensor::Tensor;
 /// assert!(kernel.len() == 600 && kernel.iter().all(|w| w.abs() <= limit));
 /// # Ok::<(), elman::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Init {
     /// 0 throughout: biases.
     Zeros,
@@ -100,7 +102,8 @@ pub enum Init {
 }
 
 /// What [`Init::VarianceScaling`] divides by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fan {
     /// The inputs of a unit: keeps the variance of what flows forward.
     In,
@@ -111,7 +114,8 @@ pub enum Fan {
 }
 
 /// The law of [`Init::VarianceScaling`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Law {
     /// Uniform in `±sqrt(3 variance)`.
     Uniform,

@@ -3,11 +3,18 @@
 use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
 use crate::activation::Activation;
 use crate::backend::Backend;
+use crate::description::Description;
 use crate::error::{Error, Result};
+use serde_json::json;
 
 impl<B: Backend> Layer<B> for Activation {
     fn kind(&self) -> &'static str {
         "activation"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        self.check()?;
+        Ok(json!({ "kind": Layer::<B>::kind(self), "activation": self }))
     }
 
     fn build(&self, input: &Spec, _: &mut Scope<'_, B>) -> Result<Built<B>> {

@@ -4,11 +4,13 @@ use super::layer_norm::check_epsilon;
 use super::{Built, Layer, Mask, Module, Pass, Scope, Spec, Value, Weight};
 use crate::activation::Activation;
 use crate::backend::{Backend, Map, Zip};
+use crate::description::{Description, describe};
 use crate::error::{Error, Result};
 use crate::init::Init;
 use crate::param::ParamId;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 /// `y = γ ⊙ (x - μ) / √(σ² + ε) + β` with mean and variance of each feature (L26): numbers of any shape, the same shape out.
 ///
@@ -26,12 +28,14 @@ use crate::tensor::Tensor;
 /// `beta [features]`; state: `moving_mean [features]`, `moving_variance [features]`, at first 0 and 1.
 ///
 /// Ioffe, Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift", ICML 2015.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct BatchNorm {
     momentum: f64,
     epsilon: f64,
     gamma: Weight,
     beta: Weight,
+    #[serde(rename = "frozen_statistics")]
     frozen: bool,
 }
 
@@ -78,6 +82,10 @@ impl BatchNorm {
 impl<B: Backend> Layer<B> for BatchNorm {
     fn kind(&self) -> &'static str {
         "batch_norm"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Layer::<B>::kind(self), self)
     }
 
     fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {

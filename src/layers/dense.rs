@@ -3,11 +3,13 @@
 use super::{Built, Layer, Module, Pass, Scope, Spec, Value, Weight};
 use crate::activation::Activation;
 use crate::backend::Backend;
+use crate::description::{Description, describe};
 use crate::error::{Error, Result};
 use crate::init::Init;
 use crate::param::ParamId;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 /// `y = f(x W + b)` (L1, L3): every output depends on every input.
 ///
@@ -19,7 +21,8 @@ use crate::tensor::Tensor;
 /// use elman::Activation;
 /// let hidden = Dense::new(512).activation(Activation::Relu);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default = "Dense::of_no_units", deny_unknown_fields)]
 pub struct Dense {
     units: usize,
     activation: Activation,
@@ -32,6 +35,11 @@ impl Dense {
     pub fn new(units: usize) -> Self {
         let (kernel, bias) = (Weight::new(Init::GlorotUniform), Some(Weight::zeros()));
         Dense { units, activation: Activation::Linear, kernel, bias }
+    }
+
+    /// The options that a description leaves out; without units it is an error when it is built.
+    fn of_no_units() -> Self {
+        Dense::new(0)
     }
 
     /// The activation function `f`.
@@ -58,6 +66,10 @@ impl Dense {
 impl<B: Backend> Layer<B> for Dense {
     fn kind(&self) -> &'static str {
         "dense"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Layer::<B>::kind(self), self)
     }
 
     fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {

@@ -3,13 +3,16 @@
 use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
 use crate::activation::Activation;
 use crate::backend::Backend;
+use crate::description::{Description, describe};
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 /// Zeroes each element with probability `rate` while training, scales the others by `1 / (1 - rate)` so that the expectation
 /// is kept, and does nothing otherwise (L12; the slide's scale `1/p` is a slip). Takes and gives numbers of any shape.
 ///
 /// Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", JMLR 15 (2014).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Dropout {
     rate: f64,
 }
@@ -24,6 +27,10 @@ impl Dropout {
 impl<B: Backend> Layer<B> for Dropout {
     fn kind(&self) -> &'static str {
         "dropout"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Layer::<B>::kind(self), self)
     }
 
     fn build(&self, input: &Spec, _: &mut Scope<'_, B>) -> Result<Built<B>> {

@@ -3,11 +3,13 @@
 use super::{Built, Layer, Mask, Module, Pass, Scope, Spec, Value, Weight};
 use crate::activation::Activation;
 use crate::backend::Backend;
+use crate::description::{Description, describe};
 use crate::error::{Error, Result};
 use crate::init::Init;
 use crate::param::ParamId;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A vector for each index: `[batch, time]` indices give `[batch, time, dim]` numbers, as a one-hot row times the table
@@ -26,10 +28,12 @@ use std::sync::Arc;
 /// assert_eq!(model.count_params(), 20_000 * 128 + 4 * (128 * 128 + 128 * 128 + 128));
 /// # Ok::<(), elman::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default = "Embedding::of_no_rows", deny_unknown_fields)]
 pub struct Embedding {
     rows: usize,
     dim: usize,
+    #[serde(skip)]
     vectors: Option<Arc<[f32]>>,
     table: Weight,
     padding: Option<u32>,
@@ -41,6 +45,11 @@ impl Embedding {
     pub fn new(rows: usize, dim: usize) -> Self {
         let table = Weight::new(Init::Uniform { low: -0.05, high: 0.05 });
         Embedding { rows, dim, vectors: None, table, padding: None, word_dropout: 0.0 }
+    }
+
+    /// The options that a description leaves out.
+    fn of_no_rows() -> Self {
+        Embedding::new(0, 0)
     }
 
     /// A table that starts with these vectors, one row of `dim` numbers after another: word2vec's, for instance. They
@@ -85,6 +94,11 @@ impl Embedding {
 impl<B: Backend> Layer<B> for Embedding {
     fn kind(&self) -> &'static str {
         "embedding"
+    }
+
+    // Vectors that the table starts with are weights, and no options.
+    fn describe(&self) -> Result<Description> {
+        describe(Layer::<B>::kind(self), &Embedding { vectors: None, ..self.clone() })
     }
 
     fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {

@@ -3,8 +3,10 @@
 use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
 use crate::activation::Activation;
 use crate::backend::Backend;
+use crate::description::{Description, describe};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 /// `a ⊙ σ(b)`, where `a` and `b` are the halves of the last axis: numbers `[.., 2 n]` in, `[.., n]` out; a mask goes through.
 /// PyTorch's `GLU`. Behind a linear layer of twice the units it is a layer with a gate that is learned. No parameters. Errors
@@ -23,12 +25,16 @@ use crate::tensor::Tensor;
 /// assert_eq!(y.to_vec()?, [1.5, -4.0]);
 /// # Ok::<(), elman::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Glu;
 
 impl<B: Backend> Layer<B> for Glu {
     fn kind(&self) -> &'static str {
         "glu"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Layer::<B>::kind(self), self)
     }
 
     fn build(&self, input: &Spec, _: &mut Scope<'_, B>) -> Result<Built<B>> {

@@ -3,8 +3,10 @@
 use super::{Built, Layer, Module, Pass, Scope, Spec, Value, Weight};
 use crate::activation::Activation;
 use crate::backend::Backend;
+use crate::description::{Description, describe};
 use crate::error::{Error, Result};
 use crate::param::ParamId;
+use serde::{Deserialize, Serialize};
 
 /// `y = γ ⊙ (x - μ) / √(σ² + ε) + β` with mean and variance over the features of each step (L26): numbers of any shape, the
 /// same shape out. What a step gives depends on that step alone, in training as in evaluation; a mask goes through.
@@ -13,7 +15,8 @@ use crate::param::ParamId;
 /// one of them, freeze it: `.beta(Weight::zeros().frozen())`.
 ///
 /// Ba, Kiros, Hinton, "Layer Normalization", 2016.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct LayerNorm {
     epsilon: f64,
     gamma: Weight,
@@ -59,6 +62,10 @@ pub(in crate::layers) fn check_epsilon(epsilon: f64) -> Result<()> {
 impl<B: Backend> Layer<B> for LayerNorm {
     fn kind(&self) -> &'static str {
         "layer_norm"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Layer::<B>::kind(self), self)
     }
 
     fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {

@@ -3,8 +3,10 @@
 use super::{Built, Layer, Mask, Module, Pass, Scope, Spec, Value};
 use crate::activation::Activation;
 use crate::backend::{Backend, Map, Zip, norm};
+use crate::description::{Description, describe};
 use crate::error::Result;
 use crate::shape::Shape;
+use serde::{Deserialize, Serialize};
 
 /// Masks the steps all of whose features equal a value, as Keras' `Masking` does (L19). Takes and gives
 /// `[batch, time, features]`; masked steps come out as 0. Steps that a mask already leaves out stay so.
@@ -22,7 +24,8 @@ use crate::shape::Shape;
 /// assert_eq!(model.forward(x, Mode::Evaluation)?.to_vec()?, [2.0, 0.5]);
 /// # Ok::<(), elman::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Masking {
     value: f64,
 }
@@ -37,6 +40,10 @@ impl Masking {
 impl<B: Backend> Layer<B> for Masking {
     fn kind(&self) -> &'static str {
         "masking"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Layer::<B>::kind(self), self)
     }
 
     fn build(&self, input: &Spec, _: &mut Scope<'_, B>) -> Result<Built<B>> {

@@ -78,21 +78,44 @@ pub use spatial_dropout::SpatialDropout;
 pub use spec::{Spec, Value};
 pub use time_distributed::TimeDistributed;
 
-pub(crate) use scope::Builder;
+pub(crate) use scope::{Builder, free_name};
 
 use crate::activation::Activation;
 use crate::backend::Backend;
+use crate::description::{Description, undescribed};
 use crate::error::Result;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// The description of a layer.
 pub trait Layer<B: Backend>: Debug + Send + Sync {
     /// What kind of layer it is, in snake case: `dense`. Names and messages are made of it.
     fn kind(&self) -> &'static str;
 
+    /// The layer as JSON, its kind and options, from which a file rebuilds it: [`describe`](crate::description::describe)
+    /// makes it. An error unless a layer says so; a model with such a layer is trained and predicts, and cannot be
+    /// saved as a whole.
+    fn describe(&self) -> Result<Description> {
+        Err(undescribed(self.kind()))
+    }
+
     /// Makes the layer's parameters for an input of this kind and shape. Errors when it cannot take such an input; the
     /// caller adds the layer's path.
     fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>>;
+}
+
+impl<B: Backend> Layer<B> for Arc<dyn Layer<B>> {
+    fn kind(&self) -> &'static str {
+        (**self).kind()
+    }
+
+    fn describe(&self) -> Result<Description> {
+        (**self).describe()
+    }
+
+    fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {
+        (**self).build(input, scope)
+    }
 }
 
 /// A layer with its parameters: what computes.

@@ -3,23 +3,25 @@
 use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
 use crate::activation::Activation;
 use crate::backend::{Backend, Zip};
+use crate::description::{Description, describe};
 use crate::error::Result;
 use crate::shape::Shape;
 use crate::tensor::{Axis, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// The mean of the steps that count: `[batch, time, features]` to `[batch, features]`, Keras' `GlobalAveragePooling1D`. A
 /// sequence without any gives 0. Ends the mask.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct GlobalAveragePooling;
 
 /// The greatest number of each feature in the steps that count: `[batch, time, features]` to `[batch, features]`. A sequence
 /// without any gives 0; equal steps share the gradient. Ends the mask, which Keras' `GlobalMaxPooling1D` ignores.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct GlobalMaxPooling;
 
 /// The last step that counts: `[batch, time, features]` to `[batch, features]`. Padding may stand on either side or
 /// between; a sequence without a step gives 0. Ends the mask.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LastStep;
 
 /// What a pooling layer gives for sequences; errors for anything else.
@@ -31,6 +33,10 @@ fn pooled<B: Backend>(input: &Spec, module: impl Module<B> + 'static) -> Result<
 impl<B: Backend> Layer<B> for GlobalAveragePooling {
     fn kind(&self) -> &'static str {
         "global_average_pooling"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Layer::<B>::kind(self), self)
     }
 
     fn build(&self, input: &Spec, _: &mut Scope<'_, B>) -> Result<Built<B>> {
@@ -61,6 +67,10 @@ impl<B: Backend> Layer<B> for GlobalMaxPooling {
         "global_max_pooling"
     }
 
+    fn describe(&self) -> Result<Description> {
+        describe(Layer::<B>::kind(self), self)
+    }
+
     fn build(&self, input: &Spec, _: &mut Scope<'_, B>) -> Result<Built<B>> {
         pooled(input, GlobalMaxPooling)
     }
@@ -88,6 +98,10 @@ impl<B: Backend> Module<B> for GlobalMaxPooling {
 impl<B: Backend> Layer<B> for LastStep {
     fn kind(&self) -> &'static str {
         "last_step"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Layer::<B>::kind(self), self)
     }
 
     fn build(&self, input: &Spec, _: &mut Scope<'_, B>) -> Result<Built<B>> {

@@ -3,10 +3,12 @@
 use super::{Built, Layer, Module, Pass, Scope, Spec, Value, Weight};
 use crate::activation::Activation;
 use crate::backend::{Backend, Map};
+use crate::description::{Description, describe};
 use crate::error::{Error, Result};
 use crate::param::ParamId;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 /// `x` above 0, `α ⊙ x` below, with slopes `α` that are learned: numbers of any shape, the same shape out; a mask goes
 /// through. At 0 the gradient is that from the left, `α`.
@@ -31,9 +33,11 @@ use crate::tensor::Tensor;
 /// assert_eq!(model.params()[2].shape(), [1, 8].into());
 /// # Ok::<(), elman::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct PRelu {
     slope: Weight,
+    #[serde(rename = "shared_axes")]
     shared: Vec<usize>,
 }
 
@@ -84,6 +88,10 @@ impl PRelu {
 impl<B: Backend> Layer<B> for PRelu {
     fn kind(&self) -> &'static str {
         "prelu"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Layer::<B>::kind(self), self)
     }
 
     fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {

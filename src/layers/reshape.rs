@@ -3,15 +3,18 @@
 use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
 use crate::activation::Activation;
 use crate::backend::Backend;
+use crate::description::{Description, describe};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
+use serde::{Deserialize, Serialize};
 
 /// All numbers of a sample in one axis: `[batch, a, b]` becomes `[batch, a b]`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Flatten;
 
 /// The numbers of a sample in another shape of as many.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Reshape {
     sizes: Vec<usize>,
 }
@@ -28,6 +31,10 @@ impl<B: Backend> Layer<B> for Flatten {
         "flatten"
     }
 
+    fn describe(&self) -> Result<Description> {
+        describe(Layer::<B>::kind(self), self)
+    }
+
     fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {
         Reshape::new(&[Shape::new(&input.sizes()?)?.elements()]).build(input, scope)
     }
@@ -36,6 +43,10 @@ impl<B: Backend> Layer<B> for Flatten {
 impl<B: Backend> Layer<B> for Reshape {
     fn kind(&self) -> &'static str {
         "reshape"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Layer::<B>::kind(self), self)
     }
 
     fn build(&self, input: &Spec, _: &mut Scope<'_, B>) -> Result<Built<B>> {

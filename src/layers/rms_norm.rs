@@ -4,9 +4,11 @@ use super::layer_norm::check_epsilon;
 use super::{Built, Layer, Module, Pass, Scope, Spec, Value, Weight};
 use crate::activation::Activation;
 use crate::backend::Backend;
+use crate::description::{Description, describe};
 use crate::error::Result;
 use crate::param::ParamId;
 use crate::tensor::{Axis, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// `y = γ ⊙ x / √(mean x² + ε)` with the mean over the features of each step: numbers of any shape, the same shape out. It is
 /// layer normalisation without its shift, in half of the work. What a step gives depends on that step alone, in training as
@@ -29,7 +31,8 @@ use crate::tensor::{Axis, Tensor};
 /// assert!((y[0] - 0.6).abs() < 1e-15 && y[1] == -1.0);
 /// # Ok::<(), elman::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct RmsNorm {
     epsilon: f64,
     gamma: Weight,
@@ -61,6 +64,10 @@ impl RmsNorm {
 impl<B: Backend> Layer<B> for RmsNorm {
     fn kind(&self) -> &'static str {
         "rms_norm"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Layer::<B>::kind(self), self)
     }
 
     fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {

@@ -12,7 +12,8 @@ use crate::random::Key;
 use crate::regularizer::Regularizer;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
-use std::collections::HashSet;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashSet};
 
 /// How a weight starts, and what is asked of it in training.
 ///
@@ -21,12 +22,20 @@ use std::collections::HashSet;
 /// use elman::{Constraint, Init};
 /// let layer = Dense::new(64).kernel(Weight::new(Init::HeNormal).l2(1e-4).constraint(Constraint::MaxNorm(3.0)));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Weight {
     init: Init,
     regularizer: Option<Regularizer>,
     constraint: Option<Constraint>,
     trainable: bool,
+}
+
+impl Default for Weight {
+    /// A trainable weight that starts by [`Init`]'s default.
+    fn default() -> Self {
+        Weight::new(Init::default())
+    }
 }
 
 impl Weight {
@@ -103,18 +112,32 @@ pub struct Row {
 pub(crate) struct Builder<B: Backend> {
     pub(crate) params: Vec<Param<B>>,
     pub(crate) rows: Vec<Row>,
+    /// Every index of the model's input must be below it.
+    pub(crate) indices_below: Option<usize>,
+    /// Where nothing is drawn: the parameters' arrays by name, each until it is taken.
+    pub(crate) given: Option<BTreeMap<String, B::Array>>,
     /// The path of the first layer that carries state from batch to batch.
     pub(crate) stateful: Option<String>,
     slots: u32,
-    /// Every index of the model's input must be below it.
-    pub(crate) indices_below: Option<usize>,
     key: Key,
 }
 
 impl<B: Backend> Builder<B> {
     pub(crate) fn new(seed: u64) -> Self {
-        let key = Key::new(seed).named("init");
-        Builder { params: Vec::new(), rows: Vec::new(), stateful: None, slots: 0, indices_below: None, key }
+        Builder {
+            params: Vec::new(),
+            rows: Vec::new(),
+            indices_below: None,
+            given: None,
+            stateful: None,
+            slots: 0,
+            key: Key::new(seed).named("init"),
+        }
+    }
+
+    /// One that draws nothing and asks no initialiser, which costs seconds for orthogonal kernels of thousands of units.
+    pub(crate) fn given(seed: u64, arrays: BTreeMap<String, B::Array>) -> Self {
+        Builder { given: Some(arrays), ..Builder::new(seed) }
     }
 
     pub(crate) fn root<'a>(&'a mut self, backend: &'a B) -> Scope<'a, B> {
@@ -171,8 +194,14 @@ impl<B: Backend> Scope<'_, B> {
         }
         weight.regularizer.as_ref().map_or(Ok(()), Regularizer::check)?;
         weight.constraint.as_ref().map_or(Ok(()), Constraint::check)?;
-        let values = values(self.builder.key.named(&path))?.into_iter().map(B::Elem::from_f64).collect();
-        let tensor = Tensor::constant(self.backend, self.backend.upload(values, shape)?);
+        let array = match &mut self.builder.given {
+            Some(given) => take(self.backend, given, &path, shape)?,
+            None => {
+                let values = values(self.builder.key.named(&path))?.into_iter().map(B::Elem::from_f64).collect();
+                self.backend.upload(values, shape)?
+            }
+        };
+        let tensor = Tensor::constant(self.backend, array);
         let mut param = Param::new(path, tensor, weight.trainable);
         if let Some(regularizer) = weight.regularizer {
             param = param.with_regularizer(regularizer);
@@ -229,11 +258,7 @@ impl<B: Backend> Scope<'_, B> {
                 return Err(Error::invalid("layer", "a name that is not taken", format!("`{name}`")));
             }
             Some(name) => name.to_string(),
-            None if !taken(layer.kind()) => layer.kind().to_string(),
-            None => {
-                let mut numbered = (1..).map(|number| format!("{}_{number}", layer.kind()));
-                numbered.find(|name| !taken(name)).unwrap_or_default()
-            }
+            None => free_name(layer.kind(), &self.names),
         };
         self.names.insert(name.clone());
         let (path, first, row) = (self.join(&name), self.builder.params.len(), self.builder.rows.len());
@@ -256,6 +281,22 @@ impl<B: Backend> Scope<'_, B> {
     fn join(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) }
     }
+}
+
+/// A parameter's array from those that are there. Errors when there is none, or one of another shape.
+fn take<B: Backend>(b: &B, given: &mut BTreeMap<String, B::Array>, path: &str, shape: Shape) -> Result<B::Array> {
+    let (missing, mismatched) = match given.remove(path) {
+        Some(array) if b.shape(&array) == shape => return Ok(array),
+        Some(array) => (Vec::new(), vec![format!("{path} ({} for {shape})", b.shape(&array))]),
+        None => (vec![path.to_string()], Vec::new()),
+    };
+    Err(Error::Weights { network: Vec::new(), missing, superfluous: Vec::new(), mismatched })
+}
+
+/// A kind as a name, with the first number behind it that is free where the kind itself is taken.
+pub(crate) fn free_name(kind: &str, taken: &HashSet<String>) -> String {
+    let mut numbered = std::iter::once(kind.to_string()).chain((1..).map(|number| format!("{kind}_{number}")));
+    numbered.find(|name| !taken.contains(name)).unwrap_or_default()
 }
 
 /// A module whose errors bear its layer's name.

@@ -1,9 +1,12 @@
 //! [`Sequential`]: layers one after another.
 
-use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
+use super::{Built, Layer, Module, Pass, Scope, Spec, Value, free_name};
 use crate::activation::Activation;
 use crate::backend::Backend;
+use crate::description::Description;
 use crate::error::{Error, Result};
+use serde_json::json;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Layers one after another, each fed with the value of the one before: Keras' `Sequential`. It is a layer itself, so it can
@@ -57,6 +60,21 @@ impl<B: Backend> Sequential<B> {
 impl<B: Backend> Layer<B> for Sequential<B> {
     fn kind(&self) -> &'static str {
         "sequential"
+    }
+
+    // A layer with a name of its own is an object of the name and the layer, so that no option's name is taken.
+    fn describe(&self) -> Result<Description> {
+        let mut taken = HashSet::new();
+        let described = self.layers.iter().map(|(name, layer)| {
+            let path = name.clone().unwrap_or_else(|| free_name(layer.kind(), &taken));
+            let description = layer.describe().map_err(|e| e.in_layer(&path))?;
+            taken.insert(path);
+            Ok(match name {
+                Some(name) => json!({ "name": name, "layer": description }),
+                None => description,
+            })
+        });
+        Ok(json!({ "kind": self.kind(), "layers": described.collect::<Result<Vec<_>>>()? }))
     }
 
     fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {

@@ -3,15 +3,18 @@
 use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
 use crate::activation::Activation;
 use crate::backend::Backend;
+use crate::description::{Description, describe};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 /// [`Dropout`](super::Dropout) of features with one draw for all steps of a sequence, Keras' `SpatialDropout1D`: takes and
 /// gives `[batch, time, features]`. Neighbouring steps say much the same, so that dropping single numbers takes little away;
 /// after an embedding it drops components of the word vectors (L12). A mask goes through.
 ///
 /// Tompson and others, "Efficient Object Localization Using Convolutional Networks", CVPR 2015.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SpatialDropout {
     rate: f64,
 }
@@ -26,6 +29,10 @@ impl SpatialDropout {
 impl<B: Backend> Layer<B> for SpatialDropout {
     fn kind(&self) -> &'static str {
         "spatial_dropout"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Layer::<B>::kind(self), self)
     }
 
     fn build(&self, input: &Spec, _: &mut Scope<'_, B>) -> Result<Built<B>> {

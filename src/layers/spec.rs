@@ -6,11 +6,13 @@ use crate::data::{Bags, Inputs};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
 /// Kind and shape of what a layer takes or gives, without the batch axis.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Spec {
     /// Numbers `[batch, sizes..]`; `None` is a size that differs from batch to batch, such as time.
     Dense(Vec<Option<usize>>),

@@ -3,8 +3,10 @@
 use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
 use crate::activation::Activation;
 use crate::backend::Backend;
+use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
+use serde_json::json;
 use std::sync::Arc;
 
 /// Applies a layer to every step by itself: `[batch, time, sizes..]` goes into it as `[batch time, sizes..]`, and what comes out
@@ -41,6 +43,11 @@ impl<B: Backend> TimeDistributed<B> {
 impl<B: Backend> Layer<B> for TimeDistributed<B> {
     fn kind(&self) -> &'static str {
         "time_distributed"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        let layer = self.layer.describe().map_err(|e| e.in_layer(self.layer.kind()))?;
+        Ok(json!({ "kind": self.kind(), "layer": layer }))
     }
 
     fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {

@@ -3,18 +3,23 @@
 use super::{EPSILON, Loss, Outputs, Scale, Target, mean_of_row};
 use crate::activation::Activation;
 use crate::backend::Backend;
+use crate::description::{Description, describe};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 /// `-(t ln o + (1 - t) ln(1 - o))`, averaged over a row's outputs (L6). Targets are labels 0 and 1, or numbers from 0
 /// to 1.
 ///
 /// On probabilities, which are held in `[1e-7, 1 - 1e-7]` as in Keras, the gradient dies at the bounds; a model that
 /// ends in a sigmoid is therefore trained on what feeds it (`max(z, 0) - z t + ln(1 + e^-|z|)`), by itself.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct BinaryCrossEntropy {
+    #[serde(rename = "from_logits")]
     logits: bool,
+    #[serde(rename = "label_smoothing")]
     smoothing: f64,
     /// None; one for all outputs; one each.
     pos_weights: Vec<f64>,
@@ -73,6 +78,10 @@ impl BinaryCrossEntropy {
 impl<B: Backend> Loss<B> for BinaryCrossEntropy {
     fn name(&self) -> &'static str {
         "binary_crossentropy"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Loss::<B>::name(self), self)
     }
 
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {

@@ -3,25 +3,34 @@
 use super::{EPSILON, Loss, Outputs, Scale, Target, check_distribution, check_smoothing, several_classes};
 use crate::activation::Activation;
 use crate::backend::Backend;
+use crate::description::{Description, describe};
 use crate::error::Result;
 use crate::tensor::{Axis, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// `-Σ_j t_j ln o_j` for targets that are distributions over the classes, such as one-hot rows (L6). Labels are taken
 /// too and made one-hot; [`SparseCategoricalCrossEntropy`] does without.
 ///
 /// Probabilities are divided by their sum and held in `[1e-7, 1 - 1e-7]`, as in Keras; a model that ends in a softmax
 /// is trained on what feeds it, by log-sum-exp.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct CategoricalCrossEntropy {
+    #[serde(rename = "from_logits")]
     logits: bool,
+    #[serde(rename = "label_smoothing")]
     smoothing: f64,
 }
 
 /// [`CategoricalCrossEntropy`] for labels: `-ln o_label`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct SparseCategoricalCrossEntropy {
+    #[serde(rename = "from_logits")]
     logits: bool,
+    #[serde(rename = "label_smoothing")]
     smoothing: f64,
+    #[serde(rename = "ignore_class")]
     ignored: Option<u32>,
 }
 
@@ -69,6 +78,10 @@ impl<B: Backend> Loss<B> for CategoricalCrossEntropy {
         "categorical_crossentropy"
     }
 
+    fn describe(&self) -> Result<Description> {
+        describe(Loss::<B>::name(self), self)
+    }
+
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
         check_smoothing(self.smoothing)?;
         several_classes(Loss::<B>::name(self), prediction)?;
@@ -94,6 +107,10 @@ impl<B: Backend> Loss<B> for CategoricalCrossEntropy {
 impl<B: Backend> Loss<B> for SparseCategoricalCrossEntropy {
     fn name(&self) -> &'static str {
         "sparse_categorical_crossentropy"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Loss::<B>::name(self), self)
     }
 
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {

@@ -3,8 +3,10 @@
 use super::{EPSILON, Loss, Outputs, Scale, Target, check_distribution, several_classes};
 use crate::activation::Activation;
 use crate::backend::{Backend, Map};
+use crate::description::{Description, describe};
 use crate::error::Result;
 use crate::tensor::{Axis, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// The divergence of Kullback and Leibler, `Σ_j t_j ln(t_j / o_j)` over a row, for targets that are distributions over the
 /// classes: the cross-entropy less what the targets themselves leave open, so that it is 0 where the model is right. The
@@ -15,7 +17,8 @@ use crate::tensor::{Axis, Tensor};
 /// of outputs as well). A model that ends in a softmax is trained in that form, by itself.
 ///
 /// Kullback, Leibler, "On Information and Sufficiency", Annals of Mathematical Statistics 22 (1951).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct KlDivergence {
     on: Scale,
 }
@@ -35,6 +38,10 @@ impl KlDivergence {
 impl<B: Backend> Loss<B> for KlDivergence {
     fn name(&self) -> &'static str {
         "kl_divergence"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Loss::<B>::name(self), self)
     }
 
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {

@@ -2,20 +2,22 @@
 
 use super::{Loss, Outputs, Scale, Target, mean_of_row, several_classes};
 use crate::backend::{Backend, Zip};
+use crate::description::{Description, describe};
 use crate::error::{Error, Result};
 use crate::tensor::{Axis, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// `max(1 - t y, 0)`, averaged over a row's outputs, for targets -1 and 1; 0 is read as -1.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Hinge;
 
 /// `max(1 - t y, 0)²`, averaged over a row's outputs, for targets -1 and 1; 0 is read as -1.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SquaredHinge;
 
 /// `max(1 + max_j (1 - t_j) y_j - Σ_j t_j y_j, 0)` for one-hot targets: the true class' output is to be greater by 1
 /// than any other's. As in Keras the true class stands as 0 among its rivals.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CategoricalHinge;
 
 /// `max(1 - t y, 0)` elementwise.
@@ -39,6 +41,10 @@ impl<B: Backend> Loss<B> for Hinge {
         "hinge"
     }
 
+    fn describe(&self) -> Result<Description> {
+        describe(Loss::<B>::name(self), self)
+    }
+
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
         mean_of_row(margin("hinge", prediction, target)?)
     }
@@ -57,6 +63,10 @@ impl<B: Backend> Loss<B> for SquaredHinge {
         "squared_hinge"
     }
 
+    fn describe(&self) -> Result<Description> {
+        describe(Loss::<B>::name(self), self)
+    }
+
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
         mean_of_row(margin("squared_hinge", prediction, target)?.square()?)
     }
@@ -73,6 +83,10 @@ impl<B: Backend> Loss<B> for SquaredHinge {
 impl<B: Backend> Loss<B> for CategoricalHinge {
     fn name(&self) -> &'static str {
         "categorical_hinge"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Loss::<B>::name(self), self)
     }
 
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {

@@ -2,14 +2,18 @@
 
 use super::{Loss, Outputs, Scale, Target, mean_of_row, several_classes};
 use crate::backend::{Backend, Map, Zip};
+use crate::description::{Description, describe};
 use crate::error::{Error, Result};
 use crate::tensor::{Axis, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// `-y_label`, for a model that gives log-probabilities of the classes ([`Activation::LogSoftmax`](crate::Activation) last):
 /// PyTorch's `NLLLoss`. Behind a log-softmax it is [`SparseCategoricalCrossEntropy`](super::SparseCategoricalCrossEntropy)
 /// behind a softmax.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct NegativeLogLikelihood {
+    #[serde(rename = "ignore_class")]
     ignored: Option<u32>,
 }
 
@@ -28,6 +32,10 @@ impl NegativeLogLikelihood {
 impl<B: Backend> Loss<B> for NegativeLogLikelihood {
     fn name(&self) -> &'static str {
         "nll"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Loss::<B>::name(self), self)
     }
 
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
@@ -52,7 +60,8 @@ impl<B: Backend> Loss<B> for NegativeLogLikelihood {
 /// `y - t ln(y + ε)` with `ε = 1e-7`, averaged over a row's outputs, for a model that gives the rates `y` at which counts `t` are
 /// expected, above 0 (softplus last): Keras' `Poisson`. From the logarithms of rates, so for a linear last layer, it is
 /// `e^y - t y`: PyTorch's `PoissonNLLLoss` as it is by default.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Poisson {
     log: bool,
     full: bool,
@@ -102,6 +111,10 @@ impl<B: Backend> Loss<B> for Poisson {
         "poisson"
     }
 
+    fn describe(&self) -> Result<Description> {
+        describe(Loss::<B>::name(self), self)
+    }
+
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
         if !(self.epsilon.is_finite() && self.epsilon >= 0.0) {
             return Err(Error::invalid("poisson: epsilon", "a finite number from 0 on", self.epsilon));
@@ -144,7 +157,8 @@ impl<B: Backend> Loss<B> for Poisson {
 /// assert!((loss - 0.5 * (4.0f64.ln() + 1.0)).abs() < 1e-15);
 /// # Ok::<(), elman::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct GaussianNll {
     log: bool,
     full: bool,
@@ -183,6 +197,10 @@ impl GaussianNll {
 impl<B: Backend> Loss<B> for GaussianNll {
     fn name(&self) -> &'static str {
         "gaussian_nll"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Loss::<B>::name(self), self)
     }
 
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {

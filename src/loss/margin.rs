@@ -2,18 +2,22 @@
 
 use super::{Loss, Outputs, Scale, Target, several_classes};
 use crate::backend::Backend;
+use crate::description::{Description, describe};
 use crate::error::{Error, Result};
 use crate::tensor::{Axis, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// `Σ_{j ≠ label} max(0, margin + y_j - y_label)^p / classes`, for a linear last layer: PyTorch's `MultiMarginLoss`. Unlike
 /// [`CategoricalHinge`](super::CategoricalHinge) every rival counts that comes too near, not the nearest alone. The margin is 1
 /// and `p` is 1 unless they are set.
 ///
 /// Weston, Watkins, "Support Vector Machines for Multi-Class Pattern Recognition", ESANN 1999.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct MultiMargin {
     p: u32,
     margin: f64,
+    #[serde(rename = "ignore_class")]
     ignored: Option<u32>,
 }
 
@@ -48,6 +52,10 @@ impl MultiMargin {
 impl<B: Backend> Loss<B> for MultiMargin {
     fn name(&self) -> &'static str {
         "multi_margin"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Loss::<B>::name(self), self)
     }
 
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {

@@ -55,9 +55,11 @@ pub use regression::{Huber, MeanAbsoluteError, MeanSquaredError};
 pub use similarity::{CosineSimilarity, LogCosh};
 pub use target::Target;
 pub use weighted::WeightedMean;
+pub(crate) use weighted::{WEIGHTED_MEAN, weighted_mean};
 
 use crate::activation::Activation;
 use crate::backend::Backend;
+use crate::description::{Description, undescribed};
 use crate::error::{Error, Result};
 use crate::tensor::{Axis, Tensor};
 use std::fmt::Debug;
@@ -80,6 +82,12 @@ pub enum Reduction {
 pub trait Loss<B: Backend>: Debug + Send + Sync {
     /// Keras' name in snake case.
     fn name(&self) -> &'static str;
+
+    /// The loss as JSON, its name as the kind, for files that say how a model was trained:
+    /// [`describe`](crate::description::describe) makes it. An error unless a loss says so.
+    fn describe(&self) -> Result<Description> {
+        Err(undescribed(self.name()))
+    }
 
     /// A value for each row of predictions `[.., outputs]`: `[..]`. Errors when predictions and target do not go
     /// together, and for labels out of range.

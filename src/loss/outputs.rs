@@ -2,6 +2,7 @@
 
 use crate::activation::Activation;
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How far the sum of a row of probabilities may be from 1, and one of them from `[0, 1]`: numbers that were rounded to two
@@ -37,7 +38,8 @@ pub enum Outputs {
 }
 
 /// The scale of a model's numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Scale {
     /// From 0 to 1; 1/2 is the border of yes and no.
     #[default]

@@ -2,20 +2,23 @@
 
 use super::{Loss, Target, mean_of_row};
 use crate::backend::Backend;
+use crate::description::{Description, describe};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 /// `(y - t)²`, averaged over a row's outputs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct MeanSquaredError;
 
 /// `|y - t|`, averaged over a row's outputs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct MeanAbsoluteError;
 
 /// `e² / 2` where `e = |y - t|` is at most `δ`, `δ e - δ² / 2` beyond: squared near 0, absolute far away. Averaged over
 /// a row's outputs. Huber, "Robust Estimation of a Location Parameter", Annals of Statistics 53 (1964).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Huber {
     delta: f64,
 }
@@ -43,6 +46,10 @@ impl<B: Backend> Loss<B> for MeanSquaredError {
         "mean_squared_error"
     }
 
+    fn describe(&self) -> Result<Description> {
+        describe(Loss::<B>::name(self), self)
+    }
+
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
         mean_of_row(error("mean_squared_error", prediction, target)?.square()?)
     }
@@ -53,6 +60,10 @@ impl<B: Backend> Loss<B> for MeanAbsoluteError {
         "mean_absolute_error"
     }
 
+    fn describe(&self) -> Result<Description> {
+        describe(Loss::<B>::name(self), self)
+    }
+
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
         mean_of_row(error("mean_absolute_error", prediction, target)?.abs()?)
     }
@@ -61,6 +72,10 @@ impl<B: Backend> Loss<B> for MeanAbsoluteError {
 impl<B: Backend> Loss<B> for Huber {
     fn name(&self) -> &'static str {
         "huber"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Loss::<B>::name(self), self)
     }
 
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {

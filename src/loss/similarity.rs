@@ -2,8 +2,10 @@
 
 use super::{Loss, Target, mean_of_row};
 use crate::backend::{Backend, Map, Zip};
+use crate::description::{Description, describe};
 use crate::error::Result;
 use crate::tensor::{Axis, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// Keras holds the length of a vector at this or above.
 const SHORTEST: f64 = 1e-7;
@@ -11,17 +13,21 @@ const SHORTEST: f64 = 1e-7;
 /// `-Σ_j t_j y_j / (‖t‖ ‖y‖)` over a row, the cosine of the angle between two vectors with its sign turned: -1 where they point
 /// the same way, 0 at right angles, 1 the other way. How long they are does not count. As in Keras a length below 1e-7 counts
 /// as 1e-7, so that vectors of zeros give 0.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CosineSimilarity;
 
 /// `ln cosh(y - t)`, averaged over a row's outputs: squared near 0, absolute far away, like [`Huber`](super::Huber) without a
 /// bend; its slope is `tanh(y - t)`. As in Keras.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LogCosh;
 
 impl<B: Backend> Loss<B> for CosineSimilarity {
     fn name(&self) -> &'static str {
         "cosine_similarity"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Loss::<B>::name(self), self)
     }
 
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {
@@ -38,6 +44,10 @@ impl<B: Backend> Loss<B> for CosineSimilarity {
 impl<B: Backend> Loss<B> for LogCosh {
     fn name(&self) -> &'static str {
         "log_cosh"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Loss::<B>::name(self), self)
     }
 
     fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {

@@ -3,8 +3,10 @@
 use super::{Loss, Outputs, Reduction, Target};
 use crate::activation::Activation;
 use crate::backend::Backend;
+use crate::description::Description;
 use crate::error::Result;
 use crate::tensor::Tensor;
+use serde_json::json;
 
 /// Any loss with [`Reduction::Weights`]: `Σ w loss / Σ w`, the mean of a batch in which samples or classes weigh what they weigh,
 /// in the place of Keras' `Σ w loss / rows`. With class weights in `fit` it is PyTorch's `CrossEntropyLoss(weight=..)`. How
@@ -30,6 +32,14 @@ pub struct WeightedMean<L>(
     pub L,
 );
 
+/// The kind that describes it, with the loss within as its `loss`: its name is that of the loss.
+pub(crate) const WEIGHTED_MEAN: &str = "weighted_mean";
+
+/// [`WeightedMean`] of a loss of any kind.
+pub(crate) fn weighted_mean<B: Backend>(loss: Box<dyn Loss<B>>) -> Box<dyn Loss<B>> {
+    Box::new(Before(loss))
+}
+
 /// What [`WeightedMean`] becomes before the model's last activation.
 #[derive(Debug)]
 struct Before<B: Backend>(Box<dyn Loss<B>>);
@@ -38,6 +48,10 @@ macro_rules! by_weight {
     () => {
         fn name(&self) -> &'static str {
             self.0.name()
+        }
+
+        fn describe(&self) -> Result<Description> {
+            Ok(json!({ "kind": WEIGHTED_MEAN, "loss": self.0.describe()? }))
         }
 
         fn each(&self, prediction: &Tensor<B>, target: &Target<B>) -> Result<Tensor<B>> {

@@ -2,14 +2,44 @@
 
 use super::Model;
 use crate::backend::Backend;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layers::{Builder, Layer, Row, Sequential, Spec};
+use std::collections::BTreeMap;
 
 impl<B: Backend> Model<B> {
     /// Builds a network for inputs of this kind and shape, with parameters drawn from `seed`. Errors name the layer
     /// that cannot take its input.
     pub fn new(backend: &B, network: &dyn Layer<B>, input: Spec, seed: u64) -> Result<Self> {
-        let mut builder = Builder::new(seed);
+        Self::of_builder(backend, network, input, seed, &mut Builder::new(seed))
+    }
+
+    /// The network with these arrays as its parameters, by name: nothing is drawn. Errors unless they are those of the network.
+    pub(crate) fn of_weights(
+        backend: &B,
+        network: &dyn Layer<B>,
+        input: Spec,
+        seed: u64,
+        weights: BTreeMap<String, B::Array>,
+    ) -> Result<Self> {
+        let mut builder = Builder::given(seed, weights);
+        let model = Self::of_builder(backend, network, input, seed, &mut builder)?;
+        let superfluous: Vec<String> = builder.given.unwrap_or_default().into_keys().collect();
+        match superfluous.is_empty() {
+            true => Ok(model),
+            false => {
+                let (network, missing, mismatched) = Default::default();
+                Err(Error::Weights { network, missing, superfluous, mismatched })
+            }
+        }
+    }
+
+    fn of_builder(
+        backend: &B,
+        network: &dyn Layer<B>,
+        input: Spec,
+        seed: u64,
+        builder: &mut Builder<B>,
+    ) -> Result<Self> {
         let built = network.build(&input, &mut builder.root(backend))?;
         let last = built.module.last_activation(None);
         // A network that is one layer, or has parameters of its own, has a line for itself.
@@ -23,17 +53,18 @@ impl<B: Backend> Model<B> {
         Ok(Model {
             backend: backend.clone(),
             last,
-            root: built.module,
+            root: built.module.into(),
+            network: network.describe().map_err(|e| e.to_string()),
             input,
             output: built.output,
-            rows: builder.rows,
-            params: builder.params,
+            rows: std::mem::take(&mut builder.rows),
+            params: std::mem::take(&mut builder.params),
             indices_below: builder.indices_below,
             seed,
             steps: 0,
             epochs: 0,
             compiled: None,
-            stateful: builder.stateful,
+            stateful: builder.stateful.take(),
         })
     }
 }

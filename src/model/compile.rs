@@ -6,12 +6,13 @@ use crate::error::{Error, Result};
 use crate::loss::Loss;
 use crate::metrics::Metric;
 use crate::optim::Optimizer;
+use std::sync::Arc;
 
 /// What a model is trained with: what [`Model::compile`] gives, to add metrics to.
 #[derive(Debug)]
 pub struct Compiled<B: Backend> {
     pub(crate) optimizer: Optimizer<B>,
-    pub(crate) loss: Box<dyn Loss<B>>,
+    pub(crate) loss: Arc<dyn Loss<B>>,
     pub(super) metrics: Vec<Box<dyn Metric>>,
     /// Which of them count rows by their weights.
     pub(super) weighted: Vec<bool>,
@@ -51,8 +52,21 @@ impl<B: Backend> Model<B> {
     /// Says what the model is trained with: an optimiser and a loss; [`Compiled::metric`] adds metrics. Compiling again
     /// starts with a fresh optimiser and no metrics, and keeps the parameters.
     pub fn compile(&mut self, optimizer: impl Into<Optimizer<B>>, loss: impl Loss<B> + 'static) -> &mut Compiled<B> {
-        let (optimizer, loss) = (optimizer.into(), Box::new(loss));
-        self.compiled.insert(Compiled { optimizer, loss, metrics: Vec::new(), weighted: Vec::new() })
+        self.compile_boxed(optimizer.into(), Box::new(loss))
+    }
+
+    pub(crate) fn compile_boxed(&mut self, optimizer: Optimizer<B>, loss: Box<dyn Loss<B>>) -> &mut Compiled<B> {
+        self.compiled.insert(Compiled { optimizer, loss: loss.into(), metrics: Vec::new(), weighted: Vec::new() })
+    }
+
+    /// What the model is trained with, once compiled; to add metrics, say, to what a file has told.
+    pub fn compiled_mut(&mut self) -> Option<&mut Compiled<B>> {
+        self.compiled.as_mut()
+    }
+
+    /// The loss, once compiled.
+    pub fn loss_function(&self) -> Option<&dyn Loss<B>> {
+        self.compiled.as_ref().map(|compiled| &*compiled.loss)
     }
 
     /// The optimiser, once compiled.

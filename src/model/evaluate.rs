@@ -43,11 +43,10 @@ impl fmt::Display for Evaluation {
 
 impl<B: Backend> Model<B> {
     /// Loss and metrics over a data set, the same whatever the batches. Sequences that are kept at their own lengths are taken
-    /// by length, so that each batch costs what its sequences do; where a layer is stateful, in their order, and go on from batch to
-    /// batch within this call. Errors when the model is not compiled or the data does not fit.
+    /// by length, so that each batch costs what its sequences do. Where a layer is stateful, sequences go on from batch to batch
+    /// within this call. Errors when the model is not compiled or the data does not fit.
     pub fn evaluate(&self, data: &Dataset, batch_size: usize) -> Result<Evaluation> {
         self.check_data("evaluation data", data)?;
-        self.check_streams("evaluation data", data.len(), batch_size)?;
         self.evaluate_as(data, batch_size, None, None)
     }
 
@@ -60,12 +59,10 @@ impl<B: Backend> Model<B> {
         weights: Option<&[f32]>,
         padding: Option<u32>,
     ) -> Result<Evaluation> {
-        let (mut tally, mut carry) = (self.tally()?, Carry::new());
-        let batches = match self.stateful() {
-            Some(_) => Batches::new(data.len(), batch_size, None)?,
-            None => batches(data.inputs(), batch_size)?,
-        };
-        for rows in &batches {
+        self.check_streams("evaluation data", data.len(), batch_size)?;
+        let mut carry = Carry::new();
+        let mut tally = self.tally()?;
+        for rows in &self.batches(data.inputs(), batch_size)? {
             let mut part = data.select(rows)?;
             if let Some(weights) = weights {
                 part = part.with_weights(data.select_weights(weights, rows))?;
@@ -85,9 +82,9 @@ impl<B: Backend> Model<B> {
         tally.close()
     }
 
-    /// The model's values for inputs. Every sequence begins anew, in a stateful layer too; see [`Model::forward_carried`] for those
-    /// that go on. Sequences that are kept at their own lengths are taken by length; where every step has an output, those behind
-    /// the end of a sequence are 0. Errors when they do not fit.
+    /// The model's values for inputs. Sequences that are kept at their own lengths are taken by length; where every step has an
+    /// output, those behind the end of a sequence are 0. Every sequence begins anew, in a stateful
+    /// layer too; see [`Model::forward_carried`] for those that go on. Errors when they do not fit.
     pub fn predict(&self, inputs: &Inputs, batch_size: usize) -> Result<Predictions> {
         let place = "inputs to predict";
         if inputs.is_empty() {
@@ -99,7 +96,7 @@ impl<B: Backend> Model<B> {
         }
         let ragged = matches!(inputs, Inputs::RaggedIndices(_) | Inputs::RaggedDense(_));
         let by_step = ragged && matches!(&self.output, Spec::Dense(sizes) if sizes.len() > 1 && sizes[0].is_none());
-        let batches = batches(inputs, batch_size)?;
+        let batches = by_length(inputs, batch_size)?;
         let mut gathered = Gathered::new(&self.backend, inputs, by_step);
         for rows in &batches {
             let y = self.forward(batch::input(&self.backend, inputs.select(rows)?)?, Mode::Evaluation)?;
@@ -107,6 +104,14 @@ impl<B: Backend> Model<B> {
         }
         let (data, shape) = gathered.close()?;
         Ok(Predictions::new(data, shape, self.read_as()))
+    }
+
+    /// The samples by length, unless each batch goes on with the one before.
+    fn batches(&self, inputs: &Inputs, batch_size: usize) -> Result<Batches> {
+        match self.stateful {
+            Some(_) => Batches::new(inputs.len(), batch_size, None),
+            None => by_length(inputs, batch_size),
+        }
     }
 
     /// A tally with the model's metrics.
@@ -122,7 +127,7 @@ impl<B: Backend> Model<B> {
 }
 
 /// Samples in the order in which they stand, or, of sequences of their own lengths, from the shortest to the longest.
-fn batches(inputs: &Inputs, batch_size: usize) -> Result<Batches> {
+fn by_length(inputs: &Inputs, batch_size: usize) -> Result<Batches> {
     let lengths = match inputs {
         Inputs::RaggedIndices(_) | Inputs::RaggedDense(_) => inputs.lengths(0).unwrap_or_default(),
         _ => return Batches::new(inputs.len(), batch_size, None),

@@ -7,6 +7,7 @@
 mod batch;
 mod build;
 mod check;
+mod clone;
 mod compile;
 mod evaluate;
 mod gathered;
@@ -28,9 +29,11 @@ pub(crate) use tally_state::{TallyState, same};
 
 use crate::activation::Activation;
 use crate::backend::Backend;
+use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::layers::{Module, NewStates, Row, Spec};
 use crate::param::Param;
+use std::sync::Arc;
 
 /// A network with its parameters on a backend, and what it is trained with once it is compiled.
 ///
@@ -58,7 +61,9 @@ use crate::param::Param;
 #[derive(Debug)]
 pub struct Model<B: Backend> {
     backend: B,
-    root: Box<dyn Module<B>>,
+    root: Arc<dyn Module<B>>,
+    /// The description of the network, or why there is none.
+    network: Result<Description, String>,
     input: Spec,
     output: Spec,
     /// The last activation, where it is known.
@@ -90,6 +95,13 @@ impl<B: Backend> Model<B> {
     /// What the model gives.
     pub fn output(&self) -> &Spec {
         &self.output
+    }
+
+    /// The network as JSON, from which a [`Registry`](crate::Registry) rebuilds it; without its numbers. Errors, by path, where
+    /// a layer does not describe itself ([`Layer::describe`](crate::layers::Layer::describe)).
+    pub fn describe(&self) -> Result<Description> {
+        let undescribed = |why: &String| Error::invalid("model", "layers that all describe themselves", why);
+        self.network.as_ref().cloned().map_err(undescribed)
     }
 
     /// The seed of the parameters, of shuffling and of dropout.

@@ -18,7 +18,7 @@ use crate::tensor::Tensor;
 /// # use elman::{Key, Model, layers::Mode, model::{Batch, BatchLoss}, optim::Optimizer};
 /// # type B = elman_reference::Reference<f32>;
 /// # fn step(model: &mut Model<B>, batch: &Batch<B>, optimizer: &mut Optimizer<B>, step: u64) -> elman::Result<()> {
-/// let BatchLoss { loss, predictions, states } = model.loss(batch, Mode::Training(Key::new(0).fold(step)))?;
+/// let BatchLoss { loss, states, .. } = model.loss(batch, Mode::Training(Key::new(0).fold(step)))?;
 /// optimizer.step(model.params_mut(), loss.backward()?)?;
 /// model.keep(states)?;
 /// # Ok(())
@@ -31,6 +31,8 @@ pub struct BatchLoss<B: Backend> {
     pub loss: Tensor<B>,
     /// The model's predictions, cut off from the tape.
     pub predictions: Tensor<B>,
+    /// What the loss is a mean over: for [`Optimizer::step_of`](crate::optim::Optimizer::step_of), where gradients are accumulated.
+    pub count: Count<B>,
     /// In training what layers made of their own state: for [`Model::keep`].
     pub states: NewStates<B>,
 }
@@ -38,6 +40,8 @@ pub struct BatchLoss<B: Backend> {
 /// What a batch gave, all of it on the device.
 pub(crate) struct Outcome<B: Backend> {
     pub(crate) loss: Tensor<B>,
+    /// Without the penalties.
+    pub(super) unpenalised: Tensor<B>,
     /// What its mean is over.
     pub(super) count: Count<B>,
     pub(super) predictions: Tensor<B>,
@@ -107,8 +111,8 @@ impl<B: Backend> Model<B> {
     /// own state. Where the loss has a stable form on what feeds the last activation, that form is used.
     pub fn loss(&self, batch: &Batch<B>, mode: Mode) -> Result<BatchLoss<B>> {
         let mut pass = self.pass(mode);
-        let (loss, predictions) = self.run_loss(batch, &mut pass)?;
-        Ok(BatchLoss { loss, predictions, states: pass.into_states() })
+        let Outcome { loss, predictions, count, .. } = self.outcome(batch, &mut pass)?;
+        Ok(BatchLoss { loss, predictions, count, states: pass.into_states() })
     }
 
     /// [`Model::loss`] in a pass of the caller's: the loss, a scalar to take `backward` of, and the predictions, cut off from the
@@ -135,8 +139,9 @@ impl<B: Backend> Model<B> {
                 (mean(&*compiled.loss, &y)?, y.detach())
             }
         };
+        let unpenalised = loss.detach();
         let loss = self.with_penalties(loss, pass)?;
-        Ok(Outcome { loss, count, predictions, mask, verdict: Verdict::Finite })
+        Ok(Outcome { loss, unpenalised, count, predictions, mask, verdict: Verdict::Finite })
     }
 
     /// Adds the penalties of the weights that are trained: those of frozen ones do not count, as in Keras.

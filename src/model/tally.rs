@@ -42,6 +42,8 @@ pub(crate) struct Tally<B: Backend> {
 /// A batch whose numbers are still on the device.
 struct Pending<B: Backend> {
     loss: B::Array,
+    /// The loss without penalties, where a metric asks for it.
+    unpenalised: Option<B::Array>,
     /// What it is a mean over.
     count: Count<B>,
     samples: usize,
@@ -100,7 +102,7 @@ impl<B: Backend> Tally<B> {
     /// What [`Tally::add`] is to be given with a batch's predictions.
     pub(crate) fn truth(&self, part: &Dataset) -> Option<Truth> {
         let weighted = self.weighted.contains(&true);
-        (!self.metrics.is_empty()).then(|| Truth {
+        self.metrics.iter().any(|metric| metric.needs_predictions()).then(|| Truth {
             targets: part.targets().in_block().into_owned(),
             weights: weighted.then(|| part.weights_in_block()).flatten(),
         })
@@ -113,7 +115,7 @@ impl<B: Backend> Tally<B> {
 
     /// Adds a batch, unless its gradients were not finite; reads back only when much has piled up.
     pub(crate) fn add(&mut self, samples: usize, outcome: Outcome<B>, truth: Option<Truth>) -> Result<()> {
-        let Outcome { loss, count, predictions, mask, verdict } = outcome;
+        let Outcome { loss, unpenalised, count, predictions, mask, verdict } = outcome;
         let counts = match verdict {
             Verdict::Finite => None,
             Verdict::NotFinite => return Ok(()),
@@ -124,7 +126,10 @@ impl<B: Backend> Tally<B> {
             self.numbers += predictions.shape().elements();
             (predictions.value().clone(), truth)
         });
-        self.pending.push(Pending { loss: loss.value().clone(), count, samples, predictions, mask, counts });
+        let asked = self.metrics.iter().any(|metric| !metric.needs_predictions());
+        let unpenalised = asked.then(|| unpenalised.value().clone());
+        let loss = loss.value().clone();
+        self.pending.push(Pending { loss, unpenalised, count, samples, predictions, mask, counts });
         if self.numbers > NUMBERS || self.pending.len() >= BATCHES { self.flush() } else { Ok(()) }
     }
 
@@ -139,15 +144,17 @@ impl<B: Backend> Tally<B> {
             Count::OnDevice(count) => Some(count.value()),
             Count::Known(_) => None,
         });
-        let all = pending.iter().map(|batch| &batch.loss).chain(over.clone()).chain(counts);
+        let unpenalised = pending.iter().filter_map(|batch| batch.unpenalised.as_ref());
+        let all = pending.iter().map(|batch| &batch.loss).chain(unpenalised.clone()).chain(over.clone()).chain(counts);
         let mut losses = together(b, all)?;
-        let mut over_there = losses.split_off(pending.len());
+        let mut unpenalised_there = losses.split_off(pending.len());
+        let mut over_there = unpenalised_there.split_off(unpenalised.count());
         let counts = over_there.split_off(over.count());
         let numbers =
             to_f32(together(b, pending.iter().filter_map(|batch| batch.predictions.as_ref().map(|(array, _)| array)))?);
         let masks = to_f32(together(b, pending.iter().filter_map(|batch| batch.mask.as_ref()))?);
         let (mut rest, mut masks, mut counts) = (&numbers[..], &masks[..], counts.into_iter());
-        let mut over_there = over_there.into_iter();
+        let (mut over_there, mut unpenalised) = (over_there.into_iter(), unpenalised_there.into_iter());
         for (batch, loss) in pending.iter().zip(losses) {
             let loss = loss.to_f64();
             let counts = batch.counts.is_none() || counts.next() != Some(B::Elem::ZERO);
@@ -155,7 +162,12 @@ impl<B: Backend> Tally<B> {
                 Count::Known(count) => count,
                 Count::OnDevice(_) => over_there.next().map_or(0.0, Element::to_f64),
             };
+            let unpenalised = batch.unpenalised.as_ref().and_then(|_| unpenalised.next());
             if counts {
+                if let Some(mean) = unpenalised {
+                    let of_loss = self.metrics.iter_mut().filter(|metric| !metric.needs_predictions());
+                    of_loss.for_each(|metric| metric.update_loss(mean.to_f64(), over));
+                }
                 self.loss_sum += loss * over;
                 self.counted += over;
                 self.samples += batch.samples;
@@ -184,7 +196,8 @@ impl<B: Backend> Tally<B> {
             let scores = Scores { ignore, read_as, weights: mask, ..Scores::new(predictions, outputs, &truth.targets) };
             let weights = truth.weights(scores.rows(), mask);
             let weighted = Scores { weights: weights.as_deref().or(mask), ..scores };
-            for (metric, by_weight) in self.metrics.iter_mut().zip(&self.weighted) {
+            let metrics = self.metrics.iter_mut().zip(&self.weighted);
+            for (metric, by_weight) in metrics.filter(|(metric, _)| metric.needs_predictions()) {
                 metric.update(if *by_weight { &weighted } else { &scores })?;
             }
         }

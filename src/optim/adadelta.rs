@@ -2,7 +2,9 @@
 
 use super::{Rule, Step, below_one, from_zero};
 use crate::backend::{Backend, Update};
+use crate::description::{Description, describe};
 use crate::error::Result;
+use serde::{Deserialize, Serialize};
 
 /// AdaDelta (L11; Zeiler, 2012): `a = ρ a + (1-ρ) g²`, `Δ = g sqrt(d + ε) / sqrt(a + ε)`, `d = ρ d + (1-ρ) Δ²`, `w -= η
 /// Δ`.
@@ -12,7 +14,8 @@ use crate::error::Result;
 ///
 /// The defaults are Keras': `η = 0.001` (slow: give it 1), `ρ = 0.95`, `ε = 1e-7`. PyTorch's are
 /// `AdaDelta::new(1.0).rho(0.9).epsilon(1e-6)`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct AdaDelta {
     learning_rate: f64,
     rho: f64,
@@ -46,6 +49,14 @@ impl AdaDelta {
 impl<B: Backend> Rule<B> for AdaDelta {
     fn name(&self) -> &'static str {
         "adadelta"
+    }
+
+    fn boxed_clone(&self) -> Option<Box<dyn Rule<B>>> {
+        Some(Box::new(*self))
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Rule::<B>::name(self), self)
     }
 
     fn learning_rate(&self) -> f64 {

@@ -2,7 +2,9 @@
 
 use super::{Epsilon, Rule, Step, epsilon, from_zero};
 use crate::backend::{Backend, Update};
+use crate::description::{Description, describe};
 use crate::error::Result;
+use serde::{Deserialize, Serialize};
 
 /// AdaGrad (L11; Duchi, Hazan, Singer, 2011): `a += g²`, `w -= η g / sqrt(a + ε)`.
 ///
@@ -12,7 +14,8 @@ use crate::error::Result;
 /// The defaults are Keras': `η = 0.001`, `a` starts at 0.1, `ε = 1e-7` inside the root. PyTorch's are
 /// `AdaGrad::new(0.01).initial_accumulator(0.0).epsilon(Epsilon::Outside(1e-10))`; the paper's rate is of the order of
 /// 1.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct AdaGrad {
     learning_rate: f64,
     initial_accumulator: f64,
@@ -46,6 +49,14 @@ impl AdaGrad {
 impl<B: Backend> Rule<B> for AdaGrad {
     fn name(&self) -> &'static str {
         "adagrad"
+    }
+
+    fn boxed_clone(&self) -> Option<Box<dyn Rule<B>>> {
+        Some(Box::new(*self))
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Rule::<B>::name(self), self)
     }
 
     fn learning_rate(&self) -> f64 {

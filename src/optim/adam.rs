@@ -2,7 +2,9 @@
 
 use super::{Rule, Step, below_one, from_zero};
 use crate::backend::{Backend, Update};
+use crate::description::{Description, describe};
 use crate::error::Result;
+use serde::{Deserialize, Serialize};
 
 /// Adam (L11; Kingma and Ba, 2015): running means `m = β₁ m + (1-β₁) g` and `v = β₂ v + (1-β₂) g²`, both corrected for
 /// their start at 0, and `w -= η_t m / (sqrt(v) + ε̂)` with `η_t = η sqrt(1 - β₂^t) / (1 - β₁^t)`.
@@ -14,7 +16,8 @@ use crate::error::Result;
 ///
 /// With [`Adam::weight_decay`] it is AdamW (Loshchilov and Hutter, 2019).
 #[doc(alias = "AdamW")]
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Adam {
     learning_rate: f64,
     beta1: f64,
@@ -79,6 +82,14 @@ impl Adam {
 impl<B: Backend> Rule<B> for Adam {
     fn name(&self) -> &'static str {
         "adam"
+    }
+
+    fn boxed_clone(&self) -> Option<Box<dyn Rule<B>>> {
+        Some(Box::new(*self))
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Rule::<B>::name(self), self)
     }
 
     fn learning_rate(&self) -> f64 {

@@ -2,7 +2,9 @@
 
 use super::{Epsilon, Rule, Step, below_one, epsilon, from_zero};
 use crate::backend::{Backend, Update};
+use crate::description::{Description, describe};
 use crate::error::Result;
+use serde::{Deserialize, Serialize};
 
 /// Adamax (Kingma and Ba, 2015, section 7.1): `m = β₁ m + (1-β₁) g`, corrected for its start at 0, `u = max(β₂ u, |g|)`, and
 /// `w -= η m / ((1 - β₁^t) (u + ε))`.
@@ -12,7 +14,8 @@ use crate::error::Result;
 ///
 /// The defaults are Keras': `η = 0.001`, `β₁ = 0.9`, `β₂ = 0.999`, `ε = 1e-7` outside of the maximum. PyTorch has it inside,
 /// `max(β₂ u, |g| + ε)`: `Adamax::new(0.002).epsilon(Epsilon::Inside(1e-8))`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Adamax {
     learning_rate: f64,
     beta1: f64,
@@ -53,6 +56,14 @@ impl Adamax {
 impl<B: Backend> Rule<B> for Adamax {
     fn name(&self) -> &'static str {
         "adamax"
+    }
+
+    fn boxed_clone(&self) -> Option<Box<dyn Rule<B>>> {
+        Some(Box::new(*self))
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Rule::<B>::name(self), self)
     }
 
     fn learning_rate(&self) -> f64 {

@@ -5,10 +5,12 @@ use crate::backend::{Backend, Map, Zip};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 /// A bound on gradients, applied on the device without reading anything back. Norms are right at any size of the gradients: no
 /// square overflows or vanishes on the way.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Clip {
     /// Each element is held within `±c`. Keras' `clipvalue`, PyTorch's `clip_grad_value_`. Changes the direction.
     Value(f64),

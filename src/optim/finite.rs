@@ -43,7 +43,7 @@ pub(crate) struct Call<B: Backend> {
 }
 
 /// What is done about gradients that are not finite, and what is known of them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Watch<B: Backend> {
     pub(super) skip: bool,
     /// Updates that were skipped.
@@ -54,7 +54,7 @@ pub(super) struct Watch<B: Backend> {
 }
 
 /// What a device saw of the gradients of a call.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Seen<B: Backend> {
     b: B,
     /// The number of the call.

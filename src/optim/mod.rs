@@ -52,6 +52,7 @@ mod adagrad;
 mod adam;
 mod adamax;
 mod clip;
+mod describe;
 mod finite;
 mod nadam;
 mod optimizer;
@@ -78,6 +79,7 @@ pub use sgd::Sgd;
 pub use state::{GRADIENT_SUM, OptimizerState, ParamState};
 
 use crate::backend::{Backend, Update};
+use crate::description::{Description, undescribed};
 use crate::error::{Error, Result};
 use std::fmt::Debug;
 
@@ -98,6 +100,17 @@ pub struct Step {
 pub trait Rule<B: Backend>: Debug + Send + Sync {
     /// Name for messages and checkpoints.
     fn name(&self) -> &'static str;
+
+    /// The rule as JSON, its name as the kind, for files that say how a model was trained:
+    /// [`describe`](crate::description::describe) makes it. An error unless a rule says so.
+    fn describe(&self) -> Result<Description> {
+        Err(undescribed(self.name()))
+    }
+
+    /// A copy of the rule, for a copy of its model. `None` unless a rule says so: the copy of a model is then not compiled.
+    fn boxed_clone(&self) -> Option<Box<dyn Rule<B>>> {
+        None
+    }
 
     /// The base learning rate.
     fn learning_rate(&self) -> f64;

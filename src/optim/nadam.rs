@@ -2,7 +2,9 @@
 
 use super::{Rule, Step, below_one, from_zero};
 use crate::backend::{Backend, Update};
+use crate::description::{Description, describe};
 use crate::error::Result;
+use serde::{Deserialize, Serialize};
 
 /// Nadam (Dozat, 2016): `m` and `v` as in [`super::Adam`], with a momentum `u_t = β₁ (1 - 0.96^(ψ t) / 2)` that warms
 /// up, and `w -= η (u_{t+1} m / (1 - u_1 ⋯ u_{t+1}) + (1 - u_t) g / (1 - u_1 ⋯ u_t)) / (sqrt(v / (1 - β₂^t)) + ε)`.
@@ -12,7 +14,8 @@ use crate::error::Result;
 ///
 /// With [`Nadam::weight_decay`] it is NadamW.
 #[doc(alias = "NadamW")]
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Nadam {
     learning_rate: f64,
     beta1: f64,
@@ -22,6 +25,7 @@ pub struct Nadam {
     weight_decay: f64,
     /// `u_1 ⋯ u_t` at index `t - 1`, until it no longer differs from 0 when taken from 1: about `37 / (1 - β₁)` numbers
     /// at most. A function of the hyper-parameters, so no checkpoint needs it.
+    #[serde(skip)]
     products: Vec<f64>,
 }
 
@@ -81,6 +85,14 @@ impl Nadam {
 impl<B: Backend> Rule<B> for Nadam {
     fn name(&self) -> &'static str {
         "nadam"
+    }
+
+    fn boxed_clone(&self) -> Option<Box<dyn Rule<B>>> {
+        Some(Box::new(self.clone()))
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Rule::<B>::name(self), &Nadam { products: Vec::new(), ..self.clone() })
     }
 
     fn learning_rate(&self) -> f64 {

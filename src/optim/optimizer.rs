@@ -36,9 +36,9 @@ use crate::tensor::{Gradient, Gradients};
 pub struct Optimizer<B: Backend> {
     pub(super) rule: Box<dyn Rule<B>>,
     pub(super) schedule: Schedule,
-    clips: Vec<Clip>,
+    pub(super) clips: Vec<Clip>,
     pub(super) every: usize,
-    reach: Reach,
+    pub(super) reach: Reach,
     /// The base rate.
     pub(super) learning_rate: f64,
     /// Calls of `step` made.
@@ -55,7 +55,7 @@ pub struct Optimizer<B: Backend> {
 }
 
 /// What the optimiser knows of one parameter.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Entry<B: Backend> {
     pub(super) name: String,
     shape: Shape,
@@ -80,9 +80,13 @@ impl<B: Backend> Entry<B> {
 impl<B: Backend> Optimizer<B> {
     /// An optimiser with a constant learning rate, no clipping and no accumulation.
     pub fn new(rule: impl Rule<B> + 'static) -> Self {
+        Self::of_rule(Box::new(rule))
+    }
+
+    pub(super) fn of_rule(rule: Box<dyn Rule<B>>) -> Self {
         Optimizer {
             learning_rate: rule.learning_rate(),
-            rule: Box::new(rule),
+            rule,
             schedule: Schedule::Constant,
             clips: Vec::new(),
             every: 1,
@@ -139,6 +143,19 @@ impl<B: Backend> Optimizer<B> {
     /// running means of a rare word wait for the word. Gradients that are accumulated are whole ones.
     pub fn reach(self, reach: Reach) -> Self {
         Optimizer { reach, ..self }
+    }
+
+    /// A copy with all that it has counted and summed up, where the rule can be copied ([`Rule::boxed_clone`]).
+    pub fn copy(&self) -> Option<Self> {
+        Some(Optimizer {
+            rule: self.rule.boxed_clone()?,
+            counted: self.counted.clone(),
+            schedule: self.schedule.clone(),
+            clips: self.clips.clone(),
+            entries: self.entries.clone(),
+            watch: self.watch.clone(),
+            ..*self
+        })
     }
 
     /// The rule.
@@ -353,7 +370,7 @@ impl<B: Backend> Optimizer<B> {
             }
         }
         if !(superfluous.is_empty() && mismatched.is_empty()) {
-            return Err(Error::Weights { missing: Vec::new(), superfluous, mismatched });
+            return Err(Error::Weights { network: Vec::new(), missing: Vec::new(), superfluous, mismatched });
         }
         for constraint in params.iter().filter_map(Param::constraint) {
             constraint.check()?;

@@ -2,7 +2,9 @@
 
 use super::{Rule, Step, below_one, from_zero};
 use crate::backend::{Backend, Update};
+use crate::description::{Description, describe};
 use crate::error::Result;
+use serde::{Deserialize, Serialize};
 
 /// Rectified Adam (Liu and others, "On the Variance of the Adaptive Learning Rate and Beyond", ICLR 2020): Adam's running means
 /// `m` and `v`, corrected for their start at 0. How many gradients `v` is a mean of by now is `ρ_t = ρ - 2 t β₂^t / (1 - β₂^t)`, with
@@ -26,7 +28,8 @@ use crate::error::Result;
 /// assert!((params[0].tensor().to_scalar()? - 0.5).abs() < 1e-12);
 /// # Ok::<(), elman::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct RAdam {
     learning_rate: f64,
     beta1: f64,
@@ -76,6 +79,14 @@ impl RAdam {
 impl<B: Backend> Rule<B> for RAdam {
     fn name(&self) -> &'static str {
         "radam"
+    }
+
+    fn boxed_clone(&self) -> Option<Box<dyn Rule<B>>> {
+        Some(Box::new(*self))
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Rule::<B>::name(self), self)
     }
 
     fn learning_rate(&self) -> f64 {

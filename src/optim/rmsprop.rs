@@ -2,7 +2,9 @@
 
 use super::{Epsilon, Rule, Step, below_one, epsilon, from_zero};
 use crate::backend::{Backend, Update};
+use crate::description::{Description, describe};
 use crate::error::Result;
+use serde::{Deserialize, Serialize};
 
 /// RMSProp (L11; Tieleman and Hinton, 2012): `a = ρ a + (1-ρ) g²`, `w -= η g / sqrt(a + ε)`.
 ///
@@ -12,7 +14,8 @@ use crate::error::Result;
 /// The defaults are the lecture's and Keras': `ρ = 0.9`, `ε = 1e-7` inside the root; Keras' rate is 0.001. PyTorch has
 /// `ρ = 0.99` and `ε = 1e-8` outside: `RmsProp::new(0.01).rho(0.99).epsilon(Epsilon::Outside(1e-8))`. Its momentum does
 /// not contain the learning rate, which is the same as long as the rate does not change.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct RmsProp {
     learning_rate: f64,
     rho: f64,
@@ -58,6 +61,14 @@ impl RmsProp {
 impl<B: Backend> Rule<B> for RmsProp {
     fn name(&self) -> &'static str {
         "rmsprop"
+    }
+
+    fn boxed_clone(&self) -> Option<Box<dyn Rule<B>>> {
+        Some(Box::new(*self))
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Rule::<B>::name(self), self)
     }
 
     fn learning_rate(&self) -> f64 {

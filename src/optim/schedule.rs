@@ -1,6 +1,7 @@
 //! Learning rates that depend on the step (L7).
 
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 use std::fmt;
 use std::sync::Arc;
@@ -22,8 +23,9 @@ use std::sync::Arc;
 /// let optimizer = Optimizer::new(Sgd::new(0.2)).schedule(course);
 /// # let optimizer: Optimizer<Reference<f32>> = optimizer;
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[non_exhaustive]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Schedule {
     /// 1 throughout.
     #[default]
@@ -83,7 +85,8 @@ pub enum Schedule {
         /// What follows.
         then: Box<Schedule>,
     },
-    /// Any function of the step.
+    /// Any function of the step. It cannot be described.
+    #[serde(skip)]
     Function {
         /// For messages.
         name: String,

@@ -2,7 +2,9 @@
 
 use super::{Rule, Step, below_one, from_zero};
 use crate::backend::{Backend, Update};
+use crate::description::{Description, describe};
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 /// Stochastic gradient descent (L7), by default plain: `w -= α g`.
 ///
@@ -36,7 +38,8 @@ use crate::error::{Error, Result};
 /// }
 /// # Ok::<(), elman::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Sgd {
     learning_rate: f64,
     momentum: f64,
@@ -84,6 +87,14 @@ impl Sgd {
 impl<B: Backend> Rule<B> for Sgd {
     fn name(&self) -> &'static str {
         "sgd"
+    }
+
+    fn boxed_clone(&self) -> Option<Box<dyn Rule<B>>> {
+        Some(Box::new(*self))
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Rule::<B>::name(self), self)
     }
 
     fn learning_rate(&self) -> f64 {

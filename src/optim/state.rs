@@ -120,6 +120,6 @@ impl<B: Backend> Optimizer<B> {
         if missing.is_empty() && superfluous.is_empty() {
             return Ok(());
         }
-        Err(Error::Weights { missing, superfluous, mismatched: Vec::new() })
+        Err(Error::Weights { network: Vec::new(), missing, superfluous, mismatched: Vec::new() })
     }
 }

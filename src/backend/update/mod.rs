@@ -14,9 +14,11 @@ pub use arrays::{made_when, update, update_all};
 
 use super::{Backend, check};
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 /// Where the small number that keeps a division finite stands. Libraries differ, and their numbers with them.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Epsilon {
     /// `sqrt(v + ε)`: the lecture's slide (L11), Keras' RMSProp and AdaGrad. In Adamax `max(.., |g| + ε)`: PyTorch.
     Inside(f64),

@@ -3,10 +3,12 @@
 use super::super::{Built, Layer, Module, Pass, Scope, Spec, Value, Weight};
 use crate::activation::Activation;
 use crate::backend::Backend;
+use crate::description::{Description, describe};
 use crate::error::{Error, Result};
 use crate::init::Init;
 use crate::param::ParamId;
 use crate::shape::Shape;
+use serde::{Deserialize, Serialize};
 
 /// Pools a sequence by what its steps are worth (L26): `y = Σ aₜ xₜ` with `a = softmax(v · tanh(xₜ W + b))` over the steps
 /// that count; a sequence without any gives 0. Takes `[batch, time, features]`, gives `[batch, features]`, and ends the mask.
@@ -16,7 +18,8 @@ use crate::shape::Shape;
 /// too, see [`additive_attention`](super::additive_attention).
 ///
 /// Parameters: `kernel [features, units]` and `score [units]`, Glorot uniform, `bias [units]`, zeros.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default = "AdditiveAttention::of_no_units", deny_unknown_fields)]
 pub struct AdditiveAttention {
     units: usize,
     kernel: Weight,
@@ -29,6 +32,11 @@ impl AdditiveAttention {
     pub fn new(units: usize) -> Self {
         let glorot = || Weight::new(Init::GlorotUniform);
         AdditiveAttention { units, kernel: glorot(), bias: Weight::zeros(), score: glorot() }
+    }
+
+    /// The options that a description leaves out.
+    fn of_no_units() -> Self {
+        AdditiveAttention::new(0)
     }
 
     /// How `W` starts and what is asked of it.
@@ -50,6 +58,10 @@ impl AdditiveAttention {
 impl<B: Backend> Layer<B> for AdditiveAttention {
     fn kind(&self) -> &'static str {
         "additive_attention"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Layer::<B>::kind(self), self)
     }
 
     fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {

@@ -3,11 +3,13 @@
 use super::super::{Built, Layer, Module, Pass, Scope, Spec, Value, Weight};
 use crate::activation::Activation;
 use crate::backend::{Attention, Backend};
+use crate::description::{Description, describe};
 use crate::error::{Error, Result};
 use crate::init::Init;
 use crate::param::ParamId;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 /// Self-attention of several heads (L26): each projects the steps to queries, keys and values and attends by their products,
 /// `softmax(q kᵀ / √key_dim) v`; the heads' results side by side are projected to the output. Takes
@@ -34,7 +36,8 @@ use crate::tensor::Tensor;
 /// assert_eq!(model.count_params(), 4 * (64 * 64 + 64));
 /// # Ok::<(), elman::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default = "MultiHeadAttention::of_no_heads", deny_unknown_fields)]
 pub struct MultiHeadAttention {
     heads: usize,
     key_dim: usize,
@@ -51,6 +54,11 @@ impl MultiHeadAttention {
     pub fn new(heads: usize, key_dim: usize) -> Self {
         let (kernel, bias) = (Weight::new(Init::GlorotUniform), Some(Weight::zeros()));
         MultiHeadAttention { heads, key_dim, value_dim: None, outputs: None, dropout: 0.0, causal: false, kernel, bias }
+    }
+
+    /// The options that a description leaves out.
+    fn of_no_heads() -> Self {
+        MultiHeadAttention::new(0, 0)
     }
 
     /// How many numbers the values of a head have.
@@ -92,6 +100,10 @@ impl MultiHeadAttention {
 impl<B: Backend> Layer<B> for MultiHeadAttention {
     fn kind(&self) -> &'static str {
         "multi_head_attention"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Layer::<B>::kind(self), self)
     }
 
     fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {

@@ -3,12 +3,16 @@
 use super::{CellKind, Rnn};
 use crate::activation::Activation;
 use crate::backend::Backend;
+use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::layers::{Built, Layer, Module, Pass, Scope, Spec, Value};
 use crate::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// How the two directions become one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Merge {
     /// The features of both, forward first.
     #[default]
@@ -55,6 +59,11 @@ impl<C: CellKind> Bidirectional<C> {
 impl<B: Backend, C: CellKind> Layer<B> for Bidirectional<C> {
     fn kind(&self) -> &'static str {
         "bidirectional"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        let layer = Layer::<B>::describe(&self.layer)?;
+        Ok(json!({ "kind": Layer::<B>::kind(self), "layer": layer, "merge": self.merge }))
     }
 
     fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {

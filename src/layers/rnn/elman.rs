@@ -4,6 +4,7 @@ use super::{CellKind, Rnn};
 use crate::activation::Activation;
 use crate::backend::Cell;
 use crate::init::Init;
+use serde::{Deserialize, Serialize};
 
 /// Elman's network: `h_t = f(x_t W + h_{t-1} U + b)`, `h_0 = 0` (L16; Elman, 1990). Keras' `SimpleRNN`, PyTorch's `nn.RNN`.
 ///
@@ -13,9 +14,17 @@ use crate::init::Init;
 pub type Elman = Rnn<ElmanCell>;
 
 /// The cell of an [`Elman`] network.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ElmanCell {
     activation: Activation,
+}
+
+impl Default for ElmanCell {
+    /// That of [`Elman::new`].
+    fn default() -> Self {
+        Elman::new(0).cell
+    }
 }
 
 impl Elman {

@@ -4,6 +4,7 @@ use super::{CellKind, Rnn};
 use crate::activation::Activation;
 use crate::backend::Cell;
 use crate::init::Init;
+use serde::{Deserialize, Serialize};
 
 /// The gated recurrent unit (L26; Cho and others, 2014):
 ///
@@ -19,11 +20,20 @@ use crate::init::Init;
 pub type Gru = Rnn<GruCell>;
 
 /// The cell of a [`Gru`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct GruCell {
+    #[serde(rename = "gate_activation")]
     gates: Activation,
     activation: Activation,
     reset_after: bool,
+}
+
+impl Default for GruCell {
+    /// That of [`Gru::new`].
+    fn default() -> Self {
+        Gru::new(0).cell
+    }
 }
 
 impl Gru {

@@ -4,6 +4,7 @@ use super::{CellKind, Rnn};
 use crate::activation::Activation;
 use crate::backend::Cell;
 use crate::init::Init;
+use serde::{Deserialize, Serialize};
 
 /// Long short-term memory (L22; Hochreiter and Schmidhuber, 1997; with forget gates, Gers and others, 2000):
 ///
@@ -17,13 +18,22 @@ use crate::init::Init;
 pub type Lstm = Rnn<LstmCell>;
 
 /// The cell of an [`Lstm`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct LstmCell {
+    #[serde(rename = "gate_activation")]
     gates: Activation,
     activation: Activation,
     forget_bias: Option<f64>,
     /// Of the norms within each step, if there are any.
     norm_epsilon: Option<f64>,
+}
+
+impl Default for LstmCell {
+    /// That of [`Lstm::new`].
+    fn default() -> Self {
+        Lstm::new(0).cell
+    }
 }
 
 impl Lstm {

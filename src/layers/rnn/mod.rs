@@ -38,13 +38,16 @@ pub use module::RnnModule;
 
 use super::{Built, Layer, Scope, Spec, Weight};
 use crate::backend::{Backend, Cell};
+use crate::description::{Description, describe};
 use crate::error::{Error, Result};
 use crate::init::Init;
 use crate::shape::Shape;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
 /// What tells one recurrent layer from another.
-pub trait CellKind: Clone + Debug + Send + Sync + 'static {
+pub trait CellKind: Clone + Debug + Default + DeserializeOwned + Send + Serialize + Sync + 'static {
     /// The layer's kind: `lstm`.
     const KIND: &'static str;
 
@@ -68,13 +71,15 @@ pub trait CellKind: Clone + Debug + Send + Sync + 'static {
 /// A recurrent layer with cell `C`; see [`Elman`], [`Lstm`], [`Gru`].
 ///
 /// Defaults as in Keras: kernel Glorot uniform, recurrent kernel orthogonal, biases 0 (L21), no dropout, the last output.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default = "of_no_units", deny_unknown_fields, bound = "C: CellKind")]
 pub struct Rnn<C> {
     cell: C,
     units: usize,
     kernel: Weight,
     recurrent_kernel: Weight,
     bias: Option<Weight>,
+    #[serde(rename = "init_by_gate")]
     by_gate: bool,
     return_sequences: bool,
     return_state: bool,
@@ -83,6 +88,11 @@ pub struct Rnn<C> {
     learned_state: bool,
     dropout: f64,
     recurrent_dropout: f64,
+}
+
+/// The options that a description leaves out.
+fn of_no_units<C: CellKind>() -> Rnn<C> {
+    Rnn::with_cell(0, C::default())
 }
 
 impl<C: CellKind> Rnn<C> {
@@ -257,6 +267,10 @@ impl<C: CellKind> Rnn<C> {
 impl<B: Backend, C: CellKind> Layer<B> for Rnn<C> {
     fn kind(&self) -> &'static str {
         C::KIND
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Layer::<B>::kind(self), self)
     }
 
     fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {

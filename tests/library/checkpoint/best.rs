@@ -96,3 +96,36 @@ fn a_training_that_ended_goes_on_for_longer_as_if_it_had_not() {
     loaded.load_weights(&path).unwrap();
     assert_eq!(loaded.evaluate(&data(), 8).unwrap().loss(), four.evaluate(&data(), 8).unwrap().loss());
 }
+
+/// Ended and gone on with again and again, from within epochs too: each time as if it had not ended.
+#[test]
+fn a_training_can_end_and_go_on_many_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut whole = build();
+    let history = whole.fit(&data(), options(7)).unwrap();
+    let mut file: Option<std::path::PathBuf> = None;
+    for (i, epochs) in [2, 2, 4, 7].into_iter().enumerate() {
+        let checkpoint = Checkpoint::new(folder.path().join(format!("run{i}.st"))).every_steps(3).keep(2);
+        let resumed = |fit| file.iter().fold(fit, Fit::resume_from);
+        let (mut model, mut straight) = (build(), build());
+        let again = model.fit(&data(), resumed(options(epochs)).checkpoint(checkpoint.clone())).unwrap();
+        let once = straight.fit(&data(), options(epochs)).unwrap();
+        assert_eq!(bits(&model, &again), bits(&straight, &once), "{epochs} epochs");
+        if let Some(latest) = checkpoint.latest().unwrap() {
+            assert_eq!(loss(&latest, |m, p| m.load_weights(p)), straight.evaluate(&data(), 8).unwrap().loss());
+            file = Some(latest);
+        }
+        if epochs == 7 {
+            assert_eq!(bits(&model, &again), bits(&whole, &history));
+        }
+    }
+    // The one before the last is within an epoch, and of a training that went on.
+    let mut files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.file_name().unwrap().to_str().unwrap().starts_with("run3."));
+    assert_eq!(files.len(), 2);
+    for file in files {
+        let mut model = build();
+        let again = model.fit(&data(), options(7).resume_from(file)).unwrap();
+        assert_eq!(bits(&model, &again), bits(&whole, &history));
+    }
+}

@@ -215,7 +215,11 @@ fn what_cannot_be_is_refused() {
         ("\\\"batch\\\":3", "\\\"batch\\\":4".into(), "expected a place before batch 4, found 4"),
         ("\\\"steps\\\":11", "\\\"steps\\\":-1".into(), "not the state of a training (invalid value"),
         ("\\\"position\\\":", "\\\"positioN\\\":".into(), "not the state of a training (unknown field `positioN`"),
-        ("\\\"seed\\\":1", "\\\"seed\\\":[[[[[[".into(), "not the state of a training (invalid type"),
+        (
+            "\\\"seed\\\":1,\\\"steps",
+            "\\\"seed\\\":[[[[[[,\\\"steps".into(),
+            "not the state of a training (invalid type",
+        ),
         ("\\\"rule\\\":\\\"nadam\\\"", "\\\"rule\\\":\\\"adam\\\"".into(), "expected that of nadam, found adam"),
         (
             "\"elman.format\":\"1\"",

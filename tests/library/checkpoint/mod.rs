@@ -2,6 +2,7 @@
 
 mod best;
 mod damaged;
+mod description;
 mod half;
 mod import;
 mod network;

@@ -22,7 +22,6 @@ fn model(per_step: bool) -> Model<Reference<f32>> {
 }
 
 #[test]
-#[ignore = "the foundation"]
 fn weights_of_a_classifier_are_refused_by_a_tagger() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("classifier.safetensors");

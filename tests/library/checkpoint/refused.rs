@@ -77,8 +77,8 @@ fn another_precision_or_model_is_refused() {
     other = other.add_named("last", elman::layers::Dense::new(2).without_bias());
     let mut other = other.build(&R::new(), elman::Spec::dense(&[2]), 0).unwrap();
     let message = says(&mut other, &after, None);
-    let expected = "weights do not fit the model: missing: last.kernel; superfluous: dense_1.bias, dense_1.kernel";
-    assert_eq!(message, expected);
+    let expected = "missing: last.kernel; superfluous: dense_1.bias, dense_1.kernel";
+    assert!(message.starts_with("weights do not fit the model: another network: ") && message.ends_with(expected));
     let plain = folder.path().join("plain.st");
     other.save_checkpoint(&plain, &History::default(), &Extras::new()).unwrap();
     other.compile(Adam::new(0.1), elman::loss::SparseCategoricalCrossEntropy::from_logits());

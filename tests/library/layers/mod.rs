@@ -4,6 +4,7 @@
 
 mod clean;
 mod constant;
+mod described;
 mod dropout;
 mod gates;
 mod harness;

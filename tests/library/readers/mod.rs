@@ -15,7 +15,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::path::Path;
 
-/// The system's allocator, with a count of what each thread holds and the most that it held.
+/// The system's allocator, with a count of what each thread holds and the most that it held: the whole program's, so that other
+/// tests are counted too, each on its own threads.
 struct Counting;
 
 thread_local! {

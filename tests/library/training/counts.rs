@@ -5,18 +5,17 @@ use elman::data::{ClassWeights, Dataset, Inputs, Targets};
 use elman::init::Init;
 use elman::layers::{Dense, Embedding, Sequential, Weight};
 use elman::loss::{MeanSquaredError, SparseCategoricalCrossEntropy};
-use elman::metrics::Accuracy;
+use elman::metrics::{Accuracy, BitsPerCharacter, Perplexity};
 use elman::model::Model;
 use elman::optim::{Optimizer, Sgd};
 use elman::training::Fit;
-use elman::{Spec, Tensor};
+use elman::{Backend, Element, Spec, Tensor};
+use elman_candle::Candle;
 
 /// A table of words as logits, `[[0, 0], [4, 0]]`, whose first is padding.
-fn logits() -> Model<R> {
+fn logits<B: Backend>(b: &B) -> Model<B> {
     let network = Sequential::new().add(Embedding::new(2, 2).padding(0));
-    let mut model = network.build(&R::new(), Spec::Indices(None), 0).unwrap();
-    let table = Tensor::new(&R::new(), vec![0.0, 0.0, 4.0, 0.0], &[2, 2]).unwrap();
-    model.params_mut()[0].set_value(table.value().clone()).unwrap();
+    let mut model = network_of(b, &network);
     model.compile(Sgd::new(0.0), SparseCategoricalCrossEntropy::from_logits()).metric(Accuracy::new());
     model
 }
@@ -38,21 +37,87 @@ fn right() -> f64 {
 
 #[test]
 fn a_loss_is_a_mean_over_steps_whatever_the_batches() {
+    whatever_the_batches(&R::new(), 1e-12);
+    // Some roundings of f32 at 4.
+    whatever_the_batches(&Candle::cpu(), 1e-6);
+}
+
+fn whatever_the_batches<B: Backend>(b: &B, near: f64) {
     for batch_size in [10, 5, 2, 1] {
-        let scores = logits().evaluate(&texts(), batch_size).unwrap();
-        assert!((scores.loss() - right()).abs() < 1e-12, "{} in batches of {batch_size}", scores.loss());
+        let scores = logits(b).evaluate(&texts(), batch_size).unwrap();
+        assert!((scores.loss() - right()).abs() < near, "{} in batches of {batch_size}", scores.loss());
         assert!((scores.get("accuracy").unwrap() - 9.0 / 109.0).abs() < 1e-12);
         // In training too, and where it is read for early stopping.
         let fit = Fit::new().batch_size(batch_size).validation_data(&DATA).quiet();
-        let history = logits().fit(&texts(), fit).unwrap();
+        let history = logits(b).fit(&texts(), fit).unwrap();
         for name in ["loss", "val_loss"] {
             let value = history.series(name)[0];
-            assert!((value - right()).abs() < 1e-12, "{name} {value} in batches of {batch_size}");
+            assert!((value - right()).abs() < near, "{name} {value} in batches of {batch_size}");
         }
     }
 }
 
 static DATA: std::sync::LazyLock<Dataset> = std::sync::LazyLock::new(texts);
+
+/// The same texts at their own lengths, their labels too.
+#[test]
+fn sequences_at_their_own_lengths_are_the_padded_ones() {
+    let rows: Vec<Vec<u32>> = (0..10).map(|row| vec![1; if row == 0 { 100 } else { 1 }]).collect();
+    let labels: Vec<Vec<u32>> =
+        rows.iter().enumerate().map(|(row, text)| vec![u32::from(row == 0); text.len()]).collect();
+    let ragged = || Dataset::new(Inputs::indices(&rows).unwrap(), Targets::classes_per_step(&labels).unwrap()).unwrap();
+    // A weight for each step: those of the one long text count twice.
+    let weights: Vec<f32> = (0..109).map(|step| if step < 100 { 2.0 } else { 1.0 }).collect();
+    let weighted = ragged().with_weights(weights).unwrap();
+    let [wrong, fine] = [4.0f64, -4.0].map(|z| z.exp().ln_1p());
+    for batch_size in [10, 5, 2, 1] {
+        let loss = logits(&R::new()).evaluate(&ragged(), batch_size).unwrap().loss();
+        assert!((loss - right()).abs() < 1e-12, "{loss} in batches of {batch_size}");
+        let loss = logits(&R::new()).evaluate(&weighted, batch_size).unwrap().loss();
+        assert!((loss - (200.0 * wrong + 9.0 * fine) / 109.0).abs() < 1e-12, "{loss} in batches of {batch_size}");
+        let fit = Fit::new().batch_size(batch_size).by_length(0).quiet();
+        let loss = logits(&R::new()).fit(&ragged(), fit).unwrap().series("loss")[0];
+        assert!((loss - right()).abs() < 1e-12, "{loss} in batches of {batch_size}");
+    }
+    let predictions = logits(&R::new()).predict(ragged().inputs(), 3).unwrap();
+    assert_eq!(predictions.shape(), [10, 100, 2]);
+    let rows: Vec<&[f32]> = predictions.rows().collect();
+    assert_eq!((rows[0], rows[3]), (&[4.0, 0.0].repeat(100)[..], &[&[4.0, 0.0][..], &[0.0; 198]].concat()[..]));
+}
+
+/// Weights of classes where every step has one, with a class that is left out.
+#[test]
+fn class_weights_weigh_steps() {
+    let [wrong, fine] = [4.0f64, -4.0].map(|z| z.exp().ln_1p());
+    let weights = ClassWeights::new([(0, 3.0), (1, 0.5)]).unwrap();
+    let data = texts();
+    let fit = Fit::new().batch_size(3).class_weights(weights).validation_data(&data).quiet();
+    let history = logits(&R::new()).fit(&data, fit).unwrap();
+    for name in ["loss", "val_loss"] {
+        let expected = (100.0 * 0.5 * wrong + 9.0 * 3.0 * fine) / 109.0;
+        assert!((history.series(name)[0] - expected).abs() < 1e-12, "{history}");
+    }
+}
+
+/// Of the loss' sums: exp and bits of the mean over the same 109 steps, in training and evaluation, without the penalty.
+#[test]
+fn perplexity_is_that_of_all_steps_whatever_the_batches() {
+    let network = Sequential::new().add(Embedding::new(2, 2).padding(0).table(Weight::zeros().l2(0.1)));
+    for batch_size in [10, 5, 2, 1] {
+        let mut model = network_of(&R::new(), &network);
+        let compiled = model.compile(Sgd::new(0.0), SparseCategoricalCrossEntropy::from_logits());
+        compiled.metric(Perplexity::new()).metric(BitsPerCharacter::new());
+        let history = model.fit(&texts(), Fit::new().batch_size(batch_size).quiet()).unwrap();
+        let scores = model.evaluate(&texts(), batch_size).unwrap();
+        // The penalty 0.1 · 4².
+        assert!((scores.loss() - right() - 1.6).abs() < 1e-12, "{scores}");
+        for (name, expected) in [("perplexity", right().exp()), ("bits_per_character", right() / 2f64.ln())] {
+            for value in [scores.get(name).unwrap(), history.series(name)[0]] {
+                assert!((value - expected).abs() < 1e-12 * expected, "{name} {value} in batches of {batch_size}");
+            }
+        }
+    }
+}
 
 /// A class that the loss leaves out is no step either: the same numbers, with no mask.
 #[test]
@@ -64,16 +129,17 @@ fn ignored_steps_are_none_whatever_the_batches() {
     let labels: Vec<Vec<u32>> = (0..10).map(|row| (0..100).map(|step| label(row, step)).collect()).collect();
     let data = Dataset::new(Inputs::indices(&rows).unwrap(), Targets::classes_per_step(&labels).unwrap()).unwrap();
     for batch_size in [10, 5, 2, 1] {
-        let mut model = network_of(&network);
+        let mut model = network_of(&R::new(), &network);
         model.compile(Sgd::new(0.0), SparseCategoricalCrossEntropy::from_logits().ignore_class(9));
         let loss = model.evaluate(&data, batch_size).unwrap().loss();
         assert!((loss - right()).abs() < 1e-12, "{loss} in batches of {batch_size}");
     }
 }
 
-fn network_of(network: &Sequential<R>) -> Model<R> {
-    let mut model = network.build(&R::new(), Spec::Indices(None), 0).unwrap();
-    let table = Tensor::new(&R::new(), vec![0.0, 0.0, 4.0, 0.0], &[2, 2]).unwrap();
+fn network_of<B: Backend>(b: &B, network: &Sequential<B>) -> Model<B> {
+    let mut model = network.build(b, Spec::Indices(None), 0).unwrap();
+    let table = [0.0, 0.0, 4.0, 0.0].map(B::Elem::from_f64).to_vec();
+    let table = Tensor::new(b, table, &[2, 2]).unwrap();
     model.params_mut()[0].set_value(table.value().clone()).unwrap();
     model
 }

@@ -92,11 +92,14 @@ fn weights_of_another_model_are_refused_with_all_names() {
     let mut other = other.build(&R::new(), Spec::dense(&[2]), 0).unwrap();
     let before = numbers(&other);
     let error = other.load_weights(&path).unwrap_err();
-    let expected = "weights do not fit the model: missing: last.kernel; superfluous: dense_1.bias, dense_1.kernel; \
+    let expected = "weights do not fit the model: another network: \
+        `dense`: activation \"linear\" (\"tanh\" in the file), `dense`: units 5 (4 in the file), \
+        `last`: activation \"linear\" (\"softmax\" in the file); \
+        missing: last.kernel; superfluous: dense_1.bias, dense_1.kernel; \
         of another shape: dense.kernel ([2, 4] for [2, 5]), dense.bias ([4] for [5])";
     assert_eq!(error.to_string(), expected);
-    let Error::Weights { missing, superfluous, mismatched } = error else { panic!("another kind of error") };
-    assert_eq!([missing.len(), superfluous.len(), mismatched.len()], [1, 2, 2]);
+    let Error::Weights { network, missing, superfluous, mismatched } = error else { panic!("another kind of error") };
+    assert_eq!([network.len(), missing.len(), superfluous.len(), mismatched.len()], [3, 1, 2, 2]);
     assert_eq!(before, numbers(&other));
     // The same strictness without a file: three of four are right, and none of them is taken.
     let (mut model, before) = (classifier(&R::new(), 5), numbers(&classifier(&R::new(), 5)));

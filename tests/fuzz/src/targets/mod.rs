@@ -1,5 +1,6 @@
 //! What is read, and what must hold of it whatever is in the file.
 
+mod description;
 mod models;
 mod texts;
 mod tokens;
@@ -20,7 +21,7 @@ pub(crate) struct Target {
     pub(crate) run: fn(&Place, &[u8]),
 }
 
-pub(crate) const ALL: [&Target; 13] = [
+pub(crate) const ALL: [&Target; 14] = [
     &texts::TSV,
     &texts::CSV,
     &texts::JSONL,
@@ -32,6 +33,7 @@ pub(crate) const ALL: [&Target; 13] = [
     &models::WEIGHTS,
     &models::TRAINING,
     &models::MANIFEST,
+    &description::DESCRIPTION,
     &models::PYTORCH,
     &models::KERAS,
 ];

@@ -1,0 +1,113 @@
+//! The library's layers by kind. Those that hold others read them by their descriptions.
+
+use super::Registry;
+use crate::activation::Activation;
+use crate::backend::Backend;
+use crate::description::{Description, kind_of, read};
+use crate::error::{Error, Result};
+use crate::layers::*;
+use serde::Deserialize;
+use std::sync::Arc;
+
+pub(super) fn add<B: Backend>(registry: Registry<B>) -> Registry<B> {
+    registry
+        .with_layer_from("activation", |_, description| Ok(Arc::new(read::<OfActivation>(description)?.activation)))
+        .with_layer::<AdditiveAttention>("additive_attention")
+        .with_layer::<BatchNorm>("batch_norm")
+        .with_layer_from("bidirectional", |_, description| bidirectional(description))
+        .with_layer::<Dense>("dense")
+        .with_layer::<Dropout>("dropout")
+        .with_layer::<Elman>("elman")
+        .with_layer::<Embedding>("embedding")
+        .with_layer::<Flatten>("flatten")
+        .with_layer::<GlobalAveragePooling>("global_average_pooling")
+        .with_layer::<GlobalMaxPooling>("global_max_pooling")
+        .with_layer::<Glu>("glu")
+        .with_layer::<Gru>("gru")
+        .with_layer::<LastStep>("last_step")
+        .with_layer::<LayerNorm>("layer_norm")
+        .with_layer::<Lstm>("lstm")
+        .with_layer::<Masking>("masking")
+        .with_layer::<MultiHeadAttention>("multi_head_attention")
+        .with_layer::<PRelu>("prelu")
+        .with_layer::<Reshape>("reshape")
+        .with_layer::<RmsNorm>("rms_norm")
+        .with_layer_from("sequential", sequential)
+        .with_layer::<SpatialDropout>("spatial_dropout")
+        .with_layer_from("time_distributed", time_distributed)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfActivation {
+    activation: Activation,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfBidirectional {
+    layer: Description,
+    #[serde(default)]
+    merge: Merge,
+}
+
+fn bidirectional<B: Backend>(description: &Description) -> Result<Arc<dyn Layer<B>>> {
+    let OfBidirectional { layer, merge } = read(description)?;
+    let kind = kind_of(&layer)?;
+    let both: Result<Arc<dyn Layer<B>>> = match kind {
+        "elman" => read(&layer).map(|layer: Elman| Arc::new(Bidirectional::new(layer).merge(merge)) as _),
+        "gru" => read(&layer).map(|layer: Gru| Arc::new(Bidirectional::new(layer).merge(merge)) as _),
+        "lstm" => read(&layer).map(|layer: Lstm| Arc::new(Bidirectional::new(layer).merge(merge)) as _),
+        other => Err(Error::invalid("bidirectional", "elman, gru or lstm", format!("`{other}`"))),
+    };
+    both.map_err(|e| e.in_layer("bidirectional"))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfTimeDistributed {
+    layer: Description,
+}
+
+fn time_distributed<B: Backend>(registry: &Registry<B>, description: &Description) -> Result<Arc<dyn Layer<B>>> {
+    let OfTimeDistributed { layer } = read(description)?;
+    let layer = registry.read_layer(&layer).map_err(|e| e.in_layer("time_distributed"))?;
+    Ok(Arc::new(TimeDistributed::new(layer)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfSequential {
+    layers: Vec<Entry>,
+}
+
+/// A layer, which has a kind, or one with a name.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Named(Named),
+    Layer(Description),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    name: String,
+    layer: Description,
+}
+
+fn sequential<B: Backend>(registry: &Registry<B>, description: &Description) -> Result<Arc<dyn Layer<B>>> {
+    let mut network = Sequential::new();
+    for (number, entry) in read::<OfSequential>(description)?.layers.into_iter().enumerate() {
+        network = match entry {
+            Entry::Named(Named { name, layer }) => {
+                let layer = registry.read_layer(&layer).map_err(|e| e.in_layer(&name))?;
+                network.add_named(name, layer)
+            }
+            Entry::Layer(layer) => {
+                network.add(registry.read_layer(&layer).map_err(|e| e.at(format!("sequential, number {number}")))?)
+            }
+        };
+    }
+    Ok(Arc::new(network))
+}
