@@ -29,6 +29,8 @@ pub enum Merge {
 /// and Paliwal, 1997): `[batch, 2 units]`, or `[batch, time, 2 units]` of a layer that gives every step, where both
 /// directions stand at the steps of the input. Their names are `forward` and `backward`.
 ///
+/// A [`stateful`](Rnn::stateful) layer is an error: what reads sequences from their ends cannot go on where the last ones ended.
+///
 /// States are not merged, as in Keras: a layer with [`Rnn::return_state`] gives those of both directions side by side,
 /// `[forward h, forward c, backward h, backward c]` of an LSTM, and any other merge is an error.
 ///
