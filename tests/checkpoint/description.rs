@@ -1,12 +1,13 @@
 //! A model from its file alone.
 
-use elman::checkpoint::{Extras, PartialLoad};
+use elman::checkpoint::{Checkpoint, Extras, PartialLoad};
 use elman::data::{Dataset, Inputs, Targets};
 use elman::layers::*;
 use elman::loss::{BinaryCrossEntropy, SparseCategoricalCrossEntropy};
 use elman::metrics::Accuracy;
 use elman::optim::{Adam, Optimizer, Schedule, Sgd};
 use elman::training::History;
+use elman::training::callbacks::EarlyStopping;
 use elman::{Activation, Backend, Constraint, Fit, Init, Model, Registry, Result, Spec};
 use elman_candle::Candle;
 use elman_reference::Reference;
@@ -270,9 +271,6 @@ fn wrong_files_are_told() {
     units["network"]["layers"][0]["units"] = json!(1u64 << 40);
     let mut newer = dense(json!({}));
     newer["invented"] = json!(true);
-    let mut compiled = dense(json!({}));
-    let optimizer = Optimizer::<R>::new(Sgd::new(0.1)).describe().unwrap();
-    compiled["compiled"] = json!({ "optimizer": optimizer, "loss": { "kind": "mine" } });
     let two = [ARRAYS[0], ARRAYS[1], ("dense_1.bias", &[3][..])];
     for (network, arrays, expected) in [
         (
@@ -288,7 +286,6 @@ fn wrong_files_are_told() {
         (units, &ARRAYS, "of another shape: dense.kernel"),
         (newer, &ARRAYS, "not the description of a network (unknown field `invented`"),
         (json!(7), &ARRAYS, "not the description of a network (invalid type"),
-        (compiled, &ARRAYS, "loss: expected a kind that the registry knows"),
         (dense(json!({})), &ARRAYS[..1], "missing: dense.kernel"),
         (dense(json!({})), &two, "superfluous: dense_1.bias"),
         (
@@ -301,6 +298,107 @@ fn wrong_files_are_told() {
         let message = Model::load(&R::new(), &path).unwrap_err().to_string();
         assert!(message.contains(expected), "{network}: {message}");
         assert!(message.contains("model.safetensors: "), "{network}: {message}");
+    }
+}
+
+/// A training that another program cannot go on with does not keep it from answering.
+#[test]
+fn an_unknown_loss_leaves_the_model_uncompiled() {
+    let (_folder, path) = folder();
+    let optimizer = Optimizer::<R>::new(Sgd::new(0.1)).describe().unwrap();
+    for (optimizer, loss, known) in [
+        (optimizer.clone(), json!({ "kind": "mine" }), false),
+        (optimizer.clone(), json!({ "kind": "huber" }), false),
+        (json!({ "kind": "optimizer", "rule": { "kind": "mine" } }), json!({ "kind": "hinge" }), false),
+        (optimizer, json!({ "kind": "hinge" }), true),
+    ] {
+        let mut network = dense(json!({}));
+        network["compiled"] = json!({ "optimizer": optimizer, "loss": loss });
+        file(&path, &network, &ARRAYS);
+        let model = Model::load(&R::new(), &path).unwrap();
+        assert_eq!(model.optimizer().is_some(), known, "{network}");
+        assert_eq!(model.predict(&Inputs::rows(&[[1.0, 2.0]]).unwrap(), 1).unwrap().data(), [0.0; 3]);
+    }
+}
+
+/// A file's metadata changed, without checksums.
+fn changed(path: &Path, change: impl FnOnce(&mut serde_json::Map<String, Value>)) {
+    let bytes = std::fs::read(path).unwrap();
+    let (header, arrays) = bytes[8..].split_at(u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize);
+    let mut header: Value = serde_json::from_slice(header).unwrap();
+    let metadata = header["__metadata__"].as_object_mut().unwrap();
+    metadata.remove("elman.checksum");
+    metadata.insert("elman.format".into(), "1".into());
+    change(metadata);
+    let mut header = header.to_string();
+    header += &" ".repeat(header.len().next_multiple_of(8) - header.len());
+    std::fs::write(path, [&(header.len() as u64).to_le_bytes(), header.as_bytes(), arrays].concat()).unwrap();
+}
+
+#[test]
+fn files_from_before_load_where_the_program_has_the_code() {
+    let (_folder, path) = folder();
+    let trained = trained(&R::new());
+    trained.save_checkpoint(&path, &History::default(), &Extras::new()).unwrap();
+    changed(&path, |metadata| {
+        metadata.remove("elman.network").unwrap();
+        metadata.remove("elman.version").unwrap();
+    });
+    let mut again = model(&R::new());
+    again.load_weights(&path).unwrap();
+    assert_eq!(bits(&again), bits(&trained));
+    let mut again = model(&R::new());
+    again.load_checkpoint(&path).unwrap();
+    assert_eq!(bits(&again), bits(&trained));
+    let message = Model::load(&R::new(), &path).unwrap_err().to_string();
+    assert!(message.contains("nothing about its network"), "{message}");
+}
+
+#[test]
+fn of_newer_files_weights_are_read_and_what_is_unknown_is_told() {
+    let (_folder, path) = folder();
+    let trained = trained(&R::new());
+    trained.save_checkpoint(&path, &History::default(), &Extras::new()).unwrap();
+    changed(&path, |metadata| {
+        metadata.insert("elman.version".into(), "999.0.0".into());
+        metadata.insert("elman.invented".into(), "{}".into());
+        for key in ["elman.network", "elman.training"] {
+            let text = metadata[key].as_str().unwrap().replacen('{', "{\"invented\":1,", 1);
+            metadata.insert(key.into(), text.into());
+        }
+    });
+    let mut again = model(&R::new());
+    again.load_weights(&path).unwrap();
+    assert_eq!(bits(&again), bits(&trained));
+    let by = format!("written by version 999.0.0 of the library, this is {}", env!("CARGO_PKG_VERSION"));
+    for (error, what) in [
+        (Model::load(&R::new(), &path).unwrap_err(), "not the description of a network (unknown field `invented`"),
+        (again.load_checkpoint(&path).unwrap_err(), "not the state of a training (unknown field `invented`"),
+    ] {
+        let message = error.to_string();
+        assert!(message.contains(what) && message.contains(&by), "{message}");
+    }
+    changed(&path, |metadata| drop(metadata.insert("elman.format".into(), "3".into())));
+    for error in [Model::load(&R::new(), &path).unwrap_err(), again.load_weights(&path).unwrap_err()] {
+        assert!(error.to_string().contains("version 3 of the layout, this library reads 1 and 2"), "{error}");
+    }
+}
+
+/// The best weights that `fit` puts back are what a file holds, saved or of the last checkpoint.
+#[test]
+fn the_best_weights_are_what_files_hold() {
+    let (_folder, path) = folder();
+    let mut best = model(&R::new());
+    let stop = EarlyStopping::new("loss").patience(1).restore_best();
+    // A rate that soon makes the loss greater.
+    best.optimizer_mut().unwrap().set_learning_rate(0.6).unwrap();
+    let checkpoint = path.with_extension("run");
+    let fit = Fit::new().epochs(30).batch_size(2).callback(stop).checkpoint(Checkpoint::new(&checkpoint)).quiet();
+    let history = best.fit(&data(), fit).unwrap();
+    assert!(history.stopped.is_some(), "the loss never rose");
+    best.save(&path).unwrap();
+    for path in [&path, &checkpoint] {
+        assert_eq!(bits(&Model::load(&R::new(), path).unwrap()), bits(&best));
     }
 }
 
