@@ -3,7 +3,7 @@
 use super::History;
 use super::callbacks::{Callback, Flow};
 use super::progress::Progress;
-use super::resume::states;
+use super::resume::{Within, states};
 use crate::backend::Backend;
 use crate::checkpoint::{Checkpoint, Position};
 use crate::data::{Batches, Dataset};
@@ -71,7 +71,7 @@ impl<B: Backend> Model<B> {
     pub(super) fn train_epoch(
         &mut self,
         rows: &Rows<'_>,
-        from: Option<(Position, Carry<B>)>,
+        from: Option<Within<B>>,
         at: &Epoch<'_>,
         progress: &mut Progress,
         callbacks: &mut [Box<dyn Callback<B> + '_>],

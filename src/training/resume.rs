@@ -15,6 +15,9 @@ pub(super) fn states<B: Backend>(callbacks: &[Box<dyn Callback<B> + '_>]) -> Vec
     callbacks.iter().filter_map(|callback| callback.state()).collect()
 }
 
+/// A place within an epoch, and what stateful layers carry there.
+pub(super) type Within<B> = (Position, Carry<B>);
+
 impl<B: Backend> Model<B> {
     /// Reads the checkpoint that training is to go on from, and checks that it can.
     pub(super) fn read_resumed(
@@ -57,7 +60,7 @@ impl<B: Backend> Model<B> {
         &mut self,
         mut saved: Saved<B>,
         callbacks: &mut [Box<dyn Callback<B> + '_>],
-    ) -> Result<(History, Option<(Position, Carry<B>)>)> {
+    ) -> Result<(History, Option<Within<B>>)> {
         let mut left = std::mem::take(&mut saved.callbacks);
         for callback in callbacks.iter_mut() {
             let name = callback.state().map(|state| state.name);
