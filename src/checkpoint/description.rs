@@ -91,10 +91,12 @@ impl<B: Backend> Model<B> {
 }
 
 impl<B: Backend> Registry<B> {
-    /// The model that a file holds, with the layers, the loss and the optimiser that it describes: it predicts what it predicted,
-    /// and it is compiled where the file says with what, with a fresh optimiser and no metrics
-    /// ([`Model::compiled_mut`] adds some). Nothing is drawn. To go on with the training of a checkpoint, load it so and then give
-    /// the file to [`Model::load_checkpoint`] or [`Fit::resume_from`](crate::Fit::resume_from).
+    /// The model that a file holds: it predicts what it predicted. Nothing is drawn.
+    ///
+    /// It is compiled where the file says with what, with a fresh optimiser and no metrics ([`Model::compiled_mut`] adds some).
+    /// Where the registry does not know the loss or the rule it is not, with a warning through crate `log`: to answer, a model
+    /// needs neither. To go on with the training of a checkpoint, load it so and then give the file to
+    /// [`Model::load_checkpoint`] or [`Fit::resume_from`](crate::Fit::resume_from).
     ///
     /// Numbers of other precisions are converted. Errors: a file without the description of its network (of weights alone, of
     /// another library, of an older version); kinds and options that the registry does not know, by path; arrays that are not the
@@ -109,7 +111,11 @@ impl<B: Backend> Registry<B> {
             let loss = self.read_loss(&compiled.loss)?;
             self.read_optimizer(&compiled.optimizer).map(|optimizer| (optimizer, loss))
         });
-        let compiled = compiled.transpose().map_err(|e| e.at(&place))?;
+        // Answers do not need it.
+        let compiled = compiled.transpose().unwrap_or_else(|error| {
+            log::warn!("{place}: the model is not compiled: {error}");
+            None
+        });
         let names = weight_shapes(&file).into_keys();
         let weights = names.map(|name| upload(backend, &mut file, &name).map(|array| (name, array)));
         let weights = weights.collect::<Result<_>>()?;

@@ -203,10 +203,12 @@ impl<B: Backend> Model<B> {
         Ok(Outcome { loss: outcome.loss.detach(), verdict: call.verdict, ..outcome })
     }
 
-    /// [`Optimizer::finish`] with the model's parameters: an update from the batches of an accumulation that is not complete.
-    pub(crate) fn finish_update(&mut self) -> Result<()> {
+    /// Makes an update of the batches that [`Model::train_step`] has accumulated, if there are any, though they are fewer than
+    /// [`Optimizer::accumulate`](crate::optim::Optimizer::accumulate) says: at the end of an epoch of a loop of one's own, as `fit` does.
+    /// `false` where there was nothing, or the update was skipped. Errors as [`Model::train_step`].
+    pub fn finish_update(&mut self) -> Result<bool> {
         let compiled = self.compiled.as_mut().ok_or_else(not_compiled)?;
-        compiled.optimizer.finish(&mut self.params).map(drop)
+        compiled.optimizer.finish(&mut self.params)
     }
 
     /// Drops gradients that were accumulated and made no update.

@@ -29,7 +29,8 @@ pub(super) struct Validation<'a> {
 }
 
 impl<B: Backend> Model<B> {
-    /// Checks data, options and checkpoint; changes nothing. See [`Model::fit`] for the errors.
+    /// Checks data, options and checkpoint; of the model only what steps before this call have left over is dropped. See
+    /// [`Model::fit`] for the errors.
     pub(super) fn prepare<'a>(&mut self, data: &'a Dataset, fit: &Fit<'a, B>) -> Result<Prepared<'a, B>> {
         let &Fit { batch_size, shuffle, .. } = fit;
         self.check_data("training data", data)?;

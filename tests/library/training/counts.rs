@@ -38,8 +38,8 @@ fn right() -> f64 {
 #[test]
 fn a_loss_is_a_mean_over_steps_whatever_the_batches() {
     whatever_the_batches(&R::new(), 1e-12);
-    // Some roundings of f32 at 4.
-    whatever_the_batches(&Candle::cpu(), 1e-6);
+    // Some roundings of f32 at 400, the sum of a hundred losses of 4: 1e-6 of the value.
+    whatever_the_batches(&Candle::cpu(), 4e-6);
 }
 
 fn whatever_the_batches<B: Backend>(b: &B, near: f64) {

@@ -4,6 +4,7 @@ use super::source::{implementors, type_name, variants, written};
 use super::{assert_each_option_varies, through_json};
 use crate::common::near::{numbers, scattered, tensor};
 use crate::layers::ACTIVATIONS;
+use crate::layers::harness::value_of;
 use elman::init::{Fan, Law};
 use elman::layers::*;
 use elman::{Activation, Backend, Constraint, Init, Key, Model, Registry, Regularizer, Spec};
@@ -157,7 +158,7 @@ fn numbers_of<B: Backend>(
     }
     let mut found = vec![format!("{:?} {:?}", model.output(), model.summary().to_string())];
     for mode in [Mode::Evaluation, Mode::Training(Key::new(3))] {
-        found.push(format!("{:?}", numbers(&model.forward(input.clone(), mode).unwrap())));
+        found.push(format!("{:?}", numbers(&value_of(&model, input.clone(), mode).unwrap())));
     }
     for param in model.params() {
         let asked = (param.name(), param.is_trainable(), param.regularizer(), param.constraint());
