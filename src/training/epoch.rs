@@ -13,6 +13,9 @@ use crate::model::{Batch, Model, Tally, TallyState};
 use crate::random::Key;
 use std::time::{Duration, Instant};
 
+/// A place within an epoch, and what is carried to there.
+pub(super) type Begun<B> = (Position, Carry<B>);
+
 /// What an epoch goes through.
 pub(super) struct Rows<'a> {
     pub(super) shuffle: bool,
@@ -71,7 +74,7 @@ impl<B: Backend> Model<B> {
     pub(super) fn train_epoch(
         &mut self,
         rows: &Rows<'_>,
-        from: Option<(Position, Carry<B>)>,
+        from: Option<Begun<B>>,
         at: &Epoch<'_>,
         progress: &mut Progress,
         callbacks: &mut [Box<dyn Callback<B> + '_>],
