@@ -3,7 +3,7 @@
 use super::History;
 use super::callbacks::{Callback, Flow};
 use super::progress::Progress;
-use super::resume::{Within, states};
+use super::resume::states;
 use crate::backend::Backend;
 use crate::checkpoint::{Checkpoint, Position};
 use crate::data::{Batches, Dataset};
@@ -12,6 +12,9 @@ use crate::layers::Carry;
 use crate::model::{Batch, Model, Tally, TallyState};
 use crate::random::Key;
 use std::time::{Duration, Instant};
+
+/// A place within an epoch, and what is carried to there.
+pub(super) type Begun<B> = (Position, Carry<B>);
 
 /// What an epoch goes through.
 pub(super) struct Rows<'a> {
@@ -71,7 +74,7 @@ impl<B: Backend> Model<B> {
     pub(super) fn train_epoch(
         &mut self,
         rows: &Rows<'_>,
-        from: Option<Within<B>>,
+        from: Option<Begun<B>>,
         at: &Epoch<'_>,
         progress: &mut Progress,
         callbacks: &mut [Box<dyn Callback<B> + '_>],

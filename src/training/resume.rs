@@ -2,9 +2,9 @@
 
 use super::History;
 use super::callbacks::Callback;
-use super::epoch::Rows;
+use super::epoch::{Begun, Rows};
 use crate::backend::Backend;
-use crate::checkpoint::{CallbackState, Position, Saved};
+use crate::checkpoint::{CallbackState, Saved};
 use crate::error::{Error, Result};
 use crate::layers::Carry;
 use crate::model::{Model, same};
@@ -14,9 +14,6 @@ use std::path::Path;
 pub(super) fn states<B: Backend>(callbacks: &[Box<dyn Callback<B> + '_>]) -> Vec<CallbackState<B>> {
     callbacks.iter().filter_map(|callback| callback.state()).collect()
 }
-
-/// A place within an epoch, and what stateful layers carry there.
-pub(super) type Within<B> = (Position, Carry<B>);
 
 impl<B: Backend> Model<B> {
     /// Reads the checkpoint that training is to go on from, and checks that it can.
@@ -60,7 +57,7 @@ impl<B: Backend> Model<B> {
         &mut self,
         mut saved: Saved<B>,
         callbacks: &mut [Box<dyn Callback<B> + '_>],
-    ) -> Result<(History, Option<Within<B>>)> {
+    ) -> Result<(History, Option<Begun<B>>)> {
         let mut left = std::mem::take(&mut saved.callbacks);
         for callback in callbacks.iter_mut() {
             let name = callback.state().map(|state| state.name);

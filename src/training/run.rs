@@ -1,10 +1,10 @@
 //! One training, from its preparation over its epochs to its end.
 
 use super::callbacks::{Callback, Flow};
-use super::epoch::{Epoch, Rows};
+use super::epoch::{Begun, Epoch, Rows};
 use super::prepare::Validation;
 use super::progress::Progress;
-use super::resume::{Within, states};
+use super::resume::states;
 use super::{EpochLog, Fit, History};
 use crate::backend::Backend;
 use crate::checkpoint::Checkpoint;
@@ -22,7 +22,7 @@ pub(super) struct Training<'a, B: Backend> {
     quiet: bool,
     history: History,
     /// Where the first epoch is taken up, within it, and what is carried to there.
-    position: Option<Within<B>>,
+    position: Option<Begun<B>>,
     /// The number of the last epoch.
     last: u64,
 }

@@ -4,7 +4,7 @@ use super::toy::{R, numbers};
 use crate::common::near::{self, tensor};
 use elman::checkpoint::Checkpoint;
 use elman::data::{Dataset, Inputs, Targets};
-use elman::layers::{Bidirectional, Carry, Dense, Elman, Layer, Mode, Sequential};
+use elman::layers::{Bidirectional, Carry, Dense, Elman, Embedding, Layer, Mode, Sequential};
 use elman::loss::{MeanSquaredError, Target};
 use elman::model::{Batch, Model};
 use elman::optim::{Optimizer, Sgd};
@@ -134,6 +134,21 @@ fn evaluation_goes_through_its_streams() {
     let [carried, anew] = [Some(Carry::new()), None].map(|carry| mean(losses(&model, &data, carry)));
     let loss = model.evaluate(&data, 2).unwrap().loss();
     assert!((loss - carried).abs() < 1e-12 && (carried - anew).abs() > 1e-4, "{loss}: {carried}, {anew}");
+}
+
+/// By length, as other sequences are taken, nothing would go on where it ended.
+#[test]
+fn streams_of_their_own_lengths_keep_their_order() {
+    let network = Sequential::new().add(Embedding::new(5, 2)).add(Elman::new(2).stateful()).add(Dense::new(1));
+    let mut model = network.build(&R::new(), Spec::Indices(None), 3).unwrap();
+    model.compile(Sgd::new(0.1), MeanSquaredError);
+    let rows = [vec![1, 2, 3], vec![4], vec![2, 2], vec![3, 1], vec![4], vec![1, 3, 2]];
+    let targets = Targets::values((0..6).map(|i| (i as f32 * 0.4).cos()).collect(), &[1]).unwrap();
+    let data = Dataset::new(Inputs::indices(&rows).unwrap(), targets).unwrap();
+    let by_hand = losses(&model, &data, Some(Carry::new())).iter().sum::<f64>() / 3.0;
+    assert!((model.evaluate(&data, 2).unwrap().loss() - by_hand).abs() < 1e-12);
+    let fitted = model.clone().fit(&data, options().epochs(1).validation_data(&data)).unwrap();
+    assert!(fitted.series("val_loss")[0].is_finite());
 }
 
 /// A loop of one's own over `train_step_carried` is `fit`.
