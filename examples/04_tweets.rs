@@ -9,7 +9,8 @@
 
 mod common;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
+use common::cell::{Cell, Recurrent};
 use common::corpus::{self, Corpus, Encoder};
 use common::files::{Files, input_problem};
 use common::{Options, Program, limits, reviews, say};
@@ -50,7 +51,7 @@ struct Tweets {
     min_count: u64,
     /// The network
     #[arg(long, value_enum, default_value = "elman")]
-    model: Which,
+    model: Cell,
     /// Units of the recurrent network
     #[arg(long, default_value_t = 64)]
     units: usize,
@@ -98,16 +99,6 @@ struct Tweets {
     predict: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-enum Which {
-    /// Elman's network
-    Elman,
-    /// Long short-term memory
-    Lstm,
-    /// Gated recurrent unit
-    Gru,
-}
-
 impl Tweets {
     /// The words that are known, and their vectors to begin with, if there are any.
     fn words(&self, corpus: &Corpus, tokenizer: &WordTokenizer) -> anyhow::Result<(Vocabulary, Option<Embedding>)> {
@@ -151,19 +142,11 @@ impl Tweets {
     fn network<B: Backend>(&self, embedding: Embedding, classes: usize) -> Sequential<B> {
         let network = Sequential::new().add(embedding.padding(0).word_dropout(self.word_dropout));
         let network = network.add(Dropout::new(self.dropout));
-        let network = match self.model {
-            Which::Elman => self.recurrent(network, Elman::new(self.units)),
-            Which::Lstm => self.recurrent(network, Lstm::new(self.units)),
-            Which::Gru => self.recurrent(network, Gru::new(self.units)),
-        };
+        let (cell, units, bidirectional) = (self.model, self.units, self.bidirectional);
+        let layer = Recurrent { cell, units, bidirectional, dropout: self.recurrent_dropout };
+        let network = layer.add_to(network, self.attention);
         let network = if self.attention { network.add(AdditiveAttention::new(self.units)) } else { network };
         network.add(Dropout::new(self.dropout)).add(Dense::new(classes).activation(Activation::Softmax))
-    }
-
-    fn recurrent<B: Backend, C: rnn::CellKind>(&self, network: Sequential<B>, layer: rnn::Rnn<C>) -> Sequential<B> {
-        let layer = layer.recurrent_dropout(self.recurrent_dropout);
-        let layer = if self.attention { layer.return_sequences() } else { layer };
-        if self.bidirectional { network.add(Bidirectional::new(layer)) } else { network.add(layer) }
     }
 }
 
@@ -175,7 +158,8 @@ impl Program for Tweets {
 
     fn problems(&self) -> Vec<String> {
         let (units, dim, steps) = (self.units, self.dim, self.steps);
-        let sizes = limits::Sizes { units, dim, steps, gates: 1, batch: self.batch_size, rate: self.rate };
+        let sizes =
+            limits::Sizes { units, dim, steps, gates: self.model.gates(), batch: self.batch_size, rate: self.rate };
         let parts = [
             ("--dropout", self.dropout),
             ("--word-dropout", self.word_dropout),

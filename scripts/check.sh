@@ -27,7 +27,10 @@ done
 
 step formatting
 cargo fmt --all --check
-cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
+# Packages that are no part of the workspace.
+for package in emulator fuzz; do
+  cargo fmt --manifest-path "tests/$package/Cargo.toml" --check
+done
 
 step spelling
 need typos typos-cli
@@ -38,6 +41,7 @@ python3 scripts/folders.py
 
 step lints
 cargo clippy --workspace --all-targets -- -D warnings
+cargo clippy --locked --manifest-path tests/emulator/Cargo.toml --target-dir target/emulator --all-targets -- -D warnings
 
 step tests and doctests
 from_readme cargo test --workspace
@@ -45,8 +49,9 @@ from_readme cargo test --workspace
 step kernels without AVX-512 and without vectors
 # The choice is held down for candle's kernels; the gemm crate chooses for itself.
 for instructions in avx2 scalar; do
-  ELMAN_INSTRUCTIONS=$instructions cargo test --quiet --test contract --test golden_recurrent --test golden_sequences
-  ELMAN_INSTRUCTIONS=$instructions cargo test --quiet --package elman-candle --lib --tests
+  ELMAN_INSTRUCTIONS=$instructions cargo test --quiet --test backends --test golden -- contract:: recurrent:: sequences::
+  # With the core and its tests beside it, as cargo would build candle once more for this package alone, with fewer features.
+  ELMAN_INSTRUCTIONS=$instructions cargo test --quiet --package elman --package elman-candle --lib --test kernels
 done
 
 [ "$mode" = quick ] && exit 0
@@ -67,6 +72,7 @@ scripts/fuzz.sh all --inputs 5_000
 
 step documentation
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --manifest-path tests/emulator/Cargo.toml --target-dir target/emulator --no-deps --quiet
 
 step each feature alone
 # The core by itself and with each of its features; those that forward to candle need a toolkit or another system.

@@ -21,15 +21,15 @@ import time
 import cuda_bench
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-GOLDEN = ["golden_recurrent", "golden_sequences", "golden_layers", "golden_losses", "imports"]
+GOLDEN = ["recurrent", "sequences", "layers", "losses", "imports"]
 # The parts with their programs.
 PARTS = {
-    "contract": ["tests/contract"],
-    "cuts": ["tests/recurrent_cuts"],
-    "golden": [f"tests/{name}" for name in GOLDEN],
-    "devices": ["tests/devices"],
+    "contract": ["tests/backends"],
+    "cuts": ["tests/backends"],
+    "golden": ["tests/golden"],
+    "devices": ["tests/backends"],
     "train": ["examples/05_imdb_lstm"],
-    "sanitizer": ["tests/contract", "tests/recurrent_cuts"],
+    "sanitizer": ["tests/backends"],
     "bench": ["benches/lstm"],
 }
 # How recurrent networks can be computed; by itself the library takes the way that should be faster.
@@ -169,7 +169,7 @@ class Checks:
         self.report.check(check, "; ".join(said) or "it ran no tests", ok, start)
 
     def contract(self):
-        program, tests = self.program("tests/contract"), self.options.filter
+        program, tests = self.program("tests/backends"), self.options.filter
         self.tests("contract", "contract", program, tests)
         for way in WAYS:
             command = ["env", f"ELMAN_RECURRENT={way}", program, f"{tests}::recurrent", f"{tests}::projected"]
@@ -177,15 +177,15 @@ class Checks:
 
     def cuts(self):
         for way in WAYS:
-            command = ["env", "ELMAN_LARGE=1", f"ELMAN_RECURRENT={way}", self.program("tests/recurrent_cuts"), "on_cuda"]
-            self.tests(f"recurrent networks of many sizes, {way}", "cuts", *command)
+            command = ["env", "ELMAN_LARGE=1", f"ELMAN_RECURRENT={way}", self.program("tests/backends")]
+            self.tests(f"recurrent networks of many sizes, {way}", "cuts", *command, "recurrent_cuts::on_cuda")
 
     def golden(self):
         for name in GOLDEN:
-            self.tests(f"golden numbers, {name}", "golden", self.program(f"tests/{name}"), "on_cuda")
+            self.tests(f"golden numbers, {name}", "golden", self.program("tests/golden"), f"{name}::on_cuda")
 
     def devices(self):
-        devices = [self.program("tests/devices"), "on_cuda", "--nocapture", "--test-threads", "1"]
+        devices = [self.program("tests/backends"), "devices::on_cuda", "--nocapture", "--test-threads", "1"]
         self.tests("200 steps beside the CPU's", "devices", *devices)
 
     def train(self):
@@ -211,8 +211,8 @@ class Checks:
         tool = find_sanitizer(self.options.sanitizer)
         if tool is None:
             return self.report.check("compute-sanitizer", "not found", None, time.perf_counter())
-        contract = [self.program("tests/contract"), self.options.filter, "--test-threads", "1"]
-        resident = ["env", "ELMAN_RECURRENT=resident", self.program("tests/recurrent_cuts"), "on_cuda_in_f32"]
+        contract = [self.program("tests/backends"), self.options.filter, "--test-threads", "1"]
+        resident = ["env", "ELMAN_RECURRENT=resident", self.program("tests/backends"), "recurrent_cuts::on_cuda_in_f32"]
         for name, program in [("memcheck", contract), ("racecheck", resident), ("synccheck", resident)]:
             follow = ["--target-processes", "all", "--error-exitcode", "86"]
             self.tests(f"compute-sanitizer, {name}", "sanitizer", tool, "--tool", name, *follow, *program)

@@ -2,7 +2,7 @@
 # Runs programs with feature `cuda` on a GPU in software (tests/emulator), on a Linux machine (x86-64) that has neither a GPU nor
 # CUDA: wants cargo, gcc and python3 with pip. NVRTC, which compiles the kernels, comes from PyPI (200 MB on the disk, fetched once).
 #   scripts/cuda_emulated.sh                        builds and runs the backend's tests
-#   scripts/cuda_emulated.sh PROGRAM [ARGUMENT ...]  runs a program that it has built: target/emulated/contract and the others.
+#   scripts/cuda_emulated.sh PROGRAM [ARGUMENT ...]  runs a program that it has built: target/emulated/backends or golden.
 #     (What scripts/cuda.sh builds wants NVIDIA's own libraries besides, whose names have versions.)
 # Candle's own kernels are left out of what is built here, as elman's take their place. tests/emulator/README.md tells what the
 # emulator checks, and which variables it reads.
@@ -15,8 +15,9 @@ toolkit=$target/toolkit
 step() { printf '\n== %s\n' "$*"; }
 
 step the emulator
+emulator=(--quiet --locked --manifest-path tests/emulator/Cargo.toml --target-dir "$target")
 # It interprets all numbers of a warp at once: with all the vector instructions that there are.
-RUSTFLAGS="-C target-cpu=native" cargo build --locked --release --package cuda-emulator --target-dir "$target"
+RUSTFLAGS="-C target-cpu=native" cargo build "${emulator[@]}" --release
 
 step NVRTC, and libraries to link with
 nvrtc=nvidia-cuda-nvrtc==13.0.88
@@ -78,10 +79,12 @@ export PATH=$toolkit/bin:$PATH CUDA_HOME=$toolkit CUDA_PATH=$toolkit CUDA_ROOT=$
 export LIBRARY_PATH=$toolkit/lib${LIBRARY_PATH:+:$LIBRARY_PATH} CUDA_COMPUTE_CAP=90
 cargo clippy --quiet --locked --package elman-candle --features cuda --target-dir "$target" -- -D warnings
 
+step "the emulator's own tests"
+cargo test "${emulator[@]}"
+
 step the tests
-names=(contract recurrent_cuts devices golden_layers golden_losses golden_recurrent golden_sequences imports)
 cargo test --locked --features cuda --target-dir "$target" --no-run --message-format=json-render-diagnostics \
-  "${names[@]/#/--test=}" >"$target/built.json"
+  --test backends --test golden >"$target/built.json"
 python3 - "$target" <<'PYTHON'
 import json, pathlib, sys
 
@@ -92,15 +95,16 @@ for message in map(json.loads, (target / "built.json").read_text().splitlines())
         link.unlink(missing_ok=True)
         link.symlink_to(program)
 PYTHON
-run "$target/contract" candle_cuda
+run "$target/backends" candle_cuda
 # Each way in which recurrent networks can be computed; resident ones are cut as on an H100, and into larger parts.
 for way in steps beside resident; do
   echo "recurrent networks: $way"
-  EMULATOR_PROCESSORS=132 ELMAN_RECURRENT=$way run "$target/recurrent_cuts" on_cuda
+  EMULATOR_PROCESSORS=132 ELMAN_RECURRENT=$way run "$target/backends" recurrent_cuts::on_cuda
 done
-EMULATOR_PROCESSORS=8 ELMAN_RECURRENT=resident run "$target/recurrent_cuts" on_cuda
-ELMAN_RECURRENT=resident run "$target/contract" candle_cuda::recurrent candle_cuda::projected
-for name in "${names[@]:2}"; do
-  echo "$name"
-  run "$target/$name" on_cuda
+EMULATOR_PROCESSORS=8 ELMAN_RECURRENT=resident run "$target/backends" recurrent_cuts::on_cuda
+ELMAN_RECURRENT=resident run "$target/backends" candle_cuda::recurrent candle_cuda::projected
+run "$target/backends" devices::on_cuda
+for numbers in layers losses recurrent sequences imports; do
+  echo "golden numbers: $numbers"
+  run "$target/golden" "$numbers::on_cuda"
 done

@@ -1,5 +1,6 @@
 //! What a train step allocates on candle's CPU backend: buffers of the order of the activations are used again from the
-//! second step on, so that a step takes next to nothing from the system. Counted, not timed.
+//! second step on, so that a step takes next to nothing from the system. Counted, not timed; in a program of its own, as the
+//! counts are the whole process's.
 
 use elman::data::{Bags, Dataset, Inputs, Targets};
 use elman::layers::{Dense, Dropout, Embedding, Lstm, Sequential};

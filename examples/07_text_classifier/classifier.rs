@@ -1,5 +1,6 @@
 //! From raw text to probabilities: what a checkpoint holds besides weights, and the model that is made of it.
 
+use super::common::run::{CURE, RunSettings, load_weights};
 use super::network::network;
 use super::settings::{End, Settings};
 use anyhow::{Context, bail, ensure};
@@ -9,7 +10,7 @@ use elman::layers::Embedding;
 use elman::text::{
     HfTokenizer, Padding, Tokenizer, Truncation, Vocabulary, WordTokenizer, pad_sequences, tokenizer_from_json,
 };
-use elman::{Backend, Element, Model, Spec};
+use elman::{Backend, Model, Spec};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -30,11 +31,10 @@ pub struct Description {
 }
 
 impl Description {
-    /// With the names of files alone: where they lie on the machine that trains is nobody's business, and the same
-    /// training in another folder gives the same bytes.
-    pub fn extras(&self) -> elman::Result<Extras> {
-        let description = Description { settings: self.settings.with_bare_names(), ..self.clone() };
-        Extras::new().with(EXTRA, &description)
+    /// For a checkpoint.
+    pub fn extras(&self) -> anyhow::Result<Extras> {
+        let description = Description { settings: self.settings.with_bare_names()?, ..self.clone() };
+        Ok(Extras::new().with(EXTRA, &description)?)
     }
 
     /// That of a checkpoint.
@@ -108,11 +108,7 @@ impl<B: Backend> Classifier<B> {
         let words = Embedding::new(description.vocabulary.width(), description.dim);
         let network = network(&description.settings, words, description.labels.len());
         let mut model = network.build(backend, Spec::indices(description.settings.steps), 0)?;
-        model.load_weights(path)?;
-        if let Some(name) = not_finite(&model)? {
-            let (place, found) = (path.display(), "found NaN or infinity: the training diverged");
-            bail!("{place}: expected numbers in the weights `{name}`, {found}; {CURE}");
-        }
+        load_weights(&mut model, path)?;
         let encoder = description.encoder()?;
         Ok(Classifier { labels: description.labels, settings: description.settings, model, encoder })
     }
@@ -142,19 +138,6 @@ impl<B: Backend> Classifier<B> {
             ("probabilities".to_string(), Value::Object(probabilities)),
         ])
     }
-}
-
-/// What helps a training that diverged.
-pub const CURE: &str = "train anew, in another --run, with a smaller --rate or --clip-norm";
-
-/// The name of weights that are not all numbers, if there are any.
-pub fn not_finite<B: Backend>(model: &Model<B>) -> elman::Result<Option<String>> {
-    for (name, array) in model.weights() {
-        if !model.backend().download(array)?.iter().all(|&weight| weight.to_f64().is_finite()) {
-            return Ok(Some(name.to_string()));
-        }
-    }
-    Ok(None)
 }
 
 /// A number in as many digits as it has: as an `f64`, 0.9 would be 0.8999999761581421.

@@ -2,11 +2,12 @@
 
 use super::classifier::Classifier;
 use super::common::files::{Files, input_problem};
+use super::common::run::{RunSettings, Trained, own_files};
 use super::common::{Options, Program};
 use super::corpus::labelled;
 use super::report::Report;
-use super::settings::{Columns, Format};
-use super::{Trained, run, say};
+use super::say;
+use super::settings::{Columns, Format, Settings};
 use elman::Backend;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -49,9 +50,8 @@ impl Evaluate {
 
 impl Program for Evaluate {
     fn files(&self) -> Files {
-        let model = self.trained.run.join("model.safetensors");
-        let run = run::OWN.map(|name| ("--run".to_string(), self.trained.run.join(name)));
-        [("--data".into(), self.data.clone()), ("--run".into(), model)].into_iter().chain(run).collect()
+        let run = own_files(&self.trained.run, Settings::OWN);
+        std::iter::once(("--data".to_string(), self.data.clone())).chain(run).collect()
     }
 
     fn problems(&self) -> Vec<String> {
@@ -70,7 +70,7 @@ impl Program for Evaluate {
     }
 
     fn run<B: Backend>(&self, backend: &B, _: &Options) -> anyhow::Result<Value> {
-        let path = run::trained(&self.trained.run)?;
+        let path = self.trained.path()?;
         let classifier = Classifier::load(backend, &path)?;
         let texts = labelled(&self.data, &self.columns(&classifier.settings.columns), &classifier.labels)?;
         let mut report = Report::new(classifier.labels.names())?;

@@ -1,8 +1,7 @@
-//! The network and its optimiser, as the settings have them.
+//! The network, as the settings have it.
 
-use super::settings::{Cell, Course, Pooling, Settings};
+use super::settings::{Pooling, Settings};
 use elman::layers::*;
-use elman::optim::{Adam, Optimizer, Reach, Schedule};
 use elman::{Activation, Backend};
 
 /// Words become vectors, recurrent layers read them, a softmax over the classes ends it.
@@ -11,11 +10,7 @@ pub fn network<B: Backend>(settings: &Settings, words: Embedding, classes: usize
     let mut network = Sequential::new().add(words).add(Dropout::new(settings.dropout));
     for layer in 1..=settings.layers {
         let sequences = layer < settings.layers || settings.pooling != Pooling::Last;
-        network = match settings.model {
-            Cell::Elman => recurrent(network, settings, Elman::new(settings.units), sequences),
-            Cell::Lstm => recurrent(network, settings, Lstm::new(settings.units), sequences),
-            Cell::Gru => recurrent(network, settings, Gru::new(settings.units), sequences),
-        };
+        network = settings.recurrent().add_to(network, sequences);
     }
     let network = match settings.pooling {
         Pooling::Last => network,
@@ -24,31 +19,4 @@ pub fn network<B: Backend>(settings: &Settings, words: Embedding, classes: usize
         Pooling::Attention => network.add(AdditiveAttention::new(settings.units)),
     };
     network.add(Dropout::new(settings.dropout)).add(Dense::new(classes).activation(Activation::Softmax))
-}
-
-fn recurrent<B: Backend, C: rnn::CellKind>(
-    network: Sequential<B>,
-    settings: &Settings,
-    layer: rnn::Rnn<C>,
-    sequences: bool,
-) -> Sequential<B> {
-    let layer = layer.recurrent_dropout(settings.recurrent_dropout);
-    let layer = if sequences { layer.return_sequences() } else { layer };
-    if settings.bidirectional { network.add(Bidirectional::new(layer)) } else { network.add(layer) }
-}
-
-/// Adam with what the settings put around it, for a training of so many steps.
-pub fn optimizer<B: Backend>(settings: &Settings, steps: u64) -> Optimizer<B> {
-    let adam = Adam::new(settings.rate);
-    let adam = if settings.weight_decay == 0.0 { adam } else { adam.weight_decay(settings.weight_decay) };
-    let after = steps.saturating_sub(settings.warm_up).max(1);
-    let course = match settings.schedule {
-        Course::Constant => Schedule::Constant,
-        Course::Linear => Schedule::linear(after, 0.0),
-        Course::Cosine => Schedule::cosine(after, 0.0),
-    };
-    let course = if settings.warm_up == 0 { course } else { course.warm_up(settings.warm_up, 0.0) };
-    let optimizer = Optimizer::new(adam).schedule(course);
-    let optimizer = if settings.clip_norm == 0.0 { optimizer } else { optimizer.clip_global_norm(settings.clip_norm) };
-    optimizer.reach(if settings.lazy { Reach::Lazy } else { Reach::Exact })
 }

@@ -1,32 +1,20 @@
 //! `predict`: label and probabilities of texts given as arguments or as the lines of a file.
 
 use super::classifier::{Classifier, Prediction};
-use super::common::files::{Input, input_problem};
+use super::common::run::{Texts, Trained, cell};
 use super::common::{Options, Program};
-use super::{Trained, run};
 use anyhow::Context;
 use clap::ValueEnum;
 use elman::Backend;
-use elman::data::read_lines;
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub struct Predict {
     #[command(flatten)]
     pub trained: Trained,
-    /// A text, several times if there are several
-    #[arg(
-        long,
-        value_name = "TEXT",
-        required_unless_present = "file",
-        conflicts_with = "file",
-        allow_hyphen_values = true
-    )]
-    text: Vec<String>,
-    /// A file with a text on each line, plain or .gz; -: standard input
-    file: Option<PathBuf>,
+    #[command(flatten)]
+    texts: Texts,
     /// tsv: label, a probability a class, text, under a heading; jsonl: an object a line
     #[arg(long, value_enum, default_value = "tsv")]
     output: Output,
@@ -40,15 +28,12 @@ enum Output {
 
 impl Program for Predict {
     fn problems(&self) -> Vec<String> {
-        self.file.iter().filter_map(|path| input_problem("", path)).map(|problem| problem.trim().to_string()).collect()
+        self.texts.problems()
     }
 
     fn run<B: Backend>(&self, backend: &B, _: &Options) -> anyhow::Result<Value> {
-        let classifier = Classifier::load(backend, &run::trained(&self.trained.run)?)?;
-        let texts = match &self.file {
-            Some(path) => lines(path)?,
-            None => self.text.clone(),
-        };
+        let classifier = Classifier::load(backend, &self.trained.path()?)?;
+        let texts = self.texts.read()?;
         let mut out = BufWriter::new(io::stdout().lock());
         self.write(&classifier, &texts, &mut out)?;
         out.flush().context("standard output")?;
@@ -85,23 +70,11 @@ impl Predict {
     }
 }
 
-/// The lines of a file; of an empty one, which readers refuse, none, as `serve-stdin` has it.
-fn lines(path: &Path) -> anyhow::Result<Vec<String>> {
-    let input = Input::open(path)?;
-    let is_empty = |path: &Path| std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() == 0);
-    input.read(|path| if is_empty(path) { Ok(Vec::new()) } else { read_lines(path) })
-}
-
 /// A line of TSV.
 fn line(labels: &[String], prediction: &Prediction, text: &str) -> String {
     let probabilities = prediction.probabilities.iter().map(|p| format!("{p:.4}"));
     let cells = std::iter::once(cell(&labels[prediction.class])).chain(probabilities).chain([cell(text)]);
     cells.collect::<Vec<_>>().join("\t")
-}
-
-/// A value of TSV: tabs and line ends become spaces.
-fn cell(text: &str) -> String {
-    text.replace(['\t', '\n', '\r'], " ")
 }
 
 #[cfg(test)]

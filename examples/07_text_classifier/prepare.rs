@@ -1,10 +1,9 @@
 //! From texts to what a network trains on: words with their numbers and vectors, rows of indices, a fingerprint of it all.
 
 use super::classifier::{Description, Encoder, tokenizer};
+use super::common::run::{Fingerprint, Part, Run};
 use super::common::{corpus::Texts, files::Input, outcome::refuse};
 use super::corpus::Corpus;
-use super::record::Fingerprints;
-use super::run::{Fingerprint, Run};
 use super::settings::{Found, Settings};
 use super::tell;
 use elman::Key;
@@ -24,7 +23,8 @@ pub struct Prepared {
     pub valid: Option<Dataset>,
     /// Of the texts to train on.
     pub classes: Vec<u32>,
-    pub data: Fingerprints,
+    /// All of it, to know it again.
+    pub parts: Vec<Part>,
 }
 
 impl Prepared {
@@ -64,8 +64,15 @@ impl Prepared {
         let (each, chosen_by) = (each(corpus.labels.names(), &classes), corpus.valid.len());
         let known = description.vocabulary.len();
         tell!("{} texts to train on ({each}), {chosen_by} to choose by; {known} words", train.len());
-        let data = Fingerprints { words: print.text(), train: of_train, valid: of_valid, vectors };
-        Ok(Prepared { description, words, train, valid, classes, data })
+        let settings = &description.settings;
+        let (of, by) = (settings.train.as_deref(), settings.valid.as_deref().or(settings.train.as_deref()));
+        let parts = vec![
+            Part::new("train", "texts to train on", "--train", of, of_train),
+            Part::new("valid", "texts to choose by", "--valid", by, of_valid),
+            Part::new("vectors", "word vectors", "--vectors", settings.vectors.as_deref(), vectors),
+            Part::new("words", "labels and words", "--train or --tokenizer", of, print.text()),
+        ];
+        Ok(Prepared { description, words, train, valid, classes, parts })
     }
 }
 

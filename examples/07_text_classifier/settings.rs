@@ -5,9 +5,10 @@ mod files;
 mod size;
 mod weights;
 
-pub use checks::flags;
 pub use size::Found;
 
+use super::common::cell::{Cell, Recurrent};
+use super::common::run::Learning;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use elman::data::{Labels, TextColumns, TextFormat};
@@ -85,30 +86,9 @@ pub struct Settings {
     #[arg(long, default_value_t = 0.0, help_heading = "Model")]
     pub recurrent_dropout: f64,
 
-    /// Epochs at most
-    #[arg(long, default_value_t = 10, help_heading = "Training")]
-    pub epochs: u64,
-    /// Texts a mini-batch
-    #[arg(long, default_value_t = 32, help_heading = "Training")]
-    pub batch_size: usize,
-    /// Learning rate (of Adam), above 0 to 1
-    #[arg(long, default_value_t = 1e-3, help_heading = "Training")]
-    pub rate: f64,
-    /// Course of the learning rate over all epochs
-    #[arg(long, value_enum, default_value = "constant", help_heading = "Training")]
-    pub schedule: Course,
-    /// Steps in which the rate rises from 0 before that
-    #[arg(long, value_name = "STEPS", default_value_t = 0, help_heading = "Training")]
-    pub warm_up: u64,
-    /// Norm that all gradients together are shortened to; 0: they are not
-    #[arg(long, value_name = "NORM", default_value_t = 1.0, help_heading = "Training")]
-    pub clip_norm: f64,
-    /// Decay of the weights (AdamW)
-    #[arg(long, default_value_t = 0.0, help_heading = "Training")]
-    pub weight_decay: f64,
-    /// Move only the vectors of words that occur (lazy Adam): faster where many words are known
-    #[arg(long, help_heading = "Training")]
-    pub lazy: bool,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub learning: Learning,
     /// How much the texts of a class count: balanced, or LABEL=WEIGHT,... where a label may have commas in it [default:
     /// all alike]
     #[arg(long, value_name = "WEIGHTS", help_heading = "Training")]
@@ -162,17 +142,6 @@ pub enum Format {
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Cell {
-    /// Elman's network
-    Elman,
-    /// Long short-term memory
-    Lstm,
-    /// Gated recurrent unit
-    Gru,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
 pub enum Pooling {
     /// The last output decides
     Last,
@@ -184,17 +153,6 @@ pub enum Pooling {
     Attention,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Course {
-    /// The same throughout
-    Constant,
-    /// In a straight line down to 0
-    Linear,
-    /// Along a cosine down to 0
-    Cosine,
-}
-
 impl Settings {
     /// Part of the training texts that is kept to choose by.
     pub fn held_out(&self) -> f64 {
@@ -204,6 +162,12 @@ impl Settings {
     /// Whether there are texts to choose by.
     pub fn chooses(&self) -> bool {
         self.valid.is_some() || self.train.is_none() || self.held_out() > 0.0
+    }
+
+    /// Each of the recurrent layers.
+    pub fn recurrent(&self) -> Recurrent {
+        let (cell, units, bidirectional) = (self.model, self.units, self.bidirectional);
+        Recurrent { cell, units, bidirectional, dropout: self.recurrent_dropout }
     }
 
     /// Numbers of a word's vector where they are drawn.

@@ -45,6 +45,18 @@ pub fn input_problem(option: &str, path: &Path) -> Option<String> {
     }
 }
 
+/// What is wrong with the files that a training reads and keeps the paths of.
+pub fn input_problems(files: &Files) -> Vec<String> {
+    let mut problems: Vec<String> = files.iter().filter_map(|(option, path)| input_problem(option, path)).collect();
+    if files.iter().filter(|(_, path)| path.as_os_str() == STANDARD).count() > 1 {
+        problems.push("-: standard input can be read once; give a file for all but one".into());
+    }
+    for (option, path) in files.iter().filter(|(_, path)| path.to_str().is_none()) {
+        problems.push(format!("{option} {}: expected a path in UTF-8, to be kept with the run", path.display()));
+    }
+    problems
+}
+
 /// Whether two paths lead to one plain file, there or yet to be made.
 pub fn same(a: &Path, b: &Path) -> bool {
     let is_other = |path: &Path| fs::metadata(path).is_ok_and(|found| !found.is_file());

@@ -3,6 +3,7 @@
 // Each example uses its part of this module.
 #![allow(dead_code)]
 
+pub mod cell;
 pub mod corpus;
 pub mod files;
 pub mod gradient_flow;
@@ -13,6 +14,7 @@ pub mod outcome;
 pub mod plot;
 pub mod race;
 pub mod reviews;
+pub mod run;
 
 #[allow(unused_imports)]
 pub(crate) use outcome::{note, say, tell};

@@ -6,6 +6,7 @@ use super::{CallbackState, Extras, Position};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::file::{check_writable, folder};
+use crate::layers::Carry;
 use crate::model::Model;
 use std::ffi::OsString;
 use std::fs;
@@ -117,7 +118,7 @@ impl Checkpoint {
         model: &Model<B>,
         history: &History,
         callbacks: &[CallbackState<B>],
-        position: Option<&Position>,
+        position: Option<(&Position, &Carry<B>)>,
         going_on: Option<&[B::Array]>,
     ) -> Result<()> {
         let progress = Progress { history, callbacks, position, going_on };

@@ -45,9 +45,23 @@ pub(super) struct Manifest {
     pub(super) callbacks: Vec<CallbackEntry>,
     /// `None` between two epochs.
     pub(super) position: Option<Position>,
+    /// The state that goes on from batch to batch, of a place within an epoch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) carry: Vec<CarryEntry>,
     /// Whether the weights of the last step are in the file besides, at `@going_on/parameter`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) going_on: bool,
+}
+
+/// A place of a [`Carry`](crate::layers::Carry); its arrays are at `@carry/number`, numbered through all places.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CarryEntry {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) within: Vec<u32>,
+    pub(super) slot: u32,
+    pub(super) turn: u32,
+    pub(super) arrays: usize,
 }
 
 /// The optimiser; its arrays are at `@optimizer/parameter/array`.
@@ -59,6 +73,9 @@ pub(super) struct OptimizerEntry {
     pub(super) iteration: u64,
     pub(super) learning_rate: Exact,
     pub(super) accumulated: usize,
+    /// In the file only in the midst of an accumulation; before it was there each call counted 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) counted: Option<Exact>,
     /// In the file only where there are any.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) skipped: u64,

@@ -2,7 +2,9 @@
 
 use super::description::metadata;
 use super::history::History;
-use super::manifest::{CallbackEntry, EXTRA, Manifest, OptimizerEntry, ParamEntry, Position, STATE, TRAINING};
+use super::manifest::{
+    CallbackEntry, CarryEntry, EXTRA, Manifest, OptimizerEntry, ParamEntry, Position, STATE, TRAINING,
+};
 use super::reader::TensorFile;
 use super::weights::{fitting, mismatch, upload};
 use super::writer::{Entry, write};
@@ -11,6 +13,7 @@ use crate::backend::Backend;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::exact::Exact;
+use crate::layers::{Carry, Place};
 use crate::model::Model;
 use crate::optim::{OptimizerState, ParamState};
 use crate::param::Param;
@@ -54,7 +57,8 @@ impl<B: Backend> Model<B> {
 pub(crate) struct Progress<'a, B: Backend> {
     pub(crate) history: &'a History,
     pub(crate) callbacks: &'a [CallbackState<B>],
-    pub(crate) position: Option<&'a Position>,
+    /// A place within an epoch, and what is carried to there.
+    pub(crate) position: Option<(&'a Position, &'a Carry<B>)>,
     /// The weights of the last step, where the model's are others that were put in their place at the end.
     pub(crate) going_on: Option<&'a [B::Array]>,
 }
@@ -79,7 +83,10 @@ pub(crate) fn save<B: Backend>(model: &Model<B>, path: &Path, at: &Progress<'_, 
     for (i, callback) in at.callbacks.iter().enumerate() {
         entries.extend(callback.arrays.iter().map(|(name, array)| Entry::array(of_callback(i, name), array)));
     }
-    let counts = at.position.iter().flat_map(|position| &position.tally.counts).enumerate();
+    let carried = || at.position.iter().flat_map(|(_, carry)| carry.iter());
+    let arrays = carried().flat_map(|(_, arrays)| arrays).enumerate();
+    entries.extend(arrays.map(|(i, array)| Entry::array(of_carry(i), array)));
+    let counts = at.position.iter().flat_map(|(position, _)| &position.tally.counts).enumerate();
     entries.extend(counts.map(|(i, counts)| Entry::numbers(metric(i), counts)));
 
     let manifest = Manifest {
@@ -92,7 +99,8 @@ pub(crate) fn save<B: Backend>(model: &Model<B>, path: &Path, at: &Progress<'_, 
         epoch_logs: at.history.epochs.iter().map(Into::into).collect(),
         stopped: at.history.stopped.clone(),
         callbacks: at.callbacks.iter().map(callback_entry).collect(),
-        position: at.position.cloned(),
+        position: at.position.map(|(position, _)| position.clone()),
+        carry: carried().map(|(place, arrays)| carry_entry(place, arrays.len())).collect(),
         going_on: at.going_on.is_some(),
     };
     let manifest = serde_json::to_string(&manifest).map_err(|e| Error::Parse {
@@ -117,6 +125,10 @@ fn of_callback(number: usize, name: &str) -> String {
     format!("{STATE}callback/{number}/{name}")
 }
 
+fn of_carry(number: usize) -> String {
+    format!("{STATE}carry/{number}")
+}
+
 fn metric(number: usize) -> String {
     format!("{STATE}metric/{number}")
 }
@@ -133,6 +145,7 @@ fn entry<B: Backend>(state: &OptimizerState<B>) -> OptimizerEntry {
         iteration: state.iteration,
         learning_rate: Exact(state.learning_rate),
         accumulated: state.accumulated,
+        counted: (state.accumulated > 0).then_some(Exact(state.counted)),
         skipped: state.skipped,
         params: state.params.iter().map(param).collect(),
     }
@@ -141,6 +154,10 @@ fn entry<B: Backend>(state: &OptimizerState<B>) -> OptimizerEntry {
 fn callback_entry<B: Backend>(state: &CallbackState<B>) -> CallbackEntry {
     let arrays = state.arrays.iter().map(|(name, _)| name.clone()).collect();
     CallbackEntry { name: state.name.clone(), value: state.value.clone(), arrays }
+}
+
+fn carry_entry(place: &Place, arrays: usize) -> CarryEntry {
+    CarryEntry { within: place.within.clone(), slot: place.slot, turn: place.turn, arrays }
 }
 
 /// A checkpoint that was read and fits a model.
@@ -157,6 +174,7 @@ pub(crate) struct Saved<B: Backend> {
     pub(crate) extras: Extras,
     pub(crate) callbacks: Vec<CallbackState<B>>,
     pub(crate) position: Option<Position>,
+    pub(crate) carry: Carry<B>,
 }
 
 impl<B: Backend> Saved<B> {
@@ -192,6 +210,7 @@ impl<B: Backend> Saved<B> {
             let read = |array: String| upload(model.backend(), &mut file, &of_callback(i, &array)).map(|a| (array, a));
             callbacks.push(CallbackState { name, value, arrays: arrays.into_iter().map(read).collect::<Result<_>>()? });
         }
+        let carry = read_carry(&mut file, model, std::mem::take(&mut manifest.carry))?;
         if let Some(position) = &mut manifest.position {
             let counts = (0..position.tally.metrics.len()).map(|i| file.read(&metric(i)).map(|(_, counts)| counts));
             position.tally.counts = counts.collect::<Result<_>>()?;
@@ -208,6 +227,7 @@ impl<B: Backend> Saved<B> {
             frozen: manifest.frozen,
             callbacks,
             position: manifest.position,
+            carry,
         })
     }
 
@@ -233,6 +253,22 @@ impl<B: Backend> Saved<B> {
         (model.seed, model.steps, model.epochs) = (self.seed, self.steps, self.epochs);
         Ok(())
     }
+}
+
+/// What is carried from batch to batch, all of it of as many sequences. Whether it is of this model a batch of it tells.
+fn read_carry<B: Backend>(file: &mut TensorFile, model: &Model<B>, entries: Vec<CarryEntry>) -> Result<Carry<B>> {
+    let (mut carry, mut number) = (Carry::new(), 0);
+    for CarryEntry { within, slot, turn, arrays } in entries {
+        let mut read = Vec::new();
+        for _ in 0..arrays {
+            read.push(upload(model.backend(), file, &of_carry(number))?);
+            number += 1;
+        }
+        if !carry.restore(model.backend(), Place { within, slot, turn }, read) {
+            return Err(file.invalid("carried state that does not go together"));
+        }
+    }
+    Ok(carry)
 }
 
 /// The weights of the last step, all of them and of the shapes of the model's parameters.
@@ -284,6 +320,7 @@ fn read_optimizer<B: Backend>(
         iteration: entry.iteration,
         learning_rate: entry.learning_rate.0,
         accumulated: entry.accumulated,
+        counted: entry.counted.map_or(entry.accumulated as f64, |counted| counted.0),
         skipped: entry.skipped,
         params,
     })

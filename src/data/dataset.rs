@@ -27,19 +27,24 @@ impl Dataset {
             let expected = format!("as many targets as inputs ({} samples)", inputs.len());
             return Err(Error::invalid("data set", expected, format!("targets of {} samples", targets.len())));
         }
+        check_lengths(&inputs, &targets)?;
         Ok(Dataset { inputs, targets, weights: None })
     }
 
-    /// Sets how much each sample counts in the loss; without it every sample counts 1.
+    /// Sets how much each sample counts in the loss, or, where there is a target for every step, each step of each sample, one
+    /// after the other; without it all count 1.
     ///
-    /// Errors: not one weight for each sample; a weight that is negative, NaN or infinite (names the sample).
+    /// Errors: not one weight for each sample or step; a weight that is negative, NaN or infinite (names the sample).
     pub fn with_weights(mut self, weights: Vec<f32>) -> Result<Self> {
-        if weights.len() != self.len() {
-            let expected = format!("a weight for each of the {} samples", self.len());
+        let steps = self.len().checked_sub(1).and_then(|last| self.targets.steps(last)).map(|steps| steps.end);
+        if weights.len() != self.len() && Some(weights.len()) != steps {
+            let each = steps.map_or_else(String::new, |steps| format!(", or of their {steps} steps"));
+            let expected = format!("a weight for each of the {} samples{each}", self.len());
             return Err(Error::invalid("sample weights", expected, format!("{} weights", weights.len())));
         }
         if let Some(sample) = weights.iter().position(|w| !w.is_finite() || *w < 0.0) {
-            let place = format!("sample weights, sample {sample}");
+            let by_step = weights.len() != self.len();
+            let place = format!("sample weights, {} {sample}", if by_step { "step" } else { "sample" });
             return Err(Error::invalid(place, "a finite weight of at least 0", weights[sample]));
         }
         self.weights = Some(weights);
@@ -56,7 +61,7 @@ impl Dataset {
         &self.targets
     }
 
-    /// How much each sample counts; `None` when every one counts 1.
+    /// How much each sample, or each step of each, counts; `None` when every one counts 1.
     pub fn weights(&self) -> Option<&[f32]> {
         self.weights.as_deref()
     }
@@ -79,13 +84,38 @@ impl Dataset {
     /// The samples `rows`, in that order; a sample may come twice. Errors: a row that does not exist.
     pub fn select(&self, rows: &[usize]) -> Result<Self> {
         let (inputs, targets) = (self.inputs.select(rows)?, self.targets.select(rows)?);
-        let weights = self.weights.as_ref().map(|weights| checks::gather(weights, 1, rows));
+        let weights = self.weights.as_ref().map(|weights| self.select_weights(weights, rows));
         Ok(Dataset { inputs, targets, weights })
     }
 
-    /// The same with its inputs [trimmed](Inputs::trimmed).
+    /// Of weights of all samples, or of all their steps, those of the samples `rows`, which exist.
+    pub(crate) fn select_weights(&self, weights: &[f32], rows: &[usize]) -> Vec<f32> {
+        if weights.len() == self.len() {
+            return checks::gather(weights, 1, rows);
+        }
+        rows.iter().flat_map(|&row| &weights[self.targets.steps(row).unwrap_or(row..row + 1)]).copied().collect()
+    }
+
+    /// The weights as a batch has them, one a sample or one a step of a block.
+    pub(crate) fn weights_in_block(&self) -> Option<Vec<f32>> {
+        let weights = self.weights.as_ref()?;
+        Some(match &self.targets {
+            Targets::RaggedClasses(rows) if weights.len() != self.len() => rows.stretched(weights, 1, 0.0),
+            Targets::RaggedValues(rows) if weights.len() != self.len() => rows.stretched(weights, 1, 0.0),
+            _ => weights.clone(),
+        })
+    }
+
+    /// The same with its inputs [trimmed](Inputs::trimmed), and with them the targets and weights of their steps.
     pub fn trimmed(self, padding: u32) -> Self {
-        Dataset { inputs: self.inputs.trimmed(padding), ..self }
+        let Some((kept, steps)) = self.inputs.kept(padding) else { return self };
+        let weights = match self.weights {
+            Some(weights) if weights.len() != self.inputs.len() => {
+                Some(weights.chunks_exact(steps).flat_map(|row| &row[kept.clone()]).copied().collect())
+            }
+            weights => weights,
+        };
+        Dataset { targets: self.targets.trimmed(&kept, steps), inputs: self.inputs.trimmed(padding), weights }
     }
 
     /// The samples of `range`. Errors: a range that does not lie within the samples.
@@ -115,6 +145,34 @@ impl Dataset {
     pub fn split_last(&self, fraction: f64) -> Result<(Dataset, Dataset)> {
         let index = self.split_index(fraction)?;
         Ok((self.slice(0..index)?, self.slice(index..self.len())?))
+    }
+}
+
+/// Sequences of their own lengths and the targets of their steps must have the same ones.
+fn check_lengths(inputs: &Inputs, targets: &Targets) -> Result<()> {
+    let lengths: Option<Vec<usize>> = match targets {
+        Targets::RaggedClasses(rows) => Some(rows.lengths().collect()),
+        Targets::RaggedValues(rows) => Some(rows.lengths().collect()),
+        _ => None,
+    };
+    let ragged = matches!(inputs, Inputs::RaggedIndices(_) | Inputs::RaggedDense(_));
+    match (lengths, inputs.lengths(0).filter(|_| ragged)) {
+        (Some(targets), Some(inputs)) => {
+            match targets.iter().zip(&inputs).position(|(target, input)| target != input) {
+                None => Ok(()),
+                Some(row) => {
+                    let expected = format!("a target for each of its {} steps", inputs[row]);
+                    Err(Error::invalid(format!("data set, sample {row}"), expected, targets[row]))
+                }
+            }
+        }
+        (Some(_), None) => {
+            Err(Error::invalid("data set", "inputs at their own lengths, as their targets are", inputs.kind()))
+        }
+        (None, Some(_)) if targets.steps(0).is_some() => {
+            Err(Error::invalid("data set", "targets at the own lengths of their inputs", targets.kind()))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What goes into a model: dense samples, sequences of indices, or bags of words.
 
-use super::{Bags, checks};
+use super::ragged::is_block;
+use super::{Bags, Ragged, checks};
 use crate::error::Result;
 use std::ops::Range;
 
@@ -24,6 +25,10 @@ pub enum Inputs {
         /// Length of each sequence.
         steps: usize,
     },
+    /// Sequences of indices of their own lengths, padded batch by batch and masked.
+    RaggedIndices(Ragged<u32>),
+    /// Sequences of numbers of their own lengths, likewise.
+    RaggedDense(Ragged<f32>),
     /// Sparse bags of words: `[len, width]`.
     Bags(Bags),
     /// Sequences with a mask of one's own.
@@ -64,16 +69,43 @@ impl Inputs {
         match self {
             Inputs::Dense { shape, .. } => format!("numbers of shape {shape:?} a sample"),
             Inputs::Indices { steps, .. } => format!("sequences of {steps} indices"),
+            Inputs::RaggedIndices(_) => "sequences of indices of their own lengths".to_string(),
+            Inputs::RaggedDense(rows) => format!("sequences of {} numbers a step, of their own lengths", rows.width()),
             Inputs::Bags(bags) => format!("bags of {} words", bags.width()),
             Inputs::Masked { inputs, .. } => format!("{} with a mask", inputs.kind()),
         }
     }
 
-    /// One sequence of indices a sample, all of one length: pad or cut them before. Errors: no sequence, empty
-    /// sequences, or one of another length than the first (names it).
+    /// One sequence of indices a sample. Those of one length, as [`pad_sequences`](crate::text::pad_sequences) makes them, stay the
+    /// block that they are. Others are kept at their own lengths: a batch is as long as its longest, what pads the others is
+    /// masked, and a sequence without a step counts as one that is all padding. Errors: no sequence, or none that has a step.
+    ///
+    /// ```
+    /// use elman::data::Inputs;
+    /// let words = Inputs::indices(&[vec![4, 7, 9], vec![5]])?;
+    /// assert_eq!((words.len(), words.lengths(0)), (2, Some(vec![3, 1])));
+    /// # Ok::<(), elman::Error>(())
+    /// ```
     pub fn indices<R: AsRef<[u32]>>(rows: &[R]) -> Result<Self> {
+        if !is_block(rows) {
+            return Ragged::new("input sequences", rows, 1).map(Inputs::RaggedIndices);
+        }
         let (steps, data) = checks::flatten("input sequences", rows)?;
         Ok(Inputs::Indices { data, steps })
+    }
+
+    /// Sequences of numbers of their own lengths, `features` a step, row-major: pen strokes, measurements. As those of
+    /// [`Inputs::indices`] they are padded batch by batch and masked. Errors: no sequence, or none that has a step; one that is no
+    /// whole number of steps (names it); a number that is NaN or infinite (names sample and step).
+    ///
+    /// ```
+    /// use elman::data::Inputs;
+    /// let strokes = Inputs::sequences(&[vec![0.0, 0.5, 1.0, 0.5], vec![0.2, 0.1]], 2)?;
+    /// assert_eq!((strokes.len(), strokes.lengths(0)), (2, Some(vec![2, 1])));
+    /// # Ok::<(), elman::Error>(())
+    /// ```
+    pub fn sequences<R: AsRef<[f32]>>(rows: &[R], features: usize) -> Result<Self> {
+        Ragged::new("input sequences", rows, features)?.check("inputs").map(Inputs::RaggedDense)
     }
 
     /// Bags of words. Errors: no bag.
@@ -113,9 +145,15 @@ impl Inputs {
         Ok(Inputs::Masked { inputs: Box::new(self), mask })
     }
 
-    /// How many steps each sequence of indices has without the padding at its ends; `None` for other inputs.
+    /// How many steps each sequence of indices has without the padding at its ends, and each of those that are kept at their own
+    /// lengths; `None` for other inputs.
     pub fn lengths(&self, padding: u32) -> Option<Vec<usize>> {
-        let Inputs::Indices { data, steps } = self else { return None };
+        let (data, steps) = match self {
+            Inputs::Indices { data, steps } => (data, steps),
+            Inputs::RaggedIndices(rows) => return Some(rows.lengths().collect()),
+            Inputs::RaggedDense(rows) => return Some(rows.lengths().collect()),
+            _ => return None,
+        };
         Some(data.chunks_exact((*steps).max(1)).map(|row| ends(row, padding).map_or(0, |ends| ends.len())).collect())
     }
 
@@ -129,12 +167,32 @@ impl Inputs {
     /// # Ok::<(), elman::Error>(())
     /// ```
     pub fn trimmed(self, padding: u32) -> Self {
+        let Some((kept, _)) = self.kept(padding) else { return self };
         let Inputs::Indices { data, steps } = self else { return self };
-        let rows = || data.chunks_exact(steps.max(1)).filter_map(|row| ends(row, padding));
-        let (first, last) = (rows().map(|ends| ends.start).min(), rows().map(|ends| ends.end).max());
-        let kept = first.unwrap_or(0)..last.unwrap_or(1.min(steps));
         let data = data.chunks_exact(steps.max(1)).flat_map(|row| &row[kept.clone()]).copied().collect();
         Inputs::Indices { data, steps: kept.len() }
+    }
+
+    /// The steps that [`Inputs::trimmed`] keeps, of how many.
+    pub(super) fn kept(&self, padding: u32) -> Option<(Range<usize>, usize)> {
+        let Inputs::Indices { data, steps } = self else { return None };
+        let rows = || data.chunks_exact((*steps).max(1)).filter_map(|row| ends(row, padding));
+        let (first, last) = (rows().map(|ends| ends.start).min(), rows().map(|ends| ends.end).max());
+        Some((first.unwrap_or(0)..last.unwrap_or(1.min(*steps)), *steps))
+    }
+
+    /// Checks that every index is below `rows`, the number of an embedding's; other inputs pass.
+    pub(crate) fn check_indices(&self, rows: usize) -> Result<()> {
+        let beyond = |data: &[u32]| data.iter().position(|&index| index as usize >= rows).map(|at| (at, data[at]));
+        let found = match self {
+            Inputs::Masked { inputs, .. } => return inputs.check_indices(rows),
+            Inputs::Indices { data, steps } => beyond(data).map(|(at, index)| ((at / steps, at % steps), index)),
+            Inputs::RaggedIndices(all) => beyond(all.data()).map(|(at, index)| (all.place(at), index)),
+            Inputs::Dense { .. } | Inputs::RaggedDense(_) | Inputs::Bags(_) => None,
+        };
+        let Some(((sample, step), index)) = found else { return Ok(()) };
+        let expected = format!("an index below {rows}, the rows of the table");
+        Err(crate::Error::invalid(format!("sample {sample}, step {step}"), expected, index))
     }
 
     /// Number of samples.
@@ -143,6 +201,8 @@ impl Inputs {
             Inputs::Masked { inputs, .. } => inputs.len(),
             Inputs::Dense { data, shape } => data.len() / shape.iter().product::<usize>().max(1),
             Inputs::Indices { data, steps } => data.len() / (*steps).max(1),
+            Inputs::RaggedIndices(rows) => rows.len(),
+            Inputs::RaggedDense(rows) => rows.len(),
             Inputs::Bags(bags) => bags.len(),
         }
     }
@@ -152,12 +212,14 @@ impl Inputs {
         self.len() == 0
     }
 
-    /// Shape of one sample: `[steps]` of a sequence of indices, `[width]` of a bag.
+    /// Shape of one sample: `[steps]` of a sequence of indices (the longest), `[width]` of a bag.
     pub fn sample_shape(&self) -> Vec<usize> {
         match self {
             Inputs::Masked { inputs, .. } => inputs.sample_shape(),
             Inputs::Dense { shape, .. } => shape.clone(),
             Inputs::Indices { steps, .. } => vec![*steps],
+            Inputs::RaggedIndices(rows) => vec![rows.longest()],
+            Inputs::RaggedDense(rows) => vec![rows.longest(), rows.width()],
             Inputs::Bags(bags) => vec![bags.width()],
         }
     }
@@ -176,6 +238,8 @@ impl Inputs {
             Inputs::Indices { data, steps } => {
                 Inputs::Indices { data: checks::gather(data, *steps, rows), steps: *steps }
             }
+            Inputs::RaggedIndices(all) => Inputs::RaggedIndices(all.select(rows)),
+            Inputs::RaggedDense(all) => Inputs::RaggedDense(all.select(rows)),
             Inputs::Bags(bags) => Inputs::Bags(bags.select(rows)?),
         })
     }
@@ -216,6 +280,21 @@ mod tests {
         let bags = Inputs::bags(Bags::binary([[1], [2]], 3).unwrap()).unwrap();
         assert_eq!(bags.slice(1..2).unwrap(), Inputs::bags(Bags::binary([[2]], 3).unwrap()).unwrap());
         assert!(bags.slice(2..2).unwrap().is_empty());
+    }
+
+    #[test]
+    fn sequences_keep_their_own_lengths() {
+        let words = Inputs::indices(&[vec![1, 2, 3], vec![], vec![4]]).unwrap();
+        assert_eq!((words.len(), words.lengths(0), words.sample_shape()), (3, Some(vec![3, 0, 1]), vec![3]));
+        let Inputs::RaggedIndices(rows) = words.select(&[2, 1, 2]).unwrap() else { panic!("a block") };
+        assert_eq!((rows.block(9), rows.mask()), (vec![4, 9, 4], Some(vec![true, false, true])));
+        let Inputs::RaggedIndices(rows) = words.slice(0..2).unwrap() else { panic!("a block") };
+        assert_eq!(rows.block(9), [1, 2, 3, 9, 9, 9]);
+        let strokes = Inputs::sequences(&[vec![1.0, 2.0], vec![3.0, 4.0, 5.0, 6.0]], 2).unwrap();
+        let Inputs::RaggedDense(rows) = strokes.select(&[1, 0]).unwrap() else { panic!("a block") };
+        assert_eq!(rows.block(0.0), [3.0, 4.0, 5.0, 6.0, 1.0, 2.0, 0.0, 0.0]);
+        assert_eq!(rows.mask(), Some(vec![true, true, true, false]));
+        assert_eq!(strokes.slice(1..2).unwrap().sample_shape(), [2, 2]);
     }
 
     #[test]
@@ -263,10 +342,14 @@ mod tests {
 
     #[test]
     fn ragged_and_empty_rows_are_named() {
-        let ragged = Inputs::indices(&[vec![1, 2], vec![3, 4], vec![5], vec![]]);
-        assert_eq!(message(ragged), "input sequences, row 2: expected 2 elements, as many as row 0 has, found 1");
+        let ragged = Inputs::rows(&[vec![1.0, 2.0], vec![3.0, 4.0], vec![5.0], vec![]]);
+        assert_eq!(message(ragged), "inputs, row 2: expected 2 elements, as many as row 0 has, found 1");
+        assert!(message(Inputs::indices(&[vec![], vec![]])).ends_with("found empty rows"));
+        let uneven = Inputs::sequences(&[vec![1.0, 2.0], vec![3.0]], 2);
+        assert_eq!(message(uneven), "input sequences, row 1: expected steps of 2 numbers, found 1 numbers");
+        let nan = Inputs::sequences(&[vec![1.0, 2.0], vec![3.0, 4.0, 5.0, f32::NAN]], 2);
+        assert_eq!(message(nan), "inputs, sample 1, step 1: expected a finite number, found NaN");
         assert!(message(Inputs::rows::<Vec<f32>>(&[])).ends_with("found none"));
-        assert!(message(Inputs::indices(&[vec![], vec![1]])).ends_with("found an empty row 0"));
         let empty = Bags::binary([[1]], 3).unwrap().select(&[]).unwrap();
         assert_eq!(message(Inputs::bags(empty)), "inputs: expected at least one bag, found none");
     }

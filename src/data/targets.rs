@@ -1,6 +1,7 @@
 //! What a model is to give: classes or numbers.
 
-use super::checks;
+use super::ragged::is_block;
+use super::{Ragged, checks};
 use crate::error::{Error, Result};
 use std::ops::Range;
 
@@ -24,6 +25,10 @@ pub enum Targets {
         /// Shape of one sample's target.
         shape: Vec<usize>,
     },
+    /// A class for every step of sequences that are kept at their own lengths.
+    RaggedClasses(Ragged<u32>),
+    /// Numbers for every step of such sequences.
+    RaggedValues(Ragged<f32>),
 }
 
 impl Targets {
@@ -33,6 +38,8 @@ impl Targets {
             Targets::Classes { per_sample: 1, .. } => "one class a sample".to_string(),
             Targets::Classes { per_sample, .. } => format!("{per_sample} classes a sample"),
             Targets::Values { shape, .. } => format!("numbers of shape {shape:?} a sample"),
+            Targets::RaggedClasses(_) => "a class for every step".to_string(),
+            Targets::RaggedValues(rows) => format!("{} numbers for every step", rows.width()),
         }
     }
 
@@ -45,8 +52,12 @@ impl Targets {
     }
 
     /// A class for every step of every sample, as in tagging words: `[len, steps]`, padded with a label that the loss
-    /// and the metrics are told to ignore. Errors: no row, empty rows, or one of another length than the first.
+    /// and the metrics are told to ignore; or, for sequences that are kept at their own lengths, rows as long as these. Errors: no
+    /// row, or none that has a step.
     pub fn classes_per_step<R: AsRef<[u32]>>(rows: &[R]) -> Result<Self> {
+        if !is_block(rows) {
+            return Ragged::new("targets", rows, 1).map(Targets::RaggedClasses);
+        }
         let (per_sample, labels) = checks::flatten("targets", rows)?;
         Ok(Targets::Classes { labels, per_sample })
     }
@@ -57,6 +68,12 @@ impl Targets {
     pub fn values(data: Vec<f32>, sample_shape: &[usize]) -> Result<Self> {
         checks::samples("targets", &data, sample_shape)?;
         Ok(Targets::Values { data, shape: sample_shape.to_vec() })
+    }
+
+    /// Numbers for every step of sequences that are kept at their own lengths, `width` a step. Errors: as
+    /// [`Inputs::sequences`](super::Inputs::sequences).
+    pub fn values_per_step<R: AsRef<[f32]>>(rows: &[R], width: usize) -> Result<Self> {
+        Ragged::new("targets", rows, width)?.check("targets").map(Targets::RaggedValues)
     }
 
     /// Classes as rows of zeros with a single 1: `[len, classes]`. Errors: no label, or one that is not below `classes`.
@@ -83,6 +100,8 @@ impl Targets {
         match self {
             Targets::Classes { labels, per_sample } => labels.len() / (*per_sample).max(1),
             Targets::Values { data, shape } => data.len() / shape.iter().product::<usize>().max(1),
+            Targets::RaggedClasses(rows) => rows.len(),
+            Targets::RaggedValues(rows) => rows.len(),
         }
     }
 
@@ -101,6 +120,8 @@ impl Targets {
             Targets::Values { data, shape } => {
                 Targets::Values { data: checks::gather(data, shape.iter().product(), rows), shape: shape.clone() }
             }
+            Targets::RaggedClasses(all) => Targets::RaggedClasses(all.select(rows)),
+            Targets::RaggedValues(all) => Targets::RaggedValues(all.select(rows)),
         })
     }
 
@@ -121,7 +142,60 @@ impl Targets {
     pub fn check_classes(&self, classes: usize, ignore: Option<u32>) -> Result<()> {
         match self {
             Targets::Classes { labels, per_sample } => check_labels(labels, *per_sample, classes, ignore),
-            Targets::Values { .. } => Ok(()),
+            Targets::RaggedClasses(rows) => {
+                let bad = rows.data().iter().position(|&label| label as usize >= classes && Some(label) != ignore);
+                let Some(at) = bad else { return Ok(()) };
+                let (sample, step) = rows.place(at);
+                let place = format!("targets, sample {sample}, step {step}");
+                Err(Error::invalid(place, format!("a label below {classes}"), rows.data()[at]))
+            }
+            Targets::Values { .. } | Targets::RaggedValues(_) => Ok(()),
+        }
+    }
+
+    /// The targets of each step of sequences of `steps` steps, but for those before and behind `kept`. Others are as before.
+    pub(super) fn trimmed(self, kept: &Range<usize>, steps: usize) -> Self {
+        let cut = |width: usize| (kept.start * width)..(kept.end * width);
+        match self {
+            // One a sample is something else than one for the only step.
+            Targets::Classes { labels, per_sample } if per_sample == steps && steps > 1 => {
+                let labels = labels.chunks_exact(steps).flat_map(|row| &row[cut(1)]).copied().collect();
+                match kept.len() {
+                    1 => Targets::RaggedClasses(Ragged::of_block(labels, 1)),
+                    per_sample => Targets::Classes { labels, per_sample },
+                }
+            }
+            Targets::Values { data, shape } if shape.len() > 1 && shape[0] == steps => {
+                let width = shape[1..].iter().product();
+                let data = data.chunks_exact(steps * width).flat_map(|row| &row[cut(width)]).copied().collect();
+                Targets::Values { data, shape: [&[kept.len()], &shape[1..]].concat() }
+            }
+            other => other,
+        }
+    }
+
+    /// The steps of each sample, and where those of a sample begin among all; `None` where a sample has one target.
+    pub(crate) fn steps(&self, sample: usize) -> Option<Range<usize>> {
+        let block = |steps: usize| sample * steps..(sample + 1) * steps;
+        match self {
+            Targets::Classes { per_sample, .. } => (*per_sample > 1).then(|| block(*per_sample)),
+            Targets::Values { shape, .. } => (shape.len() > 1).then(|| block(shape[0])),
+            Targets::RaggedClasses(rows) => Some(rows.begin(sample)..rows.begin(sample + 1)),
+            Targets::RaggedValues(rows) => Some(rows.begin(sample)..rows.begin(sample + 1)),
+        }
+    }
+
+    /// In a block, as a batch has them: what pads them is 0.
+    pub(crate) fn in_block(&self) -> std::borrow::Cow<'_, Targets> {
+        use std::borrow::Cow;
+        match self {
+            Targets::RaggedClasses(rows) => {
+                Cow::Owned(Targets::Classes { labels: rows.block(0), per_sample: rows.longest() })
+            }
+            Targets::RaggedValues(rows) => {
+                Cow::Owned(Targets::Values { data: rows.block(0.0), shape: vec![rows.longest(), rows.width()] })
+            }
+            _ => Cow::Borrowed(self),
         }
     }
 }

@@ -119,6 +119,7 @@ impl<B: Backend> Layer<B> for Embedding {
                 index,
             ));
         }
+        scope.indices_below(self.rows);
         let shape = Shape::new(&[self.rows, self.dim])?;
         let table = scope.param_from("embeddings", shape, &self.table, |key| match &self.vectors {
             Some(vectors) => Ok(vectors.iter().map(|&x| f64::from(x)).collect()),

@@ -36,6 +36,7 @@
 mod activation;
 mod attention;
 mod batch_norm;
+mod carry;
 mod dense;
 mod dropout;
 mod embedding;
@@ -43,6 +44,7 @@ mod glu;
 mod layer_norm;
 mod mask;
 mod masking;
+mod pass;
 mod pooling;
 mod prelu;
 mod reshape;
@@ -56,6 +58,7 @@ mod time_distributed;
 
 pub use attention::{AdditiveAttention, MultiHeadAttention, additive_attention, dot_attention};
 pub use batch_norm::BatchNorm;
+pub use carry::{Carry, Place, Slot};
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
@@ -63,12 +66,13 @@ pub use glu::Glu;
 pub use layer_norm::LayerNorm;
 pub use mask::Mask;
 pub use masking::Masking;
+pub use pass::{Mode, NewStates, Pass};
 pub use pooling::{GlobalAveragePooling, GlobalMaxPooling, LastStep};
 pub use prelu::PRelu;
 pub use reshape::{Flatten, Reshape};
 pub use rms_norm::RmsNorm;
 pub use rnn::{Bidirectional, Elman, Gru, Lstm, Merge};
-pub use scope::{Mode, Pass, Row, Scope, Weight};
+pub use scope::{Row, Scope, Weight};
 pub use sequential::Sequential;
 pub use spatial_dropout::SpatialDropout;
 pub use spec::{Spec, Value};
@@ -132,9 +136,6 @@ pub trait Module<B: Backend>: Debug + Send + Sync {
     fn last_activation(&self, _input: Option<Activation>) -> Option<Activation> {
         None
     }
-
-    /// Forgets what is carried from batch to batch. A module that holds others must hand this on to them.
-    fn reset_state(&self) {}
 }
 
 /// What [`Layer::build`] gives: the module and what comes out of it.

@@ -46,6 +46,7 @@ impl<B: Backend> Layer<B> for GlobalAveragePooling {
 
 impl<B: Backend> Module<B> for GlobalAveragePooling {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
+        pass.whole("pooling over time")?;
         let (x, mask) = input.sequence(pass)?;
         let Some(mask) = mask else { return Ok(x.mean_along(Axis::Drop(1))?.into()) };
         let b = pass.backend();
@@ -77,6 +78,7 @@ impl<B: Backend> Layer<B> for GlobalMaxPooling {
 
 impl<B: Backend> Module<B> for GlobalMaxPooling {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
+        pass.whole("pooling over time")?;
         let (x, mask) = input.sequence(pass)?;
         let Some(mask) = mask else { return Ok(x.max_along(Axis::Drop(1))?.into()) };
         let b = pass.backend();
@@ -109,6 +111,7 @@ impl<B: Backend> Layer<B> for LastStep {
 
 impl<B: Backend> Module<B> for LastStep {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
+        pass.whole("pooling over time")?;
         let (x, mask) = input.sequence(pass)?;
         let (batch, time, features) = (x.shape()[0], x.shape()[1], x.shape()[2]);
         let Some(mask) = mask else { return Ok(x.slice(1, time - 1, 1)?.reshape(&[batch, features])?.into()) };

@@ -1,6 +1,6 @@
-//! Where a layer's parameters come from when it is built ([`Scope`]) and when it computes ([`Pass`]).
+//! [`Scope`]: where a layer's parameters come from when it is built.
 
-use super::{Built, Layer, Module, Spec, Value};
+use super::{Built, Layer, Module, Pass, Slot, Spec, Value};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::constraint::Constraint;
@@ -112,14 +112,27 @@ pub struct Row {
 pub(crate) struct Builder<B: Backend> {
     pub(crate) params: Vec<Param<B>>,
     pub(crate) rows: Vec<Row>,
+    /// Every index of the model's input must be below it.
+    pub(crate) indices_below: Option<usize>,
     /// Where nothing is drawn: the parameters' arrays by name, each until it is taken.
     pub(crate) given: Option<BTreeMap<String, B::Array>>,
+    /// The path of the first layer that carries state from batch to batch.
+    pub(crate) stateful: Option<String>,
+    slots: u32,
     key: Key,
 }
 
 impl<B: Backend> Builder<B> {
     pub(crate) fn new(seed: u64) -> Self {
-        Builder { params: Vec::new(), rows: Vec::new(), given: None, key: Key::new(seed).named("init") }
+        Builder {
+            params: Vec::new(),
+            rows: Vec::new(),
+            indices_below: None,
+            given: None,
+            stateful: None,
+            slots: 0,
+            key: Key::new(seed).named("init"),
+        }
     }
 
     /// One that draws nothing and asks no initialiser, which costs seconds for orthogonal kernels of thousands of units.
@@ -128,7 +141,7 @@ impl<B: Backend> Builder<B> {
     }
 
     pub(crate) fn root<'a>(&'a mut self, backend: &'a B) -> Scope<'a, B> {
-        Scope { backend, builder: self, path: String::new(), names: HashSet::new(), depth: 0 }
+        Scope { backend, builder: self, path: String::new(), names: HashSet::new(), depth: 0, apart: false }
     }
 }
 
@@ -140,6 +153,7 @@ pub struct Scope<'a, B: Backend> {
     path: String,
     names: HashSet<String>,
     depth: usize,
+    apart: bool,
 }
 
 impl<B: Backend> Scope<'_, B> {
@@ -151,6 +165,13 @@ impl<B: Backend> Scope<'_, B> {
     /// The path of the layer being built: `encoder.dense_1`; empty for the model itself.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Says that the model's input, sequences of indices, must be below this number: whatever is in memory is checked before
+    /// the first batch, not when its batch comes. Of several layers that say so the smallest number counts.
+    pub fn indices_below(&mut self, rows: usize) {
+        let before = self.builder.indices_below.unwrap_or(rows);
+        self.builder.indices_below = Some(before.min(rows));
     }
 
     /// Makes a parameter of the layer. Its initial draws depend on the model's seed and on its full path alone.
@@ -200,6 +221,30 @@ impl<B: Backend> Scope<'_, B> {
         Ok(id)
     }
 
+    /// A place for state that the layer goes on with where sequences are taken in pieces ([`Pass::place`]).
+    pub fn slot(&mut self) -> Slot {
+        let number = self.builder.slots;
+        self.builder.slots += 1;
+        Slot { number, stateful: false }
+    }
+
+    /// A place for state that goes on from batch to batch too. The model then wants batches of one size in their order. Errors where
+    /// no sequence goes on, below [`Scope::apart`].
+    pub fn stateful_slot(&mut self) -> Result<Slot> {
+        if self.apart {
+            let expected = "a place where sequences go on from batch to batch";
+            return Err(Error::invalid("stateful layer", expected, "a layer that is applied to single steps"));
+        }
+        self.builder.stateful.get_or_insert_with(|| self.path.clone());
+        Ok(Slot { stateful: true, ..self.slot() })
+    }
+
+    /// Says that the layers built from here on see sequences of their own, which begin and end within one pass
+    /// ([`Pass::apart`]): a stateful layer among them is an error.
+    pub fn apart(&mut self) {
+        self.apart = true;
+    }
+
     /// Builds a layer within this one, under `name`, or under its kind, with the first number behind it that is free
     /// where the kind itself is taken (`dense`, `dense_1`, ... as in Keras). Errors: a `name` that is taken; those of
     /// the layer, with its path.
@@ -223,6 +268,7 @@ impl<B: Backend> Scope<'_, B> {
             path: path.clone(),
             names: HashSet::new(),
             depth: self.depth + 1,
+            apart: self.apart,
         };
         let built = layer.build(input, &mut inner).map_err(|e| e.in_layer(&name))?;
         let params = first..self.builder.params.len();
@@ -271,88 +317,5 @@ impl<B: Backend> Module<B> for Named<B> {
 
     fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
         self.module.last_activation(input)
-    }
-
-    fn reset_state(&self) {
-        self.module.reset_state();
-    }
-}
-
-/// What a forward pass is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Training: recorded for backward, dropout on, its draws taken from the key. Use another key each step.
-    Training(Key),
-    /// Evaluation and prediction: nothing recorded, dropout off.
-    Evaluation,
-}
-
-/// What a forward depends on besides its input: the parameters, the mode, the random stream.
-#[derive(Debug)]
-pub struct Pass<'a, B: Backend> {
-    backend: &'a B,
-    params: &'a [Param<B>],
-    mode: Mode,
-    draws: u64,
-    states: Vec<(ParamId, B::Array)>,
-    rehearsal: bool,
-}
-
-impl<'a, B: Backend> Pass<'a, B> {
-    /// A pass over a model's parameters.
-    pub fn new(backend: &'a B, params: &'a [Param<B>], mode: Mode) -> Self {
-        Pass { backend, params, mode, draws: 0, states: Vec::new(), rehearsal: false }
-    }
-
-    /// A pass of evaluation that must leave no trace: only to see whether data and model go together.
-    pub(crate) fn rehearsal(backend: &'a B, params: &'a [Param<B>]) -> Self {
-        Pass { rehearsal: true, ..Pass::new(backend, params, Mode::Evaluation) }
-    }
-
-    /// Whether what a layer carries from batch to batch is to be left as it is.
-    pub fn is_rehearsal(&self) -> bool {
-        self.rehearsal
-    }
-
-    /// The backend.
-    pub fn backend(&self) -> &'a B {
-        self.backend
-    }
-
-    /// A parameter: a variable if it is trainable and the pass is for training, else a constant.
-    pub fn param(&self, id: ParamId) -> Tensor<B> {
-        let tensor = self.params[id.index()].tensor();
-        match self.mode {
-            Mode::Training(_) => tensor.clone(),
-            Mode::Evaluation => tensor.detach(),
-        }
-    }
-
-    /// Gives a layer's own state ([`Scope::state`]) a new value. It is there from the next pass on, once the model can be
-    /// changed: after a training step, or a call of [`Model::params_mut`](crate::Model::params_mut).
-    pub fn set_state(&mut self, id: ParamId, value: B::Array) {
-        self.states.push((id, value));
-    }
-
-    /// The new values of the layers' own state.
-    pub(crate) fn into_states(self) -> Vec<(ParamId, B::Array)> {
-        self.states
-    }
-
-    /// Whether the pass is for training.
-    pub fn is_training(&self) -> bool {
-        matches!(self.mode, Mode::Training(_))
-    }
-
-    /// A random stream that no other call in this pass has, `None` when not training. Layers ask in the order in which
-    /// they compute, which is the same on every backend.
-    pub fn key(&mut self) -> Option<Key> {
-        match self.mode {
-            Mode::Training(key) => {
-                self.draws += 1;
-                Some(key.fold(self.draws))
-            }
-            Mode::Evaluation => None,
-        }
     }
 }

@@ -116,8 +116,4 @@ impl<B: Backend> Module<B> for SequentialModule<B> {
     fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
         self.front.iter().chain([&self.last]).fold(input, |known, module| module.last_activation(known))
     }
-
-    fn reset_state(&self) {
-        self.front.iter().chain([&self.last]).for_each(|module| module.reset_state());
-    }
 }

@@ -102,6 +102,8 @@ impl Spec {
         let found = match inputs {
             Inputs::Dense { shape, .. } => Spec::dense(shape),
             Inputs::Indices { steps, .. } => Spec::indices(*steps),
+            Inputs::RaggedIndices(_) => Spec::Indices(None),
+            Inputs::RaggedDense(rows) => Spec::Dense(vec![None, Some(rows.width())]),
             Inputs::Bags(bags) => Spec::bags(bags.width()),
             Inputs::Masked { inputs, .. } => return self.check_inputs(place, inputs),
         };

@@ -10,7 +10,8 @@ use serde_json::json;
 use std::sync::Arc;
 
 /// Applies a layer to every step by itself: `[batch, time, sizes..]` goes into it as `[batch time, sizes..]`, and what comes out
-/// gets its axes back. The mask goes through; the layer does not see it. Parameters are those of the layer, below its own
+/// gets its axes back. The mask goes through; the layer does not see it. Sequences
+/// within a step begin anew and end there: a stateful layer is an error. Parameters are those of the layer, below its own
 /// name: `time_distributed.dense.kernel`.
 ///
 /// [`Dense`](super::Dense), [`LayerNorm`](super::LayerNorm) and other layers that work on the last axis need no wrapper. It is
@@ -56,6 +57,7 @@ impl<B: Backend> Layer<B> for TimeDistributed<B> {
         if *time == Some(0) {
             return Err(wrong());
         }
+        scope.apart();
         let built = scope.layer(None, self.layer.as_ref(), &Spec::Dense(of_step.to_vec()))?;
         let Spec::Dense(given) = built.output else {
             return Err(Error::invalid("layer", "one that gives numbers", built.output));
@@ -85,7 +87,10 @@ impl<B: Backend> Steps<B> {
                 return Err(Error::invalid("input", expected, format!("shape {shape}")));
             }
         };
-        let (y, also) = layer(&*self.0, x.reshape(&[&[batch * time], of_step].concat())?, pass)?;
+        let (y, also) = {
+            let x = x.reshape(&[&[batch * time], of_step].concat())?;
+            pass.apart(|pass| layer(&*self.0, x, pass))?
+        };
         let y = y.tensor(pass)?;
         let given = y.shape();
         if given.first() != Some(&(batch * time)) {
@@ -105,10 +110,6 @@ impl<B: Backend> Module<B> for Steps<B> {
 
     fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Activation)> {
         self.each(input, pass, |layer, x, pass| layer.forward_linear(x.into(), pass))
-    }
-
-    fn reset_state(&self) {
-        self.0.reset_state();
     }
 
     fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {

@@ -36,6 +36,7 @@ mod divergence;
 mod hinge;
 mod likelihood;
 mod margin;
+mod mean;
 mod outputs;
 mod regression;
 mod similarity;
@@ -48,6 +49,7 @@ pub use divergence::KlDivergence;
 pub use hinge::{CategoricalHinge, Hinge, SquaredHinge};
 pub use likelihood::{GaussianNll, NegativeLogLikelihood, Poisson};
 pub use margin::MultiMargin;
+pub use mean::{Count, counted_mean, masked_mean, mean};
 pub use outputs::{Outputs, Scale};
 pub use regression::{Huber, MeanAbsoluteError, MeanSquaredError};
 pub use similarity::{CosineSimilarity, LogCosh};
@@ -56,11 +58,9 @@ pub use weighted::WeightedMean;
 pub(crate) use weighted::{WEIGHTED_MEAN, weighted_mean};
 
 use crate::activation::Activation;
-use crate::backend::{Backend, Zip};
+use crate::backend::Backend;
 use crate::description::{Description, undescribed};
-use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::layers::Mask;
 use crate::tensor::{Axis, Tensor};
 use std::fmt::Debug;
 
@@ -119,77 +119,6 @@ pub trait Loss<B: Backend>: Debug + Send + Sync {
     fn before(&self, _last: Activation) -> Option<Box<dyn Loss<B>>> {
         None
     }
-}
-
-/// `Σ w loss / rows`: the mean over all rows that are not ignored, as Keras' `sum_over_batch_size`: it is divided by
-/// their number, not by their weight (unless the loss is a [`WeightedMean`]). Weights are one a sample, for all rows of it, or
-/// one a row. A batch whose every row is ignored gives 0 and not NaN. Errors when the number of weights is another.
-pub fn mean<B: Backend>(
-    loss: &dyn Loss<B>,
-    prediction: &Tensor<B>,
-    target: &Target<B>,
-    weights: Option<&[f32]>,
-) -> Result<Tensor<B>> {
-    masked_mean(loss, prediction, target, weights, None)
-}
-
-/// [`mean`] over the steps that count, of predictions `[batch, time, outputs]` with a mask `[batch, time]`: the sum is
-/// divided by the number of steps that count, as in Keras. Errors also when the mask is not that of the predictions.
-pub fn masked_mean<B: Backend>(
-    loss: &dyn Loss<B>,
-    prediction: &Tensor<B>,
-    target: &Target<B>,
-    weights: Option<&[f32]>,
-    mask: Option<&Mask<B>>,
-) -> Result<Tensor<B>> {
-    // The gradient of what is left out is 0, which would not keep NaN out of products.
-    let clear = mask.filter(|mask| mask.check(prediction.backend(), prediction.shape()).is_ok());
-    let cleared = clear.map(|mask| mask.clear(prediction)).transpose()?;
-    let prediction = cleared.as_ref().unwrap_or(prediction);
-    let each = loss.each(prediction, target)?;
-    let rows = each.shape().elements();
-    let samples = each.shape().first().copied().unwrap_or(1);
-    if let Some(weights) = weights.filter(|weights| weights.len() != samples && weights.len() != rows) {
-        let by_row = if rows == samples { String::new() } else { format!(" or {rows}, one a row") };
-        return Err(Error::invalid(loss.name(), format!("{samples} sample weights{by_row}"), weights.len()));
-    }
-    let ignored = |row: usize| match (target, loss.ignored()) {
-        (Target::Classes { labels, .. }, Some(class)) => labels.get(row) == Some(&class),
-        _ => false,
-    };
-    let counted = (0..rows).filter(|&row| !ignored(row)).count();
-    if weights.is_none() && counted == rows && mask.is_none() {
-        return each.mean();
-    }
-    let b = prediction.backend();
-    // Rows that share a weight: all of a sample, or one.
-    let sharing = weights.map_or(1, |weights| rows / weights.len().max(1));
-    let given = |row: usize| weights.map_or(1.0, |weights| f64::from(weights[row / sharing]));
-    let weight = |row: usize| if ignored(row) { 0.0 } else { given(row) };
-    let upload = |weight: &dyn Fn(usize) -> f64| {
-        Tensor::new(b, (0..rows).map(|row| B::Elem::from_f64(weight(row))).collect(), &each.shape())
-    };
-    let by_weight = loss.reduction() == Reduction::Weights;
-    let weights = upload(&weight)?;
-    let zero = Tensor::full(b, &[], 0.0)?;
-    // A row of no weight is left out before it is weighed: its value may be infinite.
-    let weighed = |each: &Tensor<B>| each.select(&weights, &zero)?.mul(&weights);
-    let Some(mask) = mask else {
-        let total = if by_weight { (0..rows).map(weight).sum() } else { counted as f64 };
-        // The total of weights that are all 0 is not divided by.
-        return weighed(&each)?.sum()?.div(&Tensor::full(b, &[], if total == 0.0 { 1.0 } else { total })?);
-    };
-    mask.check(b, each.shape())?;
-    // What is computed of padding may be anything, NaN too; it is left out before it is weighed.
-    let there = mask.tensor(b);
-    let sum = weighed(&each.select(&there, &zero)?)?.sum()?;
-    if by_weight {
-        let total = weights.mul(&there)?.sum()?;
-        let none = Tensor::constant(b, b.zip(Zip::Equal, total.value(), zero.value())?);
-        return sum.div(&Tensor::full(b, &[], 1.0)?.select(&none, &total)?);
-    }
-    let counted = upload(&|row| f64::from(u8::from(!ignored(row))))?.mul(&there)?.sum()?;
-    sum.div(&counted.clamp(1.0, f64::INFINITY)?)
 }
 
 /// The mean over a row's outputs.

@@ -23,6 +23,7 @@ mod accuracy;
 mod auc;
 mod by_class;
 mod confusion;
+mod perplexity;
 mod regression;
 mod scores;
 
@@ -30,6 +31,7 @@ pub use accuracy::{Accuracy, TopK};
 pub use auc::Auc;
 pub use by_class::{Average, F1, Precision, Recall};
 pub use confusion::{ConfusionMatrix, Table};
+pub use perplexity::{BitsPerCharacter, Perplexity};
 pub use regression::{MeanAbsoluteError, MeanSquaredError};
 pub use scores::{Scores, TargetsRef};
 
@@ -47,6 +49,16 @@ pub trait Metric: Debug + Send + Sync {
     /// Takes in one batch. Errors: predictions and targets that do not go together, or a prediction that is NaN
     /// (each names the metric and the row); after an error the metric is to be reset.
     fn update(&mut self, batch: &Scores<'_>) -> Result<()>;
+
+    /// Whether it is told the predictions ([`Metric::update`]), which then leave the device; the default. A metric of the loss alone
+    /// says no and is told that.
+    fn needs_predictions(&self) -> bool {
+        true
+    }
+
+    /// Takes in the loss of one batch, penalties left out: a mean, and what it is over (rows, steps that count, or the sum of their
+    /// weights). Only for metrics that do not need predictions; unless they say so, nothing happens.
+    fn update_loss(&mut self, _mean: f64, _count: f64) {}
 
     /// The value over all batches since the last reset; 0 before the first one, unless the metric says otherwise.
     fn value(&self) -> f64;
@@ -139,6 +151,20 @@ mod tests {
             assert_eq!(restored.value().to_bits(), whole.value().to_bits(), "{name}");
             restored.reset();
             assert_eq!(restored.state(), all().iter().find(|fresh| fresh.name() == name).unwrap().state(), "{name}");
+        }
+    }
+
+    #[test]
+    fn measures_of_the_loss_count_on_to_the_bit() {
+        let all = || -> [Box<dyn Metric>; 2] { [Box::new(Perplexity::new()), Box::new(BitsPerCharacter::new())] };
+        for (mut whole, mut restored) in all().into_iter().zip(all()) {
+            assert!(whole.value().is_nan() && !whole.needs_predictions() && !whole.higher_is_better());
+            whole.update_loss(0.7, 3.0);
+            restored.update_loss(5.0, 1.0);
+            restored.restore(&whole.state().unwrap()).unwrap();
+            [&mut whole, &mut restored].into_iter().for_each(|metric| metric.update_loss(0.1, 9.0));
+            assert_eq!(restored.value().to_bits(), whole.value().to_bits());
+            assert!(restored.restore(&[1.0]).is_err() && restored.restore(&[1.0, -1.0]).is_err());
         }
     }
 

@@ -18,6 +18,8 @@ impl<'a> From<&'a Targets> for TargetsRef<'a> {
         match targets {
             Targets::Classes { labels, .. } => TargetsRef::Classes(labels),
             Targets::Values { data, .. } => TargetsRef::Values(data),
+            Targets::RaggedClasses(rows) => TargetsRef::Classes(rows.data()),
+            Targets::RaggedValues(rows) => TargetsRef::Values(rows.data()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! [`Batch`]: a part of a data set on the device.
 
 use crate::backend::Backend;
-use crate::data::{Dataset, Inputs, Targets};
+use crate::data::{Dataset, Inputs, Ragged, Targets};
 use crate::element::Element;
 use crate::error::Result;
 use crate::layers::{Mask, Value};
@@ -17,7 +17,7 @@ pub struct Batch<B: Backend> {
     pub input: Value<B>,
     /// What should come out of it.
     pub target: Target<B>,
-    /// How much each sample counts; `None`: 1 each. The loss is still divided by the number of samples, as in Keras.
+    /// How much each sample, or each step of each, counts; `None`: 1 each. The loss is still divided by the number of samples, as in Keras.
     pub weights: Option<Vec<f32>>,
     /// The number of samples.
     pub len: usize,
@@ -27,13 +27,20 @@ impl<B: Backend> Batch<B> {
     /// Brings samples to the device.
     pub fn new(backend: &B, data: Dataset) -> Result<Self> {
         let len = data.len();
-        let (inputs, targets, weights) = data.into_parts();
+        let weights = data.weights_in_block();
+        let (inputs, targets, _) = data.into_parts();
         let target = match targets {
             Targets::Classes { labels, per_sample } => {
                 let shape = if per_sample == 1 { [len].into() } else { [len, per_sample].into() };
                 Target::Classes { labels: labels.into(), shape }
             }
             Targets::Values { data, shape } => Target::Values(upload(backend, data, len, &shape)?),
+            Targets::RaggedClasses(rows) => {
+                Target::Classes { labels: rows.block(0).into(), shape: [len, rows.longest()].into() }
+            }
+            Targets::RaggedValues(rows) => {
+                Target::Values(upload(backend, rows.block(0.0), len, &[rows.longest(), rows.width()])?)
+            }
         };
         Ok(Batch { input: input(backend, inputs)?, target, weights, len })
     }
@@ -50,12 +57,28 @@ pub(super) fn input<B: Backend>(backend: &B, inputs: Inputs) -> Result<Value<B>>
     Ok(match inputs {
         Inputs::Dense { data, shape } => upload(backend, data, len, &shape)?.into(),
         Inputs::Indices { data, steps } => Value::Indices(backend.upload_indices(data, [len, steps].into())?),
+        Inputs::RaggedIndices(rows) => {
+            let block = backend.upload_indices(rows.block(0), [len, rows.longest()].into())?;
+            masked(backend, Value::Indices(block), &rows)?
+        }
+        Inputs::RaggedDense(rows) => {
+            let block = upload(backend, rows.block(0.0), len, &[rows.longest(), rows.width()])?;
+            masked(backend, block.into(), &rows)?
+        }
         Inputs::Bags(bags) => Value::Bags(Arc::new(bags)),
         Inputs::Masked { inputs, mask } => {
             let steps = inputs.sample_shape().first().copied().unwrap_or(0);
             input(backend, *inputs)?.with_mask(Mask::new(backend, &mask, steps)?)
         }
     })
+}
+
+/// A block of sequences with the mask of their steps, where not all are there.
+fn masked<B: Backend, T: Copy>(backend: &B, block: Value<B>, rows: &Ragged<T>) -> Result<Value<B>> {
+    match rows.mask() {
+        Some(mask) => Ok(block.with_mask(Mask::new(backend, &mask, rows.longest())?)),
+        None => Ok(block),
+    }
 }
 
 fn upload<B: Backend>(backend: &B, data: Vec<f32>, len: usize, sample: &[usize]) -> Result<Tensor<B>> {

@@ -5,7 +5,6 @@ use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::layers::{Builder, Layer, Row, Sequential, Spec};
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 impl<B: Backend> Model<B> {
     /// Builds a network for inputs of this kind and shape, with parameters drawn from `seed`. Errors name the layer
@@ -60,11 +59,12 @@ impl<B: Backend> Model<B> {
             output: built.output,
             rows: std::mem::take(&mut builder.rows),
             params: std::mem::take(&mut builder.params),
+            indices_below: builder.indices_below,
             seed,
             steps: 0,
             epochs: 0,
             compiled: None,
-            states: Mutex::default(),
+            stateful: builder.stateful.take(),
         })
     }
 }

@@ -50,6 +50,25 @@ impl<B: Backend> Model<B> {
         loss.outputs().check_numbers(loss.name(), rows.map(|(_, row)| row))
     }
 
+    /// The path of a layer that carries state from batch to batch, where there is one.
+    pub(crate) fn stateful(&self) -> Option<&str> {
+        self.stateful.as_deref()
+    }
+
+    /// Errors when a layer carries state from batch to batch and the batches are not all of one size.
+    pub(crate) fn check_streams(&self, place: &str, samples: usize, batch_size: usize) -> Result<()> {
+        match self.stateful() {
+            Some(path) if batch_size > 0 && samples > batch_size && !samples.is_multiple_of(batch_size) => {
+                let expected = format!(
+                    "batches of one size, as sequences go on from batch to batch (layer `{path}` is stateful): \
+                     a multiple of {batch_size} samples"
+                );
+                Err(Error::invalid(place, expected, samples))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Checks that data fits the model and its loss before any work is done.
     pub(crate) fn check_data(&self, place: &str, data: &Dataset) -> Result<()> {
         let compiled = self.compiled()?;
@@ -59,12 +78,20 @@ impl<B: Backend> Model<B> {
             return Err(no_samples(place));
         }
         self.input.check_inputs(place, data.inputs())?;
+        if let Some(rows) = self.indices_below {
+            data.inputs().check_indices(rows).map_err(|error| error.at(place))?;
+        }
         if data.weights().is_some_and(|weights| weights.iter().all(|&weight| weight == 0.0)) {
             return Err(Error::invalid(place, "a sample weight above 0", "weights that are all 0"));
         }
         let Ok(outputs) = self.output.features() else { return Ok(()) };
-        match data.targets() {
-            Targets::Classes { labels, .. } => {
+        let labels = match data.targets() {
+            Targets::Classes { labels, .. } => Some(&labels[..]),
+            Targets::RaggedClasses(rows) => Some(rows.data()),
+            Targets::Values { .. } | Targets::RaggedValues(_) => None,
+        };
+        match labels {
+            Some(labels) => {
                 let ignored = compiled.loss.ignored();
                 // A single output tells two classes apart.
                 let classes = data.targets().check_classes(outputs.max(2), ignored);
@@ -77,7 +104,7 @@ impl<B: Backend> Model<B> {
                     }
                 }
             }
-            Targets::Values { .. } => check_rows(&*compiled.loss, data, outputs).map_err(|error| error.at(place)),
+            None => check_rows(&*compiled.loss, data, outputs).map_err(|error| error.at(place)),
         }
     }
 }
@@ -102,7 +129,18 @@ fn hinted(error: Error, outputs: usize, labels: &[u32], ignored: Option<u32>) ->
 /// Checks every row of targets that are numbers. Samples of weight 0, steps that the inputs' own mask leaves out and steps
 /// whose targets are all 0 (padding) are passed over.
 fn check_rows<B: Backend>(loss: &dyn Loss<B>, data: &Dataset, outputs: usize) -> Result<()> {
-    let Targets::Values { data: numbers, shape } = data.targets() else { return Ok(()) };
+    let (numbers, shape) = match data.targets() {
+        Targets::Values { data, shape } => (data, shape),
+        Targets::RaggedValues(rows) if rows.width() == outputs => {
+            for (sample, own) in rows.rows().enumerate() {
+                for (step, row) in own.chunks_exact(outputs).enumerate() {
+                    loss.check_row(row).map_err(|error| error.at(format!("targets, sample {sample}, step {step}")))?;
+                }
+            }
+            return Ok(());
+        }
+        _ => return Ok(()),
+    };
     // Other shapes are told, or stretched, by the loss itself.
     if outputs > 1 && shape.last() != Some(&outputs) {
         return Ok(());
@@ -115,7 +153,8 @@ fn check_rows<B: Backend>(loss: &dyn Loss<B>, data: &Dataset, outputs: usize) ->
     for (number, row) in numbers.chunks_exact(outputs).enumerate() {
         let Err(error) = loss.check_row(row) else { continue };
         let (sample, step) = (number / steps, number % steps);
-        let weightless = data.weights().is_some_and(|weights| weights[sample] == 0.0);
+        let at = |weights: &[f32]| if weights.len() == data.len() { weights[sample] } else { weights[number] };
+        let weightless = data.weights().is_some_and(|weights| at(weights) == 0.0);
         let masked = mask.is_some_and(|mask| !mask[number]);
         let padding = steps > 1 && row.iter().all(|&target| target == 0.0);
         if !(weightless || masked || padding) {

@@ -2,7 +2,6 @@
 
 use super::{Compiled, Model};
 use crate::backend::Backend;
-use std::sync::{Mutex, PoisonError};
 
 /// A model of its own: training the one does not change the other. Arrays share memory until they are changed.
 ///
@@ -24,7 +23,6 @@ use std::sync::{Mutex, PoisonError};
 /// ```
 impl<B: Backend> Clone for Model<B> {
     fn clone(&self) -> Self {
-        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Model {
             backend: self.backend.clone(),
             root: self.root.clone(),
@@ -34,11 +32,12 @@ impl<B: Backend> Clone for Model<B> {
             last: self.last,
             rows: self.rows.clone(),
             params: self.params.clone(),
+            indices_below: self.indices_below,
+            stateful: self.stateful.clone(),
             seed: self.seed,
             steps: self.steps,
             epochs: self.epochs,
             compiled: self.compiled.as_ref().and_then(Compiled::copy),
-            states: Mutex::new(states),
         }
     }
 }
@@ -46,6 +45,11 @@ impl<B: Backend> Clone for Model<B> {
 impl<B: Backend> Compiled<B> {
     fn copy(&self) -> Option<Self> {
         let optimizer = self.optimizer.copy()?;
-        Some(Compiled { optimizer, loss: self.loss.clone(), metrics: self.metrics.clone() })
+        Some(Compiled {
+            optimizer,
+            loss: self.loss.clone(),
+            metrics: self.metrics.clone(),
+            weighted: self.weighted.clone(),
+        })
     }
 }

@@ -14,6 +14,8 @@ pub struct Compiled<B: Backend> {
     pub(crate) optimizer: Optimizer<B>,
     pub(crate) loss: Arc<dyn Loss<B>>,
     pub(super) metrics: Vec<Box<dyn Metric>>,
+    /// Which of them count rows by their weights.
+    pub(super) weighted: Vec<bool>,
 }
 
 impl<B: Backend> Compiled<B> {
@@ -21,6 +23,15 @@ impl<B: Backend> Compiled<B> {
     /// [`Accuracy::named`](crate::metrics::Accuracy::named) and its like tell two of a kind apart.
     pub fn metric(&mut self, metric: impl Metric + 'static) -> &mut Self {
         self.metrics.push(Box::new(metric));
+        self.weighted.push(false);
+        self
+    }
+
+    /// Adds a metric whose rows count by the weights of samples, steps and classes, as they do in the loss (Keras'
+    /// `weighted_metrics`); in others each counts 1.
+    pub fn weighted_metric(&mut self, metric: impl Metric + 'static) -> &mut Self {
+        self.metrics.push(Box::new(metric));
+        self.weighted.push(true);
         self
     }
 
@@ -45,7 +56,7 @@ impl<B: Backend> Model<B> {
     }
 
     pub(crate) fn compile_boxed(&mut self, optimizer: Optimizer<B>, loss: Box<dyn Loss<B>>) -> &mut Compiled<B> {
-        self.compiled.insert(Compiled { optimizer, loss: loss.into(), metrics: Vec::new() })
+        self.compiled.insert(Compiled { optimizer, loss: loss.into(), metrics: Vec::new(), weighted: Vec::new() })
     }
 
     /// What the model is trained with, once compiled; to add metrics, say, to what a file has told.

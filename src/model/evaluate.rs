@@ -1,11 +1,12 @@
 //! `evaluate` and `predict`: in mini-batches, nothing recorded, dropout off (L9).
 
-use super::tally::{NUMBERS, Tally, to_f32, together};
+use super::gathered::Gathered;
+use super::tally::Tally;
 use super::{Batch, Model, Predictions, batch};
 use crate::backend::Backend;
 use crate::data::{Batches, Dataset, Inputs};
 use crate::error::{Error, Result};
-use crate::layers::{Mode, Pass};
+use crate::layers::{Carry, Mode, Spec};
 use std::fmt;
 
 /// Loss and metrics of a data set.
@@ -41,51 +42,76 @@ impl fmt::Display for Evaluation {
 }
 
 impl<B: Backend> Model<B> {
-    /// Loss and metrics over a data set. Errors when the model is not compiled or the data does not fit.
+    /// Loss and metrics over a data set, the same whatever the batches. Sequences that are kept at their own lengths are taken
+    /// by length, so that each batch costs what its sequences do. Where a layer is stateful, sequences go on from batch to batch
+    /// within this call. Errors when the model is not compiled or the data does not fit.
     pub fn evaluate(&self, data: &Dataset, batch_size: usize) -> Result<Evaluation> {
         self.check_data("evaluation data", data)?;
+        self.evaluate_as(data, batch_size, None, None)
+    }
+
+    /// [`Model::evaluate`] of data that has been checked, with weights in place of the data's own, of blocks without the
+    /// `padding` that all sequences of a batch share.
+    pub(crate) fn evaluate_as(
+        &self,
+        data: &Dataset,
+        batch_size: usize,
+        weights: Option<&[f32]>,
+        padding: Option<u32>,
+    ) -> Result<Evaluation> {
+        self.check_streams("evaluation data", data.len(), batch_size)?;
+        let mut carry = Carry::new();
         let mut tally = self.tally()?;
-        for rows in &Batches::new(data.len(), batch_size, None)? {
-            let part = data.select(rows)?;
-            let targets = tally.targets(part.targets());
-            let pass = Pass::new(&self.backend, &self.params, Mode::Evaluation);
-            let outcome = self.outcome(&Batch::new(&self.backend, part)?, pass)?;
+        for rows in &self.batches(data.inputs(), batch_size)? {
+            let mut part = data.select(rows)?;
+            if let Some(weights) = weights {
+                part = part.with_weights(data.select_weights(weights, rows))?;
+            }
+            if let Some(padding) = padding {
+                part = part.trimmed(padding);
+            }
+            let truth = tally.truth(&part);
+            let mut pass = self.pass(Mode::Evaluation).carrying(&mut carry);
+            let outcome = self.outcome(&Batch::new(&self.backend, part)?, &mut pass)?;
+            pass.commit();
             if tally.samples() == 0 {
                 self.check_numbers(&outcome)?;
             }
-            tally.add(rows.len(), outcome, targets)?;
+            tally.add(rows.len(), outcome, truth)?;
         }
         tally.close()
     }
 
-    /// The model's values for inputs. Errors when they do not fit.
+    /// The model's values for inputs. Sequences that are kept at their own lengths are taken by length; where every step has an
+    /// output, those behind the end of a sequence are 0. Every sequence begins anew, in a stateful
+    /// layer too; see [`Model::forward_carried`] for those that go on. Errors when they do not fit.
     pub fn predict(&self, inputs: &Inputs, batch_size: usize) -> Result<Predictions> {
         let place = "inputs to predict";
         if inputs.is_empty() {
             return Err(no_samples(place));
         }
         self.input.check_inputs(place, inputs)?;
-        let (mut data, mut sample, mut pending) = (Vec::new(), None, Vec::new());
-        let mut numbers = 0;
-        for rows in &Batches::new(inputs.len(), batch_size, None)? {
-            let y = self.forward(batch::input(&self.backend, inputs.select(rows)?)?, Mode::Evaluation)?;
-            let shape = y.shape();
-            let sizes = sample.get_or_insert_with(|| shape.get(1..).unwrap_or_default().to_vec());
-            if shape.first() != Some(&rows.len()) || shape[1..] != sizes[..] {
-                let expected = format!("outputs of {} samples of shape {sizes:?}", rows.len());
-                return Err(Error::invalid("predict", expected, format!("shape {shape}")));
-            }
-            numbers += shape.elements();
-            pending.push(y.value().clone());
-            if numbers > NUMBERS {
-                data.extend(to_f32(together(&self.backend, pending.iter())?));
-                pending.clear();
-                numbers = 0;
-            }
+        if let Some(rows) = self.indices_below {
+            inputs.check_indices(rows).map_err(|error| error.at(place))?;
         }
-        data.extend(to_f32(together(&self.backend, pending.iter())?));
-        let shape = std::iter::once(inputs.len()).chain(sample.unwrap_or_default()).collect();
+        let ragged = matches!(inputs, Inputs::RaggedIndices(_) | Inputs::RaggedDense(_));
+        let by_step = ragged && matches!(&self.output, Spec::Dense(sizes) if sizes.len() > 1 && sizes[0].is_none());
+        let batches = by_length(inputs, batch_size)?;
+        let mut gathered = Gathered::new(&self.backend, inputs, by_step);
+        for rows in &batches {
+            let y = self.forward(batch::input(&self.backend, inputs.select(rows)?)?, Mode::Evaluation)?;
+            gathered.add(rows, &y)?;
+        }
+        let (data, shape) = gathered.close()?;
         Ok(Predictions::new(data, shape, self.read_as()))
+    }
+
+    /// The samples by length, unless each batch goes on with the one before.
+    fn batches(&self, inputs: &Inputs, batch_size: usize) -> Result<Batches> {
+        match self.stateful {
+            Some(_) => Batches::new(inputs.len(), batch_size, None),
+            None => by_length(inputs, batch_size),
+        }
     }
 
     /// A tally with the model's metrics.
@@ -93,11 +119,22 @@ impl<B: Backend> Model<B> {
         let compiled = self.compiled()?;
         Ok(Tally::new(
             &self.backend,
-            compiled.metrics.clone(),
+            (compiled.metrics.clone(), compiled.weighted.clone()),
             compiled.loss.ignored(),
             self.read_as().unwrap_or_default(),
         ))
     }
+}
+
+/// Samples in the order in which they stand, or, of sequences of their own lengths, from the shortest to the longest.
+fn by_length(inputs: &Inputs, batch_size: usize) -> Result<Batches> {
+    let lengths = match inputs {
+        Inputs::RaggedIndices(_) | Inputs::RaggedDense(_) => inputs.lengths(0).unwrap_or_default(),
+        _ => return Batches::new(inputs.len(), batch_size, None),
+    };
+    let mut rows: Vec<usize> = (0..inputs.len()).collect();
+    rows.sort_by_key(|&row| lengths[row]);
+    Batches::over(rows, batch_size, None)
 }
 
 pub(super) fn no_samples(place: &str) -> Error {

@@ -1,7 +1,7 @@
 //! [`Model`]: a network with its parameters: building it, its value for a batch, the loss, a step; `evaluate` and `predict`.
 //!
-//! What a training loop of one's own needs is public too: [`Model::forward`], [`Model::loss`] with its `backward`, and
-//! [`Optimizer::step`](crate::optim::Optimizer::step) on [`Model::params_mut`]. The loop that is there already is
+//! What a training loop of one's own needs is public too: [`Model::loss`] with its `backward`, or [`Model::run`] and a loss of
+//! one's own, where state is carried on [`Model::train_step_carried`]; [`Optimizer::step`](crate::optim::Optimizer::step) on [`Model::params_mut`]; [`Model::keep`]. The loop that is there already is
 //! [`Model::fit`] in [`training`](crate::training).
 
 mod batch;
@@ -10,6 +10,7 @@ mod check;
 mod clone;
 mod compile;
 mod evaluate;
+mod gathered;
 mod predictions;
 mod step;
 mod summary;
@@ -20,6 +21,7 @@ pub use batch::Batch;
 pub use compile::Compiled;
 pub use evaluate::Evaluation;
 pub use predictions::Predictions;
+pub use step::BatchLoss;
 pub use summary::Summary;
 
 pub(crate) use tally::Tally;
@@ -29,9 +31,9 @@ use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::description::Description;
 use crate::error::{Error, Result};
-use crate::layers::{Module, Row, Spec};
-use crate::param::{Param, ParamId};
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::layers::{Module, NewStates, Row, Spec};
+use crate::param::Param;
+use std::sync::Arc;
 
 /// A network with its parameters on a backend, and what it is trained with once it is compiled.
 ///
@@ -68,13 +70,15 @@ pub struct Model<B: Backend> {
     last: Option<Activation>,
     rows: Vec<Row>,
     params: Vec<Param<B>>,
+    /// Every index of the input must be below it, where a table says so.
+    indices_below: Option<usize>,
     pub(crate) seed: u64,
     /// Training steps and epochs done so far: they number the streams of dropout and of shuffling.
     pub(crate) steps: u64,
     pub(crate) epochs: u64,
     compiled: Option<Compiled<B>>,
-    /// New values of the layers' own state, from the last forward in training.
-    states: Mutex<Vec<(ParamId, B::Array)>>,
+    /// The path of the first layer that carries state from batch to batch.
+    stateful: Option<String>,
 }
 
 impl<B: Backend> Model<B> {
@@ -110,17 +114,15 @@ impl<B: Backend> Model<B> {
         &self.params
     }
 
-    /// All parameters in build order, for an optimiser's step. The state that layers keep for themselves (the running
-    /// statistics of batch normalisation) takes the values that the last forward in training gave it.
+    /// All parameters in build order, for an optimiser's step.
     pub fn params_mut(&mut self) -> &mut [Param<B>] {
-        self.put_states();
         &mut self.params
     }
 
-    fn put_states(&mut self) {
-        for (id, value) in self.states.get_mut().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            *self.params[id.index()].value_mut() = value;
-        }
+    /// Puts what a pass in training made of the layers' own state (the running statistics of batch normalisation) in the place
+    /// of what was there. Errors, and nothing is changed then, when it is another model's.
+    pub fn keep(&mut self, states: NewStates<B>) -> Result<()> {
+        states.put(&self.backend, &mut self.params)
     }
 
     /// The number of all numbers in the parameters.

@@ -5,17 +5,45 @@ use super::{Batch, Model};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
-use crate::layers::{Mask, Mode, Pass, Value};
-use crate::loss::{self, Loss};
+use crate::layers::{Carry, Mask, Mode, NewStates, Pass, Value};
+use crate::loss::{self, Count, Loss};
 use crate::optim::Verdict;
 use crate::param::ParamId;
 use crate::random::Key;
 use crate::tensor::Tensor;
-use std::sync::PoisonError;
+
+/// What [`Model::loss`] gives. In a training loop of one's own:
+///
+/// ```no_run
+/// # use elman::{Key, Model, layers::Mode, model::{Batch, BatchLoss}, optim::Optimizer};
+/// # type B = elman_reference::Reference<f32>;
+/// # fn step(model: &mut Model<B>, batch: &Batch<B>, optimizer: &mut Optimizer<B>, step: u64) -> elman::Result<()> {
+/// let BatchLoss { loss, states, .. } = model.loss(batch, Mode::Training(Key::new(0).fold(step)))?;
+/// optimizer.step(model.params_mut(), loss.backward()?)?;
+/// model.keep(states)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "`loss` is to take `backward` of, `states` is for `Model::keep`"]
+pub struct BatchLoss<B: Backend> {
+    /// The loss with the weights' penalties, a scalar to take `backward` of.
+    pub loss: Tensor<B>,
+    /// The model's predictions, cut off from the tape.
+    pub predictions: Tensor<B>,
+    /// What the loss is a mean over: for [`Optimizer::step_of`](crate::optim::Optimizer::step_of), where gradients are accumulated.
+    pub count: Count<B>,
+    /// In training what layers made of their own state: for [`Model::keep`].
+    pub states: NewStates<B>,
+}
 
 /// What a batch gave, all of it on the device.
 pub(crate) struct Outcome<B: Backend> {
     pub(crate) loss: Tensor<B>,
+    /// Without the penalties.
+    pub(super) unpenalised: Tensor<B>,
+    /// What its mean is over.
+    pub(super) count: Count<B>,
     pub(super) predictions: Tensor<B>,
     /// The steps that count, where there is an output at every step.
     pub(super) mask: Option<Mask<B>>,
@@ -24,55 +52,96 @@ pub(crate) struct Outcome<B: Backend> {
 }
 
 impl<B: Backend> Model<B> {
-    /// The model's value for a batch. Errors when the input is not of the model's kind and shape.
-    pub fn forward(&self, input: impl Into<Value<B>>, mode: Mode) -> Result<Tensor<B>> {
+    /// A pass through the model, for [`Model::run`] and [`Model::run_loss`].
+    pub fn pass(&self, mode: Mode) -> Pass<'_, B> {
+        Pass::new(&self.backend, &self.params, mode)
+    }
+
+    /// The model's value for a batch, with its mask where it has one. What layers make of their own state stays in the pass.
+    /// Errors when the input is not of the model's kind and shape.
+    ///
+    /// A step of training with a loss of one's own; running statistics are kept:
+    ///
+    /// ```
+    /// use elman::layers::{BatchNorm, Mode, Sequential};
+    /// use elman::optim::{Optimizer, Sgd};
+    /// use elman::{Key, Spec, Tensor};
+    /// use elman_reference::Reference;
+    ///
+    /// let backend = Reference::<f32>::new();
+    /// let mut model = Sequential::new().add(BatchNorm::new()).build(&backend, Spec::dense(&[1]), 0)?;
+    /// let mut optimizer = Optimizer::new(Sgd::new(0.1));
+    /// let mut pass = model.pass(Mode::Training(Key::new(0)));
+    /// let y = model.run(Tensor::new(&backend, vec![1.0, 2.0], &[2, 1])?, &mut pass)?.tensor(&pass)?;
+    /// let states = pass.into_states();
+    /// let gradients = y.square()?.mean()?.backward()?;
+    /// optimizer.step(model.params_mut(), gradients)?;
+    /// model.keep(states)?;
+    /// # Ok::<(), elman::Error>(())
+    /// ```
+    pub fn run(&self, input: impl Into<Value<B>>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
         let input = input.into();
         self.input.check_value("model input", &input, &self.backend)?;
-        let mut pass = Pass::new(&self.backend, &self.params, mode);
-        let y = self.root.forward(input, &mut pass)?.split().0.tensor(&pass)?;
-        self.keep(pass);
+        let y = self.root.forward(input, pass)?;
+        pass.commit();
         Ok(y)
     }
 
-    /// Keeps what a pass made of the layers' own state until the parameters can be changed.
-    fn keep(&self, pass: Pass<'_, B>) {
-        let states = pass.into_states();
-        if !states.is_empty() {
-            *self.states.lock().unwrap_or_else(PoisonError::into_inner) = states;
+    /// The model's value in evaluation for sequences that go on where those before ended, which `carry` holds, and that leave there
+    /// where they end: sequence `i` goes on sequence `i`. With [`Carry::new`] stateful layers go on, with [`Carry::stepping`] all.
+    /// Errors, and the carry is as it was then, when the input does not fit, or is of another number of sequences.
+    pub fn forward_carried(&self, input: impl Into<Value<B>>, carry: &mut Carry<B>) -> Result<Tensor<B>> {
+        let mut pass = self.pass(Mode::Evaluation).carrying(carry);
+        self.run(input, &mut pass)?.split().0.tensor(&pass)
+    }
+
+    /// The model's value for a batch, without a mask. Errors when the input is not of the model's kind and shape; in training, when
+    /// layers have made something of their own state, which would be lost here: [`Model::run`] gives it.
+    pub fn forward(&self, input: impl Into<Value<B>>, mode: Mode) -> Result<Tensor<B>> {
+        let mut pass = self.pass(mode);
+        let y = self.run(input, &mut pass)?.split().0.tensor(&pass)?;
+        if !pass.into_states().is_empty() {
+            let expected = "a pass whose new running statistics are kept (`Model::run`, then `Model::keep`)";
+            return Err(Error::invalid("forward", expected, "one in training that drops them"));
         }
+        Ok(y)
     }
 
-    /// Forgets what stateful layers carry from batch to batch: the next sequences begin anew.
-    pub fn reset_states(&mut self) {
-        self.root.reset_state();
+    /// The loss of a batch with the weights' penalties, and the model's predictions; in training also what layers made of their
+    /// own state. Where the loss has a stable form on what feeds the last activation, that form is used.
+    pub fn loss(&self, batch: &Batch<B>, mode: Mode) -> Result<BatchLoss<B>> {
+        let mut pass = self.pass(mode);
+        let Outcome { loss, predictions, count, .. } = self.outcome(batch, &mut pass)?;
+        Ok(BatchLoss { loss, predictions, count, states: pass.into_states() })
     }
 
-    /// The loss of a batch with the weights' penalties (a scalar to take `backward` of), and the model's predictions,
-    /// cut off from the tape. Where the loss has a stable form on what feeds the last activation, that form is used.
-    pub fn loss(&self, batch: &Batch<B>, mode: Mode) -> Result<(Tensor<B>, Tensor<B>)> {
-        let outcome = self.outcome(batch, Pass::new(&self.backend, &self.params, mode))?;
+    /// [`Model::loss`] in a pass of the caller's: the loss, a scalar to take `backward` of, and the predictions, cut off from the
+    /// tape. What layers make of their own state stays in the pass.
+    pub fn run_loss(&self, batch: &Batch<B>, pass: &mut Pass<'_, B>) -> Result<(Tensor<B>, Tensor<B>)> {
+        let outcome = self.outcome(batch, pass)?;
+        pass.commit();
         Ok((outcome.loss, outcome.predictions))
     }
 
-    pub(crate) fn outcome(&self, batch: &Batch<B>, mut pass: Pass<'_, B>) -> Result<Outcome<B>> {
+    pub(crate) fn outcome(&self, batch: &Batch<B>, pass: &mut Pass<'_, B>) -> Result<Outcome<B>> {
         let compiled = self.compiled()?;
         self.input.check_value("model input", &batch.input, &self.backend)?;
-        let (z, last) = self.root.forward_linear(batch.input.clone(), &mut pass)?;
+        let (z, last) = self.root.forward_linear(batch.input.clone(), pass)?;
         self.check_last(Some(last).filter(|&last| last != Activation::Linear).or(self.last))?;
         let (z, mask) = z.split();
-        let z = z.tensor(&pass)?;
+        let z = z.tensor(pass)?;
         let weights = batch.weights.as_deref();
-        let mean = |loss: &dyn Loss<B>, y| loss::masked_mean(loss, y, &batch.target, weights, mask.as_ref());
-        let (loss, predictions) = match compiled.loss.before(last) {
+        let mean = |loss: &dyn Loss<B>, y| loss::counted_mean(loss, y, &batch.target, weights, mask.as_ref());
+        let ((loss, count), predictions) = match compiled.loss.before(last) {
             Some(stable) => (mean(&*stable, &z)?, z.detach().activate(last)?),
             None => {
                 let y = z.activate(last)?;
                 (mean(&*compiled.loss, &y)?, y.detach())
             }
         };
-        let loss = self.with_penalties(loss, &pass)?;
-        self.keep(pass);
-        Ok(Outcome { loss, predictions, mask, verdict: Verdict::Finite })
+        let unpenalised = loss.detach();
+        let loss = self.with_penalties(loss, pass)?;
+        Ok(Outcome { loss, unpenalised, count, predictions, mask, verdict: Verdict::Finite })
     }
 
     /// Adds the penalties of the weights that are trained: those of frozen ones do not count, as in Keras.
@@ -86,25 +155,36 @@ impl<B: Backend> Model<B> {
     }
 
     /// One training step on a batch: forward, backward, update. Returns the loss before the update and the predictions,
-    /// both still on the device: reading them waits for it. After an error the model is as it was; see
+    /// both still on the device: reading them waits for it. Every sequence begins anew; see [`Model::train_step_carried`]. After an error the model is as it was; see
     /// [`Optimizer::step`] for gradients that are not finite, of which a device tells later.
     pub fn train_step(&mut self, batch: &Batch<B>) -> Result<(Tensor<B>, Tensor<B>)> {
-        self.step(batch).map(|outcome| (outcome.loss, outcome.predictions))
+        self.train_step_carried(batch, &mut Carry::new())
     }
 
-    pub(crate) fn step(&mut self, batch: &Batch<B>) -> Result<Outcome<B>> {
+    /// The same, on sequences that go on where those before ended, which `carry` holds, and that leave there where they end. After an
+    /// error it is as it was, as it is where gradients are not finite and the step is skipped.
+    pub fn train_step_carried(&mut self, batch: &Batch<B>, carry: &mut Carry<B>) -> Result<(Tensor<B>, Tensor<B>)> {
+        self.step(batch, carry).map(|outcome| (outcome.loss, outcome.predictions))
+    }
+
+    pub(crate) fn step(&mut self, batch: &Batch<B>, carry: &mut Carry<B>) -> Result<Outcome<B>> {
         let calls = self.calls();
-        let result = self.try_step(batch);
+        let result = self.try_step(batch, carry);
         if result.is_err() {
             self.go_back(calls);
         }
         result
     }
 
-    fn try_step(&mut self, batch: &Batch<B>) -> Result<Outcome<B>> {
+    fn try_step(&mut self, batch: &Batch<B>, carry: &mut Carry<B>) -> Result<Outcome<B>> {
         let key = Key::new(self.seed).named("dropout").fold(self.steps);
-        let outcome = self.outcome(batch, Pass::new(&self.backend, &self.params, Mode::Training(key)))?;
-        let gradients = outcome.loss.backward().map_err(|error| match error {
+        let mut pass = self.pass(Mode::Training(key)).carrying(carry);
+        let outcome = self.outcome(batch, &mut pass)?;
+        let (states, left) = pass.into_parts();
+        // Of several batches that make one update the sums are added up, and divided by the count of all.
+        let accumulates = self.compiled()?.optimizer.accumulates();
+        let sum = accumulates.then(|| outcome.count.sum_of(&outcome.loss)).transpose()?;
+        let gradients = sum.as_ref().unwrap_or(&outcome.loss).backward().map_err(|error| match error {
             // Nothing that is trained took part at all.
             Error::Constant => Error::MissingGradient {
                 names: self.params.iter().filter(|p| p.is_trainable()).map(|p| p.name().to_string()).collect(),
@@ -112,26 +192,43 @@ impl<B: Backend> Model<B> {
             other => other,
         })?;
         let compiled = self.compiled.as_mut().ok_or_else(not_compiled)?;
-        let call = compiled.optimizer.call(&mut self.params, gradients)?;
-        self.put_states_of(&call.verdict)?;
+        let call = compiled.optimizer.call(&mut self.params, gradients, outcome.count.clone())?;
+        self.keep_unless(states, &call.verdict)?;
+        match &call.verdict {
+            Verdict::Finite => carry.put(left),
+            Verdict::NotFinite => {}
+            Verdict::Unread(when) => carry.put(left.when(&self.backend, when, carry)?),
+        }
         self.steps += 1;
         Ok(Outcome { loss: outcome.loss.detach(), verdict: call.verdict, ..outcome })
     }
 
-    /// Puts the layers' own state, unless gradients were not finite: a NaN in a batch is one in its running statistics too.
-    fn put_states_of(&mut self, verdict: &Verdict<B>) -> Result<()> {
-        let states = self.states.get_mut().unwrap_or_else(PoisonError::into_inner);
+    /// Makes an update of the batches that [`Model::train_step`] has accumulated, if there are any, though they are fewer than
+    /// [`Optimizer::accumulate`](crate::optim::Optimizer::accumulate) says: at the end of an epoch of a loop of one's own, as `fit` does.
+    /// `false` where there was nothing, or the update was skipped. Errors as [`Model::train_step`].
+    pub fn finish_update(&mut self) -> Result<bool> {
+        let compiled = self.compiled.as_mut().ok_or_else(not_compiled)?;
+        compiled.optimizer.finish(&mut self.params)
+    }
+
+    /// Drops gradients that were accumulated and made no update.
+    pub(crate) fn forget_accumulated(&mut self) {
+        if let Some(compiled) = &mut self.compiled {
+            compiled.optimizer.forget_accumulated();
+        }
+    }
+
+    /// Keeps the layers' own state, unless gradients were not finite: a NaN in a batch is one in its running statistics too.
+    fn keep_unless(&mut self, states: NewStates<B>, verdict: &Verdict<B>) -> Result<()> {
         match verdict {
-            Verdict::Finite => {}
-            Verdict::NotFinite => states.clear(),
+            Verdict::Finite => self.keep(states),
+            Verdict::NotFinite => Ok(()),
             Verdict::Unread(when) => {
-                for (id, new) in states.iter_mut() {
-                    *new = self.backend.select(when, new, self.params[id.index()].tensor().value())?;
-                }
+                let old = |id: ParamId| self.params[id.index()].tensor().value();
+                let states = states.try_map(|id, new| self.backend.select(when, &new, old(id)))?;
+                self.keep(states)
             }
         }
-        self.put_states();
-        Ok(())
     }
 
     /// Calls of the optimiser so far.
@@ -139,10 +236,8 @@ impl<B: Backend> Model<B> {
         self.compiled.as_ref().map_or(0, |compiled| compiled.optimizer.calls())
     }
 
-    /// After an error, where there were so many calls before: forgets what the step made of the layers' own state, and the steps
-    /// that a device has held back.
+    /// After an error, where there were so many calls before: forgets the steps that a device has held back.
     fn go_back(&mut self, calls: u64) {
-        self.states.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
         self.steps = self.steps.saturating_sub(calls.saturating_sub(self.calls()));
     }
 

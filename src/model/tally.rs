@@ -3,11 +3,11 @@
 use super::step::Outcome;
 use super::{Evaluation, TallyState, same};
 use crate::backend::Backend;
-use crate::data::Targets;
+use crate::data::{Dataset, Targets};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::exact::Exact;
-use crate::loss::Outputs;
+use crate::loss::{Count, Outputs};
 use crate::metrics::{Metric, Scores};
 use crate::optim::Verdict;
 
@@ -20,6 +20,8 @@ const BATCHES: usize = 1 << 12;
 pub(crate) struct Tally<B: Backend> {
     backend: B,
     metrics: Vec<Box<dyn Metric>>,
+    /// Which of them count rows by their weights.
+    weighted: Vec<bool>,
     /// The class that the loss leaves out.
     ignored: Option<u32>,
     /// What the loss takes the predictions for.
@@ -27,7 +29,9 @@ pub(crate) struct Tally<B: Backend> {
     pending: Vec<Pending<B>>,
     /// Predicted numbers among them.
     numbers: usize,
+    /// The losses times what they are means over, and the sum of that.
     loss_sum: f64,
+    counted: f64,
     samples: usize,
     /// Updates of the epoch that were skipped.
     pub(crate) skipped: u64,
@@ -38,37 +42,70 @@ pub(crate) struct Tally<B: Backend> {
 /// A batch whose numbers are still on the device.
 struct Pending<B: Backend> {
     loss: B::Array,
+    /// The loss without penalties, where a metric asks for it.
+    unpenalised: Option<B::Array>,
+    /// What it is a mean over.
+    count: Count<B>,
     samples: usize,
     /// With their targets, which never left the host; `None` where no metric asks for them.
-    predictions: Option<(B::Array, Targets)>,
+    predictions: Option<(B::Array, Truth)>,
     /// The steps that count, of predictions at every step.
     mask: Option<B::Array>,
     /// Whether its gradients were finite; `None` where that is known.
     counts: Option<B::Array>,
 }
 
+/// What metrics are told of a batch besides the predictions, as it was on the host.
+pub(crate) struct Truth {
+    targets: Targets,
+    /// Of samples or rows, where a metric asks for them.
+    weights: Option<Vec<f32>>,
+}
+
+impl Truth {
+    /// How much each of so many rows counts: 0 where the mask leaves it out.
+    fn weights(&self, rows: usize, mask: Option<&[f32]>) -> Option<Vec<f32>> {
+        let weights = self.weights.as_ref()?;
+        let sharing = rows / weights.len().max(1);
+        let there = |row: usize| mask.is_none_or(|mask| mask.get(row) != Some(&0.0));
+        let weight = |row: usize| if there(row) { weights.get(row / sharing.max(1)).copied() } else { None };
+        Some((0..rows).map(|row| weight(row).unwrap_or(0.0)).collect())
+    }
+}
+
 impl<B: Backend> Tally<B> {
     /// A new tally, with metrics of its own. `ignored` is the class that the loss leaves out, `read_as` what it takes the
     /// predictions for.
-    pub(super) fn new(backend: &B, mut metrics: Vec<Box<dyn Metric>>, ignored: Option<u32>, read_as: Outputs) -> Self {
+    pub(super) fn new(
+        backend: &B,
+        (mut metrics, weighted): (Vec<Box<dyn Metric>>, Vec<bool>),
+        ignored: Option<u32>,
+        read_as: Outputs,
+    ) -> Self {
         metrics.iter_mut().for_each(|metric| metric.reset());
         Tally {
             backend: backend.clone(),
             metrics,
+            weighted,
             ignored,
             read_as,
             pending: Vec::new(),
             numbers: 0,
             loss_sum: 0.0,
+            counted: 0.0,
             samples: 0,
             skipped: 0,
             astray: false,
         }
     }
 
-    /// The targets that [`Tally::add`] is to be given with a batch's predictions.
-    pub(crate) fn targets(&self, targets: &Targets) -> Option<Targets> {
-        (!self.metrics.is_empty()).then(|| targets.clone())
+    /// What [`Tally::add`] is to be given with a batch's predictions.
+    pub(crate) fn truth(&self, part: &Dataset) -> Option<Truth> {
+        let weighted = self.weighted.contains(&true);
+        self.metrics.iter().any(|metric| metric.needs_predictions()).then(|| Truth {
+            targets: part.targets().in_block().into_owned(),
+            weights: weighted.then(|| part.weights_in_block()).flatten(),
+        })
     }
 
     /// The number of samples added.
@@ -77,19 +114,22 @@ impl<B: Backend> Tally<B> {
     }
 
     /// Adds a batch, unless its gradients were not finite; reads back only when much has piled up.
-    pub(crate) fn add(&mut self, samples: usize, outcome: Outcome<B>, targets: Option<Targets>) -> Result<()> {
-        let Outcome { loss, predictions, mask, verdict } = outcome;
+    pub(crate) fn add(&mut self, samples: usize, outcome: Outcome<B>, truth: Option<Truth>) -> Result<()> {
+        let Outcome { loss, unpenalised, count, predictions, mask, verdict } = outcome;
         let counts = match verdict {
             Verdict::Finite => None,
             Verdict::NotFinite => return Ok(()),
             Verdict::Unread(finite) => Some(finite),
         };
-        let mask = mask.filter(|_| targets.is_some()).map(|mask| mask.array().clone());
-        let predictions = targets.map(|targets| {
+        let mask = mask.filter(|_| truth.is_some()).map(|mask| mask.array().clone());
+        let predictions = truth.map(|truth| {
             self.numbers += predictions.shape().elements();
-            (predictions.value().clone(), targets)
+            (predictions.value().clone(), truth)
         });
-        self.pending.push(Pending { loss: loss.value().clone(), samples, predictions, mask, counts });
+        let asked = self.metrics.iter().any(|metric| !metric.needs_predictions());
+        let unpenalised = asked.then(|| unpenalised.value().clone());
+        let loss = loss.value().clone();
+        self.pending.push(Pending { loss, unpenalised, count, samples, predictions, mask, counts });
         if self.numbers > NUMBERS || self.pending.len() >= BATCHES { self.flush() } else { Ok(()) }
     }
 
@@ -100,20 +140,39 @@ impl<B: Backend> Tally<B> {
         let pending = std::mem::take(&mut self.pending);
         self.numbers = 0;
         let counts = pending.iter().filter_map(|batch| batch.counts.as_ref());
-        let mut losses = together(b, pending.iter().map(|batch| &batch.loss).chain(counts))?;
-        let counts = losses.split_off(pending.len());
+        let over = pending.iter().filter_map(|batch| match &batch.count {
+            Count::OnDevice(count) => Some(count.value()),
+            Count::Known(_) => None,
+        });
+        let unpenalised = pending.iter().filter_map(|batch| batch.unpenalised.as_ref());
+        let all = pending.iter().map(|batch| &batch.loss).chain(unpenalised.clone()).chain(over.clone()).chain(counts);
+        let mut losses = together(b, all)?;
+        let mut unpenalised_there = losses.split_off(pending.len());
+        let mut over_there = unpenalised_there.split_off(unpenalised.count());
+        let counts = over_there.split_off(over.count());
         let numbers =
             to_f32(together(b, pending.iter().filter_map(|batch| batch.predictions.as_ref().map(|(array, _)| array)))?);
         let masks = to_f32(together(b, pending.iter().filter_map(|batch| batch.mask.as_ref()))?);
         let (mut rest, mut masks, mut counts) = (&numbers[..], &masks[..], counts.into_iter());
+        let (mut over_there, mut unpenalised) = (over_there.into_iter(), unpenalised_there.into_iter());
         for (batch, loss) in pending.iter().zip(losses) {
             let loss = loss.to_f64();
             let counts = batch.counts.is_none() || counts.next() != Some(B::Elem::ZERO);
+            let over = match batch.count {
+                Count::Known(count) => count,
+                Count::OnDevice(_) => over_there.next().map_or(0.0, Element::to_f64),
+            };
+            let unpenalised = batch.unpenalised.as_ref().and_then(|_| unpenalised.next());
             if counts {
-                self.loss_sum += loss * batch.samples as f64;
+                if let Some(mean) = unpenalised {
+                    let of_loss = self.metrics.iter_mut().filter(|metric| !metric.needs_predictions());
+                    of_loss.for_each(|metric| metric.update_loss(mean.to_f64(), over));
+                }
+                self.loss_sum += loss * over;
+                self.counted += over;
                 self.samples += batch.samples;
             }
-            let Some((array, targets)) = &batch.predictions else { continue };
+            let Some((array, truth)) = &batch.predictions else { continue };
             let shape = b.shape(array);
             let predictions;
             (predictions, rest) = rest.split_at(shape.elements());
@@ -130,12 +189,17 @@ impl<B: Backend> Tally<B> {
                 self.astray = true;
                 continue;
             }
-            // As in Keras, sample and class weights weigh the loss and not the metrics; masked steps count in neither.
+            // Sample and class weights weigh the loss and the metrics that ask for them; masked steps count in neither.
             // `[batch]`: a single output a sample.
             let outputs = if shape.rank() < 2 { 1 } else { shape.last() };
             let (ignore, read_as) = (self.ignored, self.read_as);
-            let scores = Scores { ignore, read_as, weights: mask, ..Scores::new(predictions, outputs, targets) };
-            self.metrics.iter_mut().try_for_each(|metric| metric.update(&scores))?;
+            let scores = Scores { ignore, read_as, weights: mask, ..Scores::new(predictions, outputs, &truth.targets) };
+            let weights = truth.weights(scores.rows(), mask);
+            let weighted = Scores { weights: weights.as_deref().or(mask), ..scores };
+            let metrics = self.metrics.iter_mut().zip(&self.weighted);
+            for (metric, by_weight) in metrics.filter(|(metric, _)| metric.needs_predictions()) {
+                metric.update(if *by_weight { &weighted } else { &scores })?;
+            }
         }
         Ok(())
     }
@@ -144,7 +208,7 @@ impl<B: Backend> Tally<B> {
     /// sample counts.
     pub(crate) fn values(&self) -> Evaluation {
         let value = |metric: &dyn Metric| if self.astray || self.samples == 0 { f64::NAN } else { metric.value() };
-        let mut values = vec![("loss".to_string(), self.loss_sum / self.samples as f64)];
+        let mut values = vec![("loss".to_string(), self.loss_sum / self.counted)];
         values.extend(self.metrics.iter().map(|metric| (metric.name().to_string(), value(&**metric))));
         Evaluation { values }
     }
@@ -155,6 +219,7 @@ impl<B: Backend> Tally<B> {
         let state = |metric: &dyn Metric| metric.state().ok_or_else(|| not_kept(metric.name()));
         Ok(TallyState {
             loss_sum: Exact(self.loss_sum),
+            counted: Some(Exact(self.counted)),
             samples: self.samples,
             skipped: self.skipped,
             astray: self.astray,
@@ -170,6 +235,7 @@ impl<B: Backend> Tally<B> {
             metric.restore(counts)?;
         }
         (self.loss_sum, self.samples, self.astray) = (state.loss_sum.0, state.samples, state.astray);
+        self.counted = state.counted.map_or(state.samples as f64, |counted| counted.0);
         self.skipped = state.skipped;
         Ok(())
     }

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub(crate) struct TallyState {
     pub(crate) loss_sum: Exact,
+    /// What the loss is a mean over; before it was there it was one over samples.
+    #[serde(default)]
+    pub(crate) counted: Option<Exact>,
     pub(crate) samples: usize,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) skipped: u64,

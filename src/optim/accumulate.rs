@@ -2,8 +2,9 @@
 
 use super::Optimizer;
 use super::finite::{Call, Verdict};
-use crate::backend::{Backend, Map};
+use crate::backend::{Backend, Map, Zip};
 use crate::error::Result;
+use crate::loss::Count;
 use crate::param::Param;
 use crate::tensor::{Coalesced, Gradient};
 
@@ -33,12 +34,18 @@ impl<B: Backend> Moved<B> {
 }
 
 impl<B: Backend> Optimizer<B> {
+    /// Whether several calls make one update.
+    pub(crate) fn accumulates(&self) -> bool {
+        self.every > 1
+    }
+
     /// A call among several that make one update.
     pub(super) fn accumulate_call(
         &mut self,
         b: &B,
         params: &mut [Param<B>],
         (places, gradients): (Vec<usize>, Vec<Gradient<B>>),
+        count: Count<B>,
         learning_rate: f64,
     ) -> Result<Call<B>> {
         // Rows that are summed over calls would be summed in another order than whole gradients are; and a sum that
@@ -57,23 +64,76 @@ impl<B: Backend> Optimizer<B> {
                 None => Gradient::Dense(gradient),
             });
         }
+        let count = if b.is_on_host() { Count::Known(count.read()?) } else { count };
+        self.counted = std::mem::replace(&mut self.counted, Count::Known(0.0)).add(count)?;
         self.accumulated += 1;
+        self.calls = call;
         if self.accumulated < self.every {
-            self.calls = call;
             return Ok(Call { updated: false, verdict });
         }
+        let result = self.update_accumulated(b, params, places, learning_rate);
+        if result.is_err() {
+            // As before the call, but for what was accumulated.
+            self.calls = call - 1;
+        }
+        Ok(Call { updated: result?, verdict })
+    }
+
+    /// The update from what was accumulated, of which nothing is left.
+    fn update_accumulated(
+        &mut self,
+        b: &B,
+        params: &mut [Param<B>],
+        places: Vec<usize>,
+        learning_rate: f64,
+    ) -> Result<bool> {
+        let counted = std::mem::replace(&mut self.counted, Count::Known(0.0));
         self.accumulated = 0;
         let sums = places.iter().filter_map(|&i| self.entries[i].sum.take()).collect();
         let mut moved = Moved::new(b, places, sums)?;
         for sum in &mut moved.numbers {
-            *sum = b.map(Map::Affine(1.0 / self.every as f64, 0.0), sum)?;
+            *sum = match &counted {
+                Count::Known(counted) => b.map(Map::Affine(1.0 / at_least_some(*counted), 0.0), sum)?,
+                Count::OnDevice(counted) => {
+                    let none = b.zip(Zip::Equal, counted.value(), &b.fill([].into(), 0.0)?)?;
+                    b.zip(Zip::Div, sum, &b.zip(Zip::Add, counted.value(), &none)?)?
+                }
+            };
         }
-        let of_update = self.watch.look(b, &self.entries, (&moved.params, &moved.numbers), (call, true))?;
-        self.calls = call;
-        let updated = !matches!(of_update, Verdict::NotFinite);
+        let verdict = self.watch.look(b, &self.entries, (&moved.params, &moved.numbers), (self.calls, true))?;
+        let updated = !matches!(verdict, Verdict::NotFinite);
         if updated {
-            self.update(b, params, moved, learning_rate, of_update.when())?;
+            self.update(b, params, moved, learning_rate, verdict.when())?;
         }
-        Ok(Call { updated, verdict })
+        Ok(updated)
     }
+
+    /// Makes an update of what has been accumulated, if anything has, though it is of fewer calls than [`Optimizer::accumulate`]
+    /// says: at the end of an epoch, so that no batch is lost and none enters the next one. `false` where there was nothing or the
+    /// update was skipped. The errors are those of [`Optimizer::step`].
+    pub fn finish(&mut self, params: &mut [Param<B>]) -> Result<bool> {
+        if self.accumulated == 0 {
+            return Ok(false);
+        }
+        self.enrol(params)?;
+        let places: Vec<usize> = (0..self.entries.len()).filter(|&i| self.entries[i].sum.is_some()).collect();
+        let Some(b) = places.first().map(|&i| params[i].tensor().backend().clone()) else {
+            self.forget_accumulated();
+            return Ok(false);
+        };
+        // That of the last call.
+        let learning_rate = self.learning_rate * self.schedule.at(self.calls.saturating_sub(1));
+        self.update_accumulated(&b, params, places, learning_rate)
+    }
+
+    /// Drops what has been accumulated.
+    pub(crate) fn forget_accumulated(&mut self) {
+        (self.accumulated, self.counted) = (0, Count::Known(0.0));
+        self.entries.iter_mut().for_each(|entry| entry.sum = None);
+    }
+}
+
+/// Where nothing counted the sum is 0, and its mean too.
+fn at_least_some(count: f64) -> f64 {
+    if count == 0.0 { 1.0 } else { count }
 }

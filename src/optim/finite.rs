@@ -9,6 +9,7 @@ use super::optimizer::Entry;
 use crate::backend::{Backend, Map, Zip};
 use crate::element::Element;
 use crate::error::{Error, Result};
+use crate::loss::Count;
 
 /// What a device has seen is read when it is of so many calls, if nobody has asked before.
 const UNREAD: usize = 1 << 12;
@@ -163,9 +164,11 @@ impl<B: Backend> Optimizer<B> {
     ///
     /// Errors with [`Error::NotFinite`] for the first gradient that was not finite, unless such updates are skipped: weights and
     /// state are then as they were before that call (which held back all later ones), and the counters are put back there too; an
-    /// accumulation begins anew. Skipped updates are counted now; until then they took part in the bias corrections of
-    /// [`Adam`](super::Adam) and its like.
+    /// accumulation begins anew. Skipped updates are counted now. On a device they stay among the updates of the bias corrections of
+    /// [`Adam`](super::Adam) and its like, of which the host leaves them out: otherwise when this is called would be seen in the
+    /// weights.
     pub fn settle(&mut self) -> Result<()> {
+        self.counted = Count::Known(self.counted.read()?);
         let Some(b) = self.watch.unread.first().map(|seen| seen.b.clone()) else { return Ok(()) };
         let finite: Vec<&B::Array> = self.watch.unread.iter().map(|seen| &seen.finite).collect();
         let finite = b.download(&b.concat(&finite, 0)?)?;
@@ -182,10 +185,10 @@ impl<B: Backend> Optimizer<B> {
                 }
                 if self.watch.skip {
                     self.watch.skipped += 1;
-                } else {
-                    self.calls = seen.call - 1;
-                    found = Some(Error::NotFinite { names, step: seen.call });
+                    continue;
                 }
+                self.calls = seen.call - 1;
+                found = Some(Error::NotFinite { names, step: seen.call });
             }
             // Here are the updates that were held back.
             if seen.update {
@@ -194,8 +197,7 @@ impl<B: Backend> Optimizer<B> {
             }
         }
         let Some(error) = found else { return Ok(()) };
-        self.accumulated = 0;
-        self.entries.iter_mut().for_each(|entry| entry.sum = None);
+        self.forget_accumulated();
         Err(error)
     }
 }

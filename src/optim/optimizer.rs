@@ -6,6 +6,7 @@ use super::{Clip, Reach, Rule, Schedule, Step, from_zero};
 use crate::backend::update::made_when;
 use crate::backend::{Backend, WeightStep};
 use crate::error::{Error, Result};
+use crate::loss::Count;
 use crate::param::Param;
 use crate::shape::Shape;
 use crate::tensor::{Gradient, Gradients};
@@ -44,8 +45,9 @@ pub struct Optimizer<B: Backend> {
     pub(super) calls: u64,
     /// Updates made.
     pub(super) iteration: u64,
-    /// Calls since the last update.
+    /// Calls since the last update, and what their gradients are sums over.
     pub(super) accumulated: usize,
+    pub(super) counted: Count<B>,
     /// One a parameter, in the model's order once enrolled; before that, what was restored.
     pub(super) entries: Vec<Entry<B>>,
     pub(super) enrolled: bool,
@@ -92,6 +94,7 @@ impl<B: Backend> Optimizer<B> {
             calls: 0,
             iteration: 0,
             accumulated: 0,
+            counted: Count::Known(0.0),
             entries: Vec::new(),
             enrolled: false,
             watch: Watch::new(),
@@ -124,8 +127,13 @@ impl<B: Backend> Optimizer<B> {
         self
     }
 
-    /// With one update for every `calls` calls of [`Optimizer::step`], from the mean of their gradients: a batch of
-    /// `calls` times the size in the memory of one. Clipping sees the mean, as in Keras.
+    /// With one update for every `calls` calls of [`Optimizer::step`]: a batch of `calls` times the size in the memory of one.
+    /// Clipping sees the gradient of them all, as in Keras.
+    ///
+    /// [`Model::fit`](crate::Model::fit) and [`Model::train_step`](crate::Model::train_step) weigh each batch by the rows or steps
+    /// that count in it, so that the update is that of one batch of them all, penalties too, whatever is masked; what is left over at
+    /// the end of an epoch is an update of its own ([`Optimizer::finish`]). Calls of [`Optimizer::step`] weigh alike;
+    /// [`Optimizer::step_of`] says how much each weighs.
     pub fn accumulate(self, calls: usize) -> Self {
         Optimizer { every: calls, ..self }
     }
@@ -141,6 +149,7 @@ impl<B: Backend> Optimizer<B> {
     pub fn copy(&self) -> Option<Self> {
         Some(Optimizer {
             rule: self.rule.boxed_clone()?,
+            counted: self.counted.clone(),
             schedule: self.schedule.clone(),
             clips: self.clips.clone(),
             entries: self.entries.clone(),
@@ -204,10 +213,41 @@ impl<B: Backend> Optimizer<B> {
     /// [`Optimizer::settle`]. (Gradients that are finite one by one and overflow where they are accumulated cost the
     /// accumulation.)
     pub fn step(&mut self, params: &mut [Param<B>], gradients: Gradients<B>) -> Result<bool> {
-        self.call(params, gradients).map(|call| call.updated)
+        self.call(params, gradients, Count::Known(1.0)).map(|call| call.updated)
     }
 
-    pub(crate) fn call(&mut self, params: &mut [Param<B>], mut gradients: Gradients<B>) -> Result<Call<B>> {
+    /// [`Optimizer::step`] by the gradients of a mean over `count` rows: those that are accumulated are weighed by their counts, so
+    /// that uneven batches make the update of one batch of them all. Errors also when the count is negative or not finite.
+    ///
+    /// ```
+    /// use elman::optim::{Optimizer, Sgd};
+    /// use elman::{Param, Tensor};
+    /// use elman_reference::Reference;
+    ///
+    /// let b = Reference::<f64>::new();
+    /// let mut params = [Param::new("w", Tensor::new(&b, vec![0.0], &[1])?, true)];
+    /// let mut optimizer = Optimizer::new(Sgd::new(1.0)).accumulate(2);
+    /// // Three rows whose mean has the gradient 1, and one with the gradient 5.
+    /// for (gradient, rows) in [(1.0, 3.0), (5.0, 1.0)] {
+    ///     let loss = params[0].tensor().affine(gradient, 0.0)?.sum()?;
+    ///     optimizer.step_of(&mut params, loss.backward()?, rows)?;
+    /// }
+    /// assert_eq!(params[0].tensor().to_vec()?, [-(3.0 * 1.0 + 5.0) / 4.0]);
+    /// # Ok::<(), elman::Error>(())
+    /// ```
+    pub fn step_of(&mut self, params: &mut [Param<B>], gradients: Gradients<B>, count: f64) -> Result<bool> {
+        from_zero("optimizer", "count", count)?;
+        let gradients = if self.accumulates() { gradients.scaled(count)? } else { gradients };
+        self.call(params, gradients, Count::Known(count)).map(|call| call.updated)
+    }
+
+    /// A step by the gradients of a sum over so much, where they are accumulated; else of a mean.
+    pub(crate) fn call(
+        &mut self,
+        params: &mut [Param<B>],
+        mut gradients: Gradients<B>,
+        count: Count<B>,
+    ) -> Result<Call<B>> {
         if self.watch.is_full() {
             self.settle()?;
         }
@@ -228,7 +268,7 @@ impl<B: Backend> Optimizer<B> {
         };
         let call = self.calls + 1;
         if self.every > 1 {
-            return self.accumulate_call(&b, params, (places, gradients), learning_rate);
+            return self.accumulate_call(&b, params, (places, gradients), count, learning_rate);
         }
         let moved = Moved::new(&b, places, gradients)?;
         let verdict = self.watch.look(&b, &self.entries, (&moved.params, &moved.numbers), (call, true))?;
@@ -290,7 +330,7 @@ impl<B: Backend> Optimizer<B> {
     }
 
     /// Checks, and at first makes, the entries: state belongs to a parameter by name and must not end up at another's.
-    fn enrol(&mut self, params: &[Param<B>]) -> Result<()> {
+    pub(super) fn enrol(&mut self, params: &[Param<B>]) -> Result<()> {
         if self.enrolled {
             let known = |(entry, param): (&Entry<B>, &Param<B>)| entry.name == param.name();
             if self.entries.len() != params.len() || !self.entries.iter().zip(params).all(known) {

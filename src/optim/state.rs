@@ -3,6 +3,7 @@
 use super::{Optimizer, optimizer::Entry};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
+use crate::loss::Count;
 use crate::tensor::Gradient;
 
 /// Everything that an interrupted [`Optimizer`] needs to go on as if nothing had happened. Hyper-parameters are not
@@ -19,6 +20,8 @@ pub struct OptimizerState<B: Backend> {
     pub learning_rate: f64,
     /// Calls since the last update, less than those to be accumulated.
     pub accumulated: usize,
+    /// What the gradients of those are sums over: rows, steps, or their weights.
+    pub counted: f64,
     /// Updates skipped because a gradient was not finite.
     pub skipped: u64,
     /// The state of each parameter that has one.
@@ -59,6 +62,11 @@ impl<B: Backend> Optimizer<B> {
             iteration: self.iteration,
             learning_rate: self.learning_rate,
             accumulated: self.accumulated,
+            counted: match self.counted {
+                Count::Known(counted) => counted,
+                // Not settled.
+                Count::OnDevice(_) => f64::NAN,
+            },
             skipped: self.watch.skipped,
             params: self.entries.iter().filter(|e| e.updates > 0 || e.sum.is_some()).map(of).collect(),
         }
@@ -86,6 +94,7 @@ impl<B: Backend> Optimizer<B> {
         self.watch.forget();
         self.watch.skipped = state.skipped;
         (self.calls, self.iteration, self.accumulated) = (state.calls, state.iteration, state.accumulated);
+        self.counted = Count::Known(state.counted);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! [`Gradient`]: of a whole array, or of the rows of a table that took part.
 
+use crate::backend::Map;
 use crate::backend::{Backend, check};
 use crate::error::Result;
 use crate::shape::Shape;
@@ -119,6 +120,18 @@ impl Occurring {
 }
 
 impl<B: Backend> Gradient<B> {
+    /// Times a number.
+    pub(crate) fn scaled(self, b: &B, factor: f64) -> Result<Self> {
+        let scaled = |array: &B::Array| b.map(Map::Affine(factor, 0.0), array);
+        Ok(match self {
+            Gradient::Dense(array) => Gradient::Dense(scaled(&array)?),
+            Gradient::Rows(Rows { table, parts }) => {
+                let parts = parts.into_iter().map(|(rows, array)| Ok((rows, scaled(&array)?)));
+                Gradient::Rows(Rows { table, parts: parts.collect::<Result<_>>()? })
+            }
+        })
+    }
+
     /// The shape of what it is the gradient for.
     pub fn shape(&self, b: &B) -> Shape {
         match self {

@@ -200,6 +200,12 @@ impl<B: Backend> Gradients<B> {
         self.of.remove(&variable.node()?.number)
     }
 
+    /// All of them times a number.
+    pub(crate) fn scaled(self, factor: f64) -> Result<Self> {
+        let of = self.of.into_iter().map(|(node, gradient)| Ok((node, gradient.scaled(&self.backend, factor)?)));
+        Ok(Gradients { of: of.collect::<Result<_>>()?, backend: self.backend })
+    }
+
     /// The number of variables that have a gradient.
     pub fn len(&self) -> usize {
         self.of.len()

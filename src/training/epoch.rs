@@ -8,6 +8,7 @@ use crate::backend::Backend;
 use crate::checkpoint::{Checkpoint, Position};
 use crate::data::{Batches, Dataset};
 use crate::error::{Error, Result};
+use crate::layers::Carry;
 use crate::model::{Batch, Model, Tally, TallyState};
 use crate::random::Key;
 use std::time::{Duration, Instant};
@@ -53,15 +54,14 @@ impl Rows<'_> {
 
     /// The samples of a batch.
     fn select(&self, rows: &[usize]) -> Result<Dataset> {
-        let part = self.data.select(rows)?;
-        let part = match self.by_length {
+        let mut part = self.data.select(rows)?;
+        if let Some(weights) = &self.weights {
+            part = part.with_weights(self.data.select_weights(weights, rows))?;
+        }
+        Ok(match self.by_length {
             Some((_, padding)) => part.trimmed(padding),
             None => part,
-        };
-        match &self.weights {
-            Some(weights) => part.with_weights(rows.iter().map(|&row| weights[row]).collect()),
-            None => Ok(part),
-        }
+        })
     }
 }
 
@@ -71,14 +71,15 @@ impl<B: Backend> Model<B> {
     pub(super) fn train_epoch(
         &mut self,
         rows: &Rows<'_>,
-        position: Option<Position>,
+        from: Option<(Position, Carry<B>)>,
         at: &Epoch<'_>,
         progress: &mut Progress,
         callbacks: &mut [Box<dyn Callback<B> + '_>],
     ) -> Result<(Tally<B>, Duration, Option<String>)> {
         let mut tally = self.tally()?;
-        let (mut done, mut before) = (0, Duration::ZERO);
-        if let Some(position) = position {
+        let (mut done, mut before, mut carry) = (0, Duration::ZERO, Carry::new());
+        if let Some((position, carried)) = from {
+            carry = carried;
             tally.restore(&position.tally)?;
             progress.advance(tally.samples());
             (done, before) = (position.batch, position.training_time);
@@ -90,15 +91,15 @@ impl<B: Backend> Model<B> {
         let batches = rows.batches(self.seed, self.epochs)?;
         for (number, batch) in batches.iter().enumerate().skip(done) {
             let part = rows.select(batch)?;
-            let targets = tally.targets(part.targets());
+            let truth = tally.truth(&part);
             let batch_here = Batch::new(self.backend(), part)?;
-            let outcome = self.step(&batch_here).map_err(|error| self.in_epoch(error, at.epoch, first))?;
+            let outcome = self.step(&batch_here, &mut carry).map_err(|error| self.in_epoch(error, at.epoch, first))?;
             for callback in callbacks.iter_mut() {
                 if let Flow::Stop(reason) = callback.on_batch_end(at.epoch, number, &outcome.loss, self)? {
                     stopped.get_or_insert(reason);
                 }
             }
-            tally.add(batch.len(), outcome, targets)?;
+            tally.add(batch.len(), outcome, truth)?;
             if progress.advance(batch.len()) {
                 self.settle().map_err(|error| self.in_epoch(error, at.epoch, first))?;
                 tally.flush()?;
@@ -114,9 +115,11 @@ impl<B: Backend> Model<B> {
                 tally.skipped = self.skipped() - skipped_before;
                 let (tally, training_time) = (tally.state()?, before + start.elapsed());
                 let position = Position { tally, training_time, ..rows.position(number + 1) };
-                checkpoint.write(self, at.history, &states(callbacks), Some(&position), None)?;
+                checkpoint.write(self, at.history, &states(callbacks), Some((&position, &carry)), None)?;
             }
         }
+        // What is left of a group of accumulated batches is an update of its own.
+        self.finish_update().map_err(|error| self.in_epoch(error, at.epoch, first))?;
         // Only now is the device done.
         self.settle().map_err(|error| self.in_epoch(error, at.epoch, first))?;
         tally.flush()?;

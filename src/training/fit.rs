@@ -76,7 +76,8 @@ impl<'a, B: Backend> Fit<'a, B> {
         Fit { batch_size, ..self }
     }
 
-    /// Whether each epoch takes the samples in another random order.
+    /// Whether each epoch takes the samples in another random order. To be `false` where a layer is
+    /// [`stateful`](crate::layers::rnn::Rnn::stateful), whose sequences go on from batch to batch.
     pub fn shuffle(self, shuffle: bool) -> Self {
         Fit { shuffle, ..self }
     }
@@ -145,6 +146,9 @@ impl<B: Backend> Model<B> {
     /// [`Optimizer::skip_not_finite`](crate::optim::Optimizer::skip_not_finite) leaves such steps out instead, and
     /// [`EpochLog::skipped`] counts them. A loss that is not finite does not end training by itself where the gradients are:
     /// see [`StopOnNan`](super::callbacks::StopOnNan).
+    ///
+    /// Where a layer is [`stateful`](crate::layers::rnn::Rnn::stateful), sequences begin anew with each epoch and go on from batch to
+    /// batch in it; shuffled batches, batches by length and samples that are no multiple of the batch size are errors.
     ///
     /// With 0 epochs nothing is trained and the history is empty, as in Keras.
     pub fn fit(&mut self, data: &Dataset, fit: Fit<'_, B>) -> Result<History> {

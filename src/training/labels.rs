@@ -49,9 +49,18 @@ pub(super) fn warnings(
 
 /// The classes that occur in a part of a data set, and how many labels a sample has; `None` for numbers as targets.
 fn classes((data, samples): (&Dataset, Range<usize>), ignored: Option<u32>) -> Option<(BTreeSet<u32>, usize)> {
-    let Targets::Classes { labels, per_sample } = data.targets() else { return None };
-    let labels = &labels[samples.start * per_sample..samples.end * per_sample];
-    Some((labels.iter().copied().filter(|&label| Some(label) != ignored).collect(), *per_sample))
+    let set = |labels: &mut dyn Iterator<Item = u32>| labels.filter(|&label| Some(label) != ignored).collect();
+    match data.targets() {
+        Targets::Classes { labels, per_sample } => {
+            let labels = &labels[samples.start * per_sample..samples.end * per_sample];
+            Some((set(&mut labels.iter().copied()), *per_sample))
+        }
+        Targets::RaggedClasses(rows) => {
+            let own = rows.rows().skip(samples.start).take(samples.len());
+            Some((set(&mut own.flatten().copied()), rows.longest()))
+        }
+        _ => None,
+    }
 }
 
 /// `class 3`, `classes 0, 1, 2, 3, 4 and 17 others`

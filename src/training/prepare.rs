@@ -8,7 +8,7 @@ use crate::backend::Backend;
 use crate::checkpoint::Saved;
 use crate::data::{Batches, ClassWeights, Dataset, Targets};
 use crate::error::{Error, Result};
-use crate::layers::{Pass, Spec};
+use crate::layers::{Carry, Mode, Spec};
 use crate::model::{Batch, Model};
 use crate::param::Param;
 use std::borrow::Cow;
@@ -16,13 +16,21 @@ use std::borrow::Cow;
 /// What a training goes through, and where it begins.
 pub(super) struct Prepared<'a, B: Backend> {
     pub(super) rows: Rows<'a>,
-    pub(super) validation: Option<Cow<'a, Dataset>>,
+    pub(super) validation: Option<Validation<'a>>,
     /// The checkpoint that it goes on from.
     pub(super) resumed: Option<Saved<B>>,
 }
 
+/// What is validated after each epoch.
+pub(super) struct Validation<'a> {
+    pub(super) data: Cow<'a, Dataset>,
+    /// In place of the data's own.
+    pub(super) weights: Option<Vec<f32>>,
+}
+
 impl<B: Backend> Model<B> {
-    /// Checks data, options and checkpoint; changes nothing. See [`Model::fit`] for the errors.
+    /// Checks data, options and checkpoint; of the model only what steps before this call have left over is dropped. See
+    /// [`Model::fit`] for the errors.
     pub(super) fn prepare<'a>(&mut self, data: &'a Dataset, fit: &Fit<'a, B>) -> Result<Prepared<'a, B>> {
         let &Fit { batch_size, shuffle, .. } = fit;
         self.check_data("training data", data)?;
@@ -38,18 +46,28 @@ impl<B: Backend> Model<B> {
             _ => (data.len(), None),
         };
         Batches::new(count, batch_size, None)?;
+        self.check_order(fit, count)?;
         self.compiled()?.optimizer.check()?;
         // Of steps before this call.
         self.settle()?;
-        self.rehearse(data, batch_size).map_err(|e| e.at("training data"))?;
+        self.forget_accumulated();
+        let rehearsed = self.rehearse(data, batch_size).map_err(|e| e.at("training data"))?;
         let validation = fit.validation_data.map(Cow::Borrowed).or(held_out.map(Cow::Owned));
         if let Some(validation) = &validation {
             self.check_data("validation data", validation)?;
+            self.check_streams("validation data", validation.len(), batch_size)?;
             self.rehearse(validation, batch_size).map_err(|e| e.at("validation data"))?;
         }
         self.warn_of_labels(data, count, validation.as_deref(), fit.validation_data.is_none());
         self.check_watched(&fit.callbacks, validation.is_some())?;
-        let weights = fit.class_weights.as_ref().map(|weights| self.sample_weights(data, weights)).transpose()?;
+        let class_weights = fit.class_weights.as_ref();
+        let weights = class_weights.map(|weights| self.sample_weights(data, weights)).transpose()?;
+        let validation = validation.map(|data| {
+            // The same loss as in training. That a class does not occur is no slip here.
+            let weights = class_weights.map(|weights| Self::each_weight(&data, weights)).transpose()?;
+            Ok(Validation { data, weights })
+        });
+        let validation = validation.transpose()?;
         let by_length = fit.by_length.map(|padding| Ok((self.lengths(data, padding, count)?, padding))).transpose()?;
         let rows = Rows { shuffle, data, weights, count, batch_size, by_length };
         if let Some(checkpoint) = &fit.checkpoint {
@@ -59,7 +77,7 @@ impl<B: Backend> Model<B> {
             }
         }
         let resumed = fit.resume_from.as_ref();
-        let resumed = resumed.map(|path| self.read_resumed(path, &rows, &fit.callbacks)).transpose()?;
+        let resumed = resumed.map(|path| self.read_resumed(path, &rows, &fit.callbacks, &rehearsed)).transpose()?;
         Ok(Prepared { rows, validation, resumed })
     }
 
@@ -96,11 +114,31 @@ impl<B: Backend> Model<B> {
         Err(Error::invalid(place, "sequences of indices", data.inputs().kind()))
     }
 
-    /// One batch through model and loss, so that an epoch of training is not lost to data that does not fit.
-    fn rehearse(&self, data: &Dataset, batch_size: usize) -> Result<()> {
+    /// Errors when a layer carries state from batch to batch and the batches do not follow one another.
+    fn check_order(&self, fit: &Fit<'_, B>, count: usize) -> Result<()> {
+        let Some(path) = self.stateful() else { return Ok(()) };
+        let wrong = |expected: &str, found: &str| {
+            let expected = format!("{expected}: sequences go on from batch to batch, layer `{path}` is stateful");
+            Err(Error::invalid("fit", expected, found))
+        };
+        if fit.by_length.is_some() {
+            return wrong("batches in the order of the data", "`by_length`");
+        }
+        if fit.shuffle {
+            return wrong("`shuffle(false)`", "batches in another order each epoch");
+        }
+        self.check_streams("training data", count, fit.batch_size)
+    }
+
+    /// One batch through model and loss, so that an epoch of training is not lost to data that does not fit. What it carries is
+    /// what one of the model's carries looks like.
+    fn rehearse(&self, data: &Dataset, batch_size: usize) -> Result<Carry<B>> {
         let first = data.slice(0..batch_size.min(data.len()))?;
-        let pass = Pass::rehearsal(self.backend(), self.params());
-        self.check_numbers(&self.outcome(&Batch::new(self.backend(), first)?, pass)?)
+        let mut carry = Carry::new();
+        let mut pass = self.pass(Mode::Evaluation).carrying(&mut carry);
+        self.check_numbers(&self.outcome(&Batch::new(self.backend(), first)?, &mut pass)?)?;
+        pass.commit();
+        Ok(carry)
     }
 
     /// Checks that there will be the values which callbacks watch.
@@ -114,15 +152,40 @@ impl<B: Backend> Model<B> {
         }
     }
 
-    /// Each sample's weight multiplied by its class's.
+    /// Each sample's weight, or each step's, multiplied by its class's. Errors for a weight of a class that does not occur.
     fn sample_weights(&self, data: &Dataset, weights: &ClassWeights) -> Result<Vec<f32>> {
-        let Targets::Classes { labels, per_sample: 1 } = data.targets() else {
-            return Err(Error::invalid("class weights", "targets that are one class a sample", data.targets().kind()));
-        };
-        let mut each = weights.weights_for(labels, self.output().features()?.max(2))?;
-        if let Some(given) = data.weights() {
-            each.iter_mut().zip(given).for_each(|(weight, given)| *weight *= given);
+        let ignored = self.compiled()?.loss.ignored();
+        let labels = labels_of(data)?.iter().copied().filter(|&label| Some(label) != ignored).collect::<Vec<_>>();
+        weights.weights_for(&labels, self.output().features()?.max(2))?;
+        Self::each_weight(data, weights)
+    }
+
+    /// The same without asking which classes there are.
+    fn each_weight(data: &Dataset, weights: &ClassWeights) -> Result<Vec<f32>> {
+        let labels = labels_of(data)?;
+        let mut each: Vec<f32> = labels.iter().map(|&label| weights.get(label)).collect();
+        match data.weights() {
+            Some(given) if given.len() == each.len() => {
+                each.iter_mut().zip(given).for_each(|(weight, given)| *weight *= given);
+            }
+            // A weight a sample, for all of its steps.
+            Some(given) => {
+                for (sample, given) in given.iter().enumerate() {
+                    let steps = data.targets().steps(sample).unwrap_or(sample..sample + 1);
+                    each[steps].iter_mut().for_each(|weight| *weight *= given);
+                }
+            }
+            None => {}
         }
         Ok(each)
+    }
+}
+
+/// One class a sample or a step.
+fn labels_of(data: &Dataset) -> Result<&[u32]> {
+    match data.targets() {
+        Targets::Classes { labels, .. } => Ok(labels),
+        Targets::RaggedClasses(rows) => Ok(rows.data()),
+        other => Err(Error::invalid("class weights", "targets that are classes", other.kind())),
     }
 }

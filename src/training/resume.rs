@@ -6,6 +6,7 @@ use super::epoch::Rows;
 use crate::backend::Backend;
 use crate::checkpoint::{CallbackState, Position, Saved};
 use crate::error::{Error, Result};
+use crate::layers::Carry;
 use crate::model::{Model, same};
 use std::path::Path;
 
@@ -21,6 +22,7 @@ impl<B: Backend> Model<B> {
         path: &Path,
         rows: &Rows<'_>,
         callbacks: &[Box<dyn Callback<B> + '_>],
+        rehearsed: &Carry<B>,
     ) -> Result<Saved<B>> {
         let saved = Saved::read(path, self)?;
         let check = || {
@@ -40,6 +42,10 @@ impl<B: Backend> Model<B> {
             if position.batch >= batches {
                 return Err(Error::invalid("checkpoint", format!("a place before batch {batches}"), position.batch));
             }
+            if !saved.carry.is_like(self.backend(), rehearsed) {
+                let expected = "the state that this model's stateful layers carry from batch to batch";
+                return Err(Error::invalid("checkpoint", expected, "other state, or none"));
+            }
             Ok(())
         };
         check().map_err(|e: Error| e.at(path.display()))?;
@@ -51,14 +57,15 @@ impl<B: Backend> Model<B> {
         &mut self,
         mut saved: Saved<B>,
         callbacks: &mut [Box<dyn Callback<B> + '_>],
-    ) -> Result<(History, Option<Position>)> {
+    ) -> Result<(History, Option<(Position, Carry<B>)>)> {
         let mut left = std::mem::take(&mut saved.callbacks);
         for callback in callbacks.iter_mut() {
             let name = callback.state().map(|state| state.name);
             let at = name.and_then(|name| left.iter().position(|state| state.name == name));
             callback.resume(at.map(|at| left.remove(at)), &saved.history, self)?;
         }
-        let (history, position) = (std::mem::take(&mut saved.history), saved.position.take());
+        let carry = std::mem::take(&mut saved.carry);
+        let (history, position) = (std::mem::take(&mut saved.history), saved.position.take().map(|at| (at, carry)));
         saved.put_going_on(self)?;
         Ok((history, position))
     }

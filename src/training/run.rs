@@ -2,6 +2,7 @@
 
 use super::callbacks::{Callback, Flow};
 use super::epoch::{Epoch, Rows};
+use super::prepare::Validation;
 use super::progress::Progress;
 use super::resume::states;
 use super::{EpochLog, Fit, History};
@@ -9,20 +10,20 @@ use crate::backend::Backend;
 use crate::checkpoint::{Checkpoint, Position};
 use crate::data::Dataset;
 use crate::error::Result;
+use crate::layers::Carry;
 use crate::model::{Evaluation, Model};
-use std::borrow::Cow;
 
 /// What [`Model::fit`] does.
 pub(super) struct Training<'a, B: Backend> {
     model: &'a mut Model<B>,
     rows: Rows<'a>,
-    validation: Option<Cow<'a, Dataset>>,
+    validation: Option<Validation<'a>>,
     callbacks: Vec<Box<dyn Callback<B> + 'a>>,
     checkpoint: Option<Checkpoint>,
     quiet: bool,
     history: History,
-    /// Where the first epoch is taken up, within it.
-    position: Option<Position>,
+    /// Where the first epoch is taken up, within it, and what is carried to there.
+    position: Option<(Position, Carry<B>)>,
     /// The number of the last epoch.
     last: u64,
 }
@@ -62,8 +63,10 @@ impl<'a, B: Backend> Training<'a, B> {
             model.train_epoch(&self.rows, self.position.take(), &at, &mut progress, callbacks)?;
         let (samples, skipped) = (tally.samples(), tally.skipped);
         let mut values = tally.close()?.values;
-        if let Some(validation) = self.validation.as_deref() {
-            let scores = model.evaluate(validation, self.rows.batch_size).map_err(|e| e.at("validation"))?;
+        if let Some(Validation { data, weights }) = &self.validation {
+            let padding = self.rows.by_length.as_ref().map(|(_, padding)| *padding);
+            let scores = model.evaluate_as(data, self.rows.batch_size, weights.as_deref(), padding);
+            let scores = scores.map_err(|e| e.at("validation"))?;
             values.extend(scores.values.into_iter().map(|(name, value)| (format!("val_{name}"), value)));
         }
         model.epochs = epoch;

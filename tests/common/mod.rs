@@ -3,4 +3,5 @@
 
 pub(crate) mod golden;
 pub(crate) mod host;
+pub(crate) mod logged;
 pub(crate) mod near;

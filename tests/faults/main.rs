@@ -1,13 +1,14 @@
 //! Files whose system fails: a full disk, one that breaks, a folder that goes away. At whatever call it happens the old
 //! file stays whole, an error names the path, nothing is left lying about, and a training goes on from its last checkpoint.
 //!
-//! The calls themselves are made to fail, beneath the standard library ([`system`]): what is tested is all that lies above.
+//! The calls themselves are made to fail, beneath the standard library ([`system`]): what is tested is all that lies above. A program of
+//! its own, since the calls are replaced in all of it.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 mod reading;
 mod system;
 #[allow(dead_code)]
-#[path = "../checkpoint/toy.rs"]
+#[path = "../library/checkpoint/toy.rs"]
 mod toy;
 mod training;
 mod writing;

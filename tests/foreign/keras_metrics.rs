@@ -80,52 +80,41 @@ fn update(case: &Case<'_>, i: usize, class: &str, rows_of_one: bool) -> Result<F
             Some((0..rows).map(|row| weights.data[row / (rows / count)] as f32).collect())
         }
     };
-    Ok(Fed { predictions: scores, outputs, targets, weights })
+    Ok(Fed { predictions: scores, outputs, targets, weights, several: false })
 }
 
 fn targets_len(case: &Case<'_>, i: usize) -> Result<usize> {
     Ok(case.tensor(&format!("targets.{i}"))?.shape[0])
 }
 
-/// Of each class by itself: whether it is the greatest, or, with a threshold, whether it is above.
+/// Each class is a yes or no of its own: whether it is the greatest, or, with a threshold, whether it is above.
 fn f1(case: &Case<'_>) -> Result<Vec<f64>> {
     let config = case.option("config");
     ensure!(number(&config["beta"]).unwrap_or(1.0) == 1.0, "a beta other than 1");
     let threshold = number(&config["threshold"]);
-    let updates = case.count("updates")?;
     let classes = case.tensor("predictions.0")?.shape[1];
-    let batches = (0..updates).map(|i| update(case, i, "F1Score", false)).collect::<Result<Vec<_>>>()?;
-    let of = |columns: std::ops::Range<usize>| -> Result<f64> {
-        let mut metric = F1::new(Average::Binary).threshold(threshold.unwrap_or(0.5) as f32);
-        for batch in &batches {
-            let Aims::Values(targets) = &batch.targets else { bail!("targets that are no numbers") };
-            let chosen = |numbers: &[f32], as_greatest: bool| -> Vec<f32> {
-                let rows = numbers.chunks(classes).flat_map(|row| {
-                    let greatest = (0..classes).rev().max_by(|&a, &b| row[a].total_cmp(&row[b]));
-                    let of = |c: usize| if as_greatest { f32::from(u8::from(greatest == Some(c))) } else { row[c] };
-                    columns.clone().map(of).collect::<Vec<_>>()
-                });
-                rows.collect()
-            };
-            let weights = batch
-                .weights
-                .as_ref()
-                .map(|weights| weights.iter().flat_map(|&w| columns.clone().map(move |_| w)).collect());
-            let fed = Fed {
-                predictions: chosen(&batch.predictions, threshold.is_none()),
-                outputs: 1,
-                targets: Aims::Values(chosen(targets, false)),
-                weights,
-            };
-            fed.to(&mut metric)?;
-        }
+    let batch = |i: usize| -> Result<Fed> {
+        let fed = update(case, i, "F1Score", false)?;
+        let predictions = if threshold.is_none() { greatest(&fed.predictions, classes) } else { fed.predictions };
+        Ok(Fed { predictions, several: true, ..fed })
+    };
+    let batches = (0..case.count("updates")?).map(batch).collect::<Result<Vec<_>>>()?;
+    let of = |average: Average| -> Result<f64> {
+        let mut metric = F1::new(average).threshold(threshold.unwrap_or(0.5) as f32);
+        batches.iter().try_for_each(|batch| batch.to(&mut metric))?;
         Ok(metric.value())
     };
-    let each = || (0..classes).map(|class| of(class..class + 1)).collect::<Result<Vec<f64>>>();
     Ok(match config["average"].as_str() {
-        None => each()?,
-        Some("micro") => vec![of(0..classes)?],
-        Some("macro") => vec![each()?.iter().sum::<f64>() / classes as f64],
+        None => (0..classes).map(|class| of(Average::Class(class))).collect::<Result<_>>()?,
+        Some("micro") => vec![of(Average::Micro)?],
+        Some("macro") => vec![of(Average::Macro)?],
+        Some("weighted") => vec![of(Average::Weighted)?],
         Some(other) => bail!("average {other}"),
     })
+}
+
+/// 1 for the greatest of each row, the first of equals, and 0 for the others.
+fn greatest(scores: &[f32], classes: usize) -> Vec<f32> {
+    let chosen = |row: &[f32]| (0..classes).rev().max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0) as i64;
+    hot(&scores.chunks(classes).map(chosen).collect::<Vec<_>>(), classes)
 }

@@ -1,6 +1,7 @@
 //! What metrics are fed. They work on slices of the host and know nothing of backends.
 
 use anyhow::Result;
+use elman::loss::{Outputs, Scale};
 use elman::metrics::{Metric, Scores, TargetsRef};
 
 /// The library's predictions are `f32`, so are weights; counts and quotients are `f64`.
@@ -13,6 +14,8 @@ pub(crate) struct Fed {
     pub(crate) outputs: usize,
     pub(crate) targets: Aims,
     pub(crate) weights: Option<Vec<f32>>,
+    /// Whether each output is a yes or no of its own, a probability.
+    pub(crate) several: bool,
 }
 
 pub(crate) enum Aims {
@@ -26,8 +29,12 @@ impl Fed {
             Aims::Classes(labels) => TargetsRef::Classes(labels),
             Aims::Values(values) => TargetsRef::Values(values),
         };
-        let scores =
-            Scores { weights: self.weights.as_deref(), ..Scores::new(&self.predictions, self.outputs, targets) };
+        let read_as = if self.several { Outputs::Labels(Scale::Probabilities) } else { Outputs::Unknown };
+        let scores = Scores {
+            weights: self.weights.as_deref(),
+            read_as,
+            ..Scores::new(&self.predictions, self.outputs, targets)
+        };
         Ok(metric.update(&scores)?)
     }
 

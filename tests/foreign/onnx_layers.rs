@@ -114,10 +114,12 @@ pub(crate) fn norm<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
                 set(b, &mut model, &format!("norm.{name}"), &case.tensor(&format!("in.{}", i + 1))?)?;
             }
             let mode = if training { Mode::Training(elman::Key::new(1)) } else { Mode::Evaluation };
-            let y = model.forward(tensor(b, &x.reshaped(&rows))?, mode)?;
+            let mut pass = model.pass(mode);
+            let y = model.run(tensor(b, &x.reshaped(&rows))?, &mut pass)?.tensor(&pass)?;
+            let states = pass.into_states();
             near::<B>("out.0", &numbers(&y)?, &case.tensor("out.0")?.with_last(1).reshaped(&rows))?;
             if training {
-                model.params_mut(); // takes up the new statistics
+                model.keep(states)?;
                 for (i, name) in ["moving_mean", "moving_variance"].into_iter().enumerate() {
                     let found = numbers(crate::compare::param(&model, &format!("norm.{name}"))?)?;
                     near::<B>(name, &found, &case.tensor(&format!("out.{}", i + 1))?)?;

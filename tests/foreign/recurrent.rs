@@ -1,6 +1,6 @@
 //! Recurrent networks of all suites: several layers, one direction or two, first and last states.
 
-#[path = "../golden_recurrent/stack.rs"]
+#[path = "../golden/recurrent/stack.rs"]
 mod stack;
 
 use crate::compare::{gradient, near, near_beside, numbers, param, set, tensor, variable};

@@ -4,69 +4,71 @@ use crate::compare::within;
 use crate::metrics::{Aims, COUNTED, Fed, narrow};
 use crate::suite::{Case, Numbers, number};
 use anyhow::{Result, bail, ensure};
-use elman::metrics::{Accuracy, Average, F1, Metric, Precision, Recall};
+use elman::metrics::{Accuracy, Average, F1, Precision, Recall};
 
 /// Each column is a yes or no of its own.
 pub(crate) fn check(case: &Case<'_>, function: &str, targets: &Numbers, predicted: &Numbers) -> Result<()> {
     ensure!(number(case.option("beta")).unwrap_or(1.0) == 1.0, "a beta other than 1");
     let zero = case.option("zero_division");
     ensure!(zero.is_null() || zero == "warn" || number(zero) == Some(0.0), "zero_division other than 0");
+    ensure!(case.option("normalize") != false, "a count instead of a share");
     let chosen: Option<Vec<usize>> =
         case.option("labels").as_array().map(|list| list.iter().filter_map(|i| Some(i.as_u64()? as usize)).collect());
     let columns = chosen.unwrap_or_else(|| (0..targets.shape[1]).collect());
     ensure!(columns.iter().all(|&column| column < targets.shape[1]), "labels beyond the columns");
-    let width = targets.shape[1];
-    let weights = case.find("sample_weight").map(|weights| narrow(&weights.data));
-    let of = |columns: &[usize], metric: &mut dyn Metric| -> Result<f64> {
-        let pick = |numbers: &Numbers| -> Vec<f32> {
-            numbers
-                .data
-                .chunks(width)
-                .flat_map(|row| columns.iter().map(|&c| row[c] as f32).collect::<Vec<_>>())
-                .collect()
-        };
-        let weights =
-            weights.as_ref().map(|weights| weights.iter().flat_map(|&w| columns.iter().map(move |_| w)).collect());
-        Fed { predictions: pick(predicted), outputs: 1, targets: Aims::Values(pick(targets)), weights }.to(metric)?;
-        Ok(metric.value())
-    };
-    if function == "hamming_loss" {
-        let found = 1.0 - of(&columns, &mut Accuracy::new())?;
-        return within("value.0", &Numbers::new(vec![found], &[1]), &case.tensor("value.0")?, COUNTED, 1.0);
-    }
-    let precision: &dyn Fn() -> Box<dyn Metric> = &|| Box::new(Precision::new(Average::Binary));
-    let recall: &dyn Fn() -> Box<dyn Metric> = &|| Box::new(Recall::new(Average::Binary));
-    let f1: &dyn Fn() -> Box<dyn Metric> = &|| Box::new(F1::new(Average::Binary));
+    let fed = of_columns(case, targets, predicted, &columns);
+    type Measure<'a> = Box<dyn Fn(Average) -> Result<f64> + 'a>;
+    let precision: Measure<'_> = Box::new(|average| fed.value(Precision::new(average)));
+    let recall: Measure<'_> = Box::new(|average| fed.value(Recall::new(average)));
+    let f1: Measure<'_> = Box::new(|average| fed.value(F1::new(average)));
     let measures = match function {
+        "accuracy_score" => return compare(case, 0, vec![fed.value(Accuracy::exact_match())?]),
+        "zero_one_loss" => return compare(case, 0, vec![1.0 - fed.value(Accuracy::exact_match())?]),
+        "hamming_loss" => return compare(case, 0, vec![1.0 - fed.value(Accuracy::new())?]),
         "precision_score" => vec![precision],
         "recall_score" => vec![recall],
         "f1_score" => vec![f1],
         "precision_recall_fscore_support" => vec![precision, recall, f1],
         other => bail!("{other} of several labels a row"),
     };
-    let support: Vec<f64> = columns
-        .iter()
-        .map(|&column| {
-            let rows = targets.data.chunks(width).enumerate().filter(|(_, row)| row[column] != 0.0);
-            rows.map(|(row, _)| weights.as_ref().map_or(1.0, |weights| f64::from(weights[row]))).sum()
-        })
-        .collect();
+    // A single column is one output, of which there is a yes and a no.
+    let label = |i: usize| if columns.len() == 1 { Average::Binary } else { Average::Class(i) };
     for (i, measure) in measures.iter().enumerate() {
-        let each = || columns.iter().map(|&column| of(&[column], &mut *measure())).collect::<Result<Vec<f64>>>();
-        let found = match case.option("average").as_str() {
-            None => each()?,
-            Some("micro") => vec![of(&columns, &mut *measure())?],
-            Some("macro") => vec![each()?.iter().sum::<f64>() / columns.len() as f64],
-            Some("weighted") => {
-                let all: f64 = support.iter().sum();
-                let weighed = each()?.iter().zip(&support).map(|(value, support)| value * support).sum::<f64>();
-                vec![if all == 0.0 { 0.0 } else { weighed / all }]
+        let average = match case.option("average").as_str() {
+            None => {
+                compare(case, i, (0..columns.len()).map(|i| measure(label(i))).collect::<Result<_>>()?)?;
+                continue;
             }
+            Some(_) if columns.len() == 1 => Average::Binary,
+            Some("micro") => Average::Micro,
+            Some("macro") => Average::Macro,
+            Some("weighted") => Average::Weighted,
+            Some("samples") => Average::Samples,
             Some(other) => bail!("average {other}"),
         };
-        let expected = case.tensor(&format!("value.{i}"))?;
-        within(&format!("value.{i}"), &Numbers::new(found, &expected.shape), &expected, COUNTED, 1.0)?;
+        compare(case, i, vec![measure(average)?])?;
     }
     case.pass_over("value.3", "how many rows each class has, which the library does not tell");
     Ok(())
+}
+
+/// The columns in this order as the labels of a row.
+fn of_columns(case: &Case<'_>, targets: &Numbers, predicted: &Numbers, columns: &[usize]) -> Fed {
+    let pick = |numbers: &Numbers| -> Vec<f32> {
+        let rows = numbers.data.chunks(numbers.shape[1]);
+        rows.flat_map(|row| columns.iter().map(|&column| row[column] as f32)).collect()
+    };
+    Fed {
+        predictions: pick(predicted),
+        outputs: columns.len(),
+        targets: Aims::Values(pick(targets)),
+        weights: case.find("sample_weight").map(|weights| narrow(&weights.data)),
+        several: true,
+    }
+}
+
+fn compare(case: &Case<'_>, i: usize, found: Vec<f64>) -> Result<()> {
+    let what = format!("value.{i}");
+    let expected = case.tensor(&what)?;
+    within(&what, &Numbers::new(found, &expected.shape), &expected, COUNTED, 1.0)
 }

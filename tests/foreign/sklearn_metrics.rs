@@ -31,6 +31,7 @@ pub(crate) fn check(case: &Case<'_>) -> Result<()> {
         outputs: classes,
         targets: Aims::Classes(targets.data.iter().map(|&label| label as u32).collect()),
         weights: weights.map(|weights| narrow(&weights.data)),
+        several: false,
     };
     let rows =
         fed.weights.as_ref().map_or(targets.data.len() as f64, |weights| weights.iter().map(|&w| f64::from(w)).sum());
@@ -101,6 +102,7 @@ fn by_class(case: &Case<'_>, function: &str, fed: &Fed, classes: usize) -> Resul
                 Some("macro") if labels.is_none() => vec![measure(Average::Macro)?],
                 Some("macro") => vec![each()?.iter().sum::<f64>() / of.len() as f64],
                 Some("micro") if labels.is_none() => vec![measure(Average::Micro)?],
+                Some("weighted") if labels.is_none() => vec![measure(Average::Weighted)?],
                 Some("weighted") => {
                     let all: f64 = of.iter().map(|&class| support(class)).sum();
                     let weighed = each()?.iter().zip(&of).map(|(value, &class)| value * support(class)).sum::<f64>();
@@ -142,6 +144,7 @@ fn errors(case: &Case<'_>, function: &str) -> Result<()> {
         outputs,
         targets: Aims::Values(narrow(&targets.data)),
         weights: case.find("sample_weight").map(|weights| narrow(&weights.data)),
+        several: false,
     };
     let found = match function {
         "mean_squared_error" => fed.value(MeanSquaredError::new())?,
@@ -151,22 +154,45 @@ fn errors(case: &Case<'_>, function: &str) -> Result<()> {
 }
 
 fn auc(case: &Case<'_>) -> Result<()> {
-    ensure!(!case.is("several"), "several labels a row");
     ensure!(case.option("max_fpr").is_null(), "a part of the area");
     let (targets, scores) = (case.tensor("y_true")?, case.tensor("y_score")?);
     let outputs = if scores.shape.len() == 2 { scores.shape[1] } else { 1 };
-    if outputs > 1 {
-        ensure!(case.option("multi_class") == "ovr", "each class against each other");
-        ensure!(case.option("average") == "macro", "an average other than macro");
-        ensure!(outputs > 2 && case.count("classes")? == outputs, "classes without a row");
-    }
+    let several = case.is("several");
+    let pairs = outputs > 1 && !several && case.option("multi_class") == "ovo";
+    ensure!(outputs == 1 || several || (outputs > 2 && case.count("classes")? == outputs), "classes without a row");
     let fed = Fed {
         predictions: narrow(&scores.data),
         outputs,
-        targets: Aims::Classes(targets.data.iter().map(|&label| label as u32).collect()),
+        targets: match several {
+            true => Aims::Values(narrow(&targets.data)),
+            false => Aims::Classes(targets.data.iter().map(|&label| label as u32).collect()),
+        },
         weights: case.find("sample_weight").map(|weights| narrow(&weights.data)),
+        several,
     };
-    within("value.0", &Numbers::new(vec![fed.value(Auc::new())?], &[1]), &case.tensor("value.0")?, ROUNDED, 0.0)
+    let auc = if pairs { Auc::new().one_vs_one() } else { Auc::new() };
+    let found = match case.option("average").as_str() {
+        _ if outputs == 1 => vec![fed.value(auc)?],
+        Some("macro") => vec![fed.value(auc)?],
+        Some("weighted") => vec![fed.value(auc.average(Average::Weighted))?],
+        Some("micro") => vec![fed.value(auc.average(Average::Micro))?],
+        None => (0..outputs).map(|class| one_against_rest(&fed, class)).collect::<Result<_>>()?,
+        Some(other) => bail!("average {other}"),
+    };
+    within("value.0", &Numbers::new(found.clone(), &[found.len()]), &case.tensor("value.0")?, ROUNDED, 0.0)
+}
+
+/// The area of one of several classes: it is the yes, all others are the no.
+fn one_against_rest(fed: &Fed, class: usize) -> Result<f64> {
+    let Aims::Classes(labels) = &fed.targets else { bail!("targets that are numbers") };
+    let one = Fed {
+        predictions: fed.predictions.iter().skip(class).step_by(fed.outputs).copied().collect(),
+        outputs: 1,
+        targets: Aims::Classes(labels.iter().map(|&label| u32::from(label as usize == class)).collect()),
+        weights: fed.weights.clone(),
+        several: false,
+    };
+    one.value(Auc::new())
 }
 
 fn top_k(case: &Case<'_>) -> Result<()> {
@@ -178,6 +204,7 @@ fn top_k(case: &Case<'_>) -> Result<()> {
         outputs: scores.shape[1],
         targets: Aims::Classes(targets.data.iter().map(|&label| label as u32).collect()),
         weights: case.find("sample_weight").map(|weights| narrow(&weights.data)),
+        several: false,
     };
     let found = fed.value(TopK::new(case.count("k")?)?)?;
     within("value.0", &Numbers::new(vec![found], &[1]), &case.tensor("value.0")?, ROUNDED, 0.0)

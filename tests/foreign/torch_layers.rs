@@ -154,7 +154,9 @@ fn batch_norm<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
             case.pass_over(what, "the library counts no batches");
         }
     }
-    let y = model.forward(x.clone(), if training { TRAINING() } else { Mode::Evaluation })?;
+    let mut pass = model.pass(if training { TRAINING() } else { Mode::Evaluation });
+    let y = model.run(x.clone(), &mut pass)?.split().0.tensor(&pass)?;
+    let states = pass.into_states();
     near::<B>("out", &numbers(&y)?, &axis(&case.tensor("out")?))?;
     let gradients = y.backward_from(tensor(b, &axis(&case.tensor("above.out")?))?.value().clone())?;
     let greatest = case.greatest_gradient();
@@ -169,7 +171,7 @@ fn batch_norm<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
     if !moving || !case.is("training") {
         return Ok(());
     }
-    model.params_mut(); // takes up the new statistics
+    model.keep(states)?;
     for (name, theirs) in statistics {
         let (old, new) = (case.tensor(&format!("buffer.{theirs}"))?, case.tensor(&format!("after.{theirs}"))?);
         // PyTorch moves towards a variance by n - 1, the library, as Keras, towards that by n, which normalises.

@@ -30,7 +30,8 @@ fn program() -> Command {
     let path = deps.parent().unwrap().parent().unwrap().join("examples").join(name);
     let built = fs::metadata(&path).and_then(|file| file.modified());
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    let folders = ["07_text_classifier", "07_text_classifier/settings", "common"].map(|name| examples.join(name));
+    let folders =
+        ["07_text_classifier", "07_text_classifier/settings", "common", "common/run"].map(|name| examples.join(name));
     let files = folders.into_iter().flat_map(|folder| fs::read_dir(folder).unwrap());
     let changed = files.map(|file| file.unwrap().metadata().unwrap().modified().unwrap()).max();
     let fresh = built.is_ok_and(|built| Some(built) >= changed);

@@ -1,34 +1,42 @@
-//! Settings that contradict themselves or those that a run was begun with.
+//! Settings as a run keeps them: files, epochs, and what contradicts itself or is out of range.
 
-use super::super::common::limits::{part_problems, range_problem, zero_problems};
-use super::{Course, Settings};
-use serde_json::Value;
+use super::super::NAME;
+use super::super::common::files::Files;
+use super::super::common::limits::{part_problems, zero_problems};
+use super::super::common::run::{RunSettings, measure_problem};
+use super::Settings;
 
 /// What the best epoch can be chosen by.
 const MEASURES: [&str; 3] = ["val_loss", "val_accuracy", "val_macro_f1"];
 
-impl Settings {
-    /// All that is wrong and can be said before texts are read: numbers out of range, flags that contradict each other,
-    /// files that are not there, sizes that no machine has.
-    pub fn problems(&self) -> Vec<String> {
+impl RunSettings for Settings {
+    const NAME: &'static str = NAME;
+    const OWN: &'static [&'static str] = &["test.tsv"];
+
+    fn files(&self) -> Files {
+        self.inputs()
+    }
+
+    fn epochs(&self) -> u64 {
+        self.learning.epochs
+    }
+
+    fn epochs_matter(&self) -> bool {
+        self.learning.is_laid_out()
+    }
+
+    /// Numbers out of range, flags that contradict each other, files that are not there, sizes that no machine has.
+    fn problems(&self) -> Vec<String> {
         let mut problems = self.file_problems();
         let whole = [
-            ("--epochs", usize::try_from(self.epochs).unwrap_or(usize::MAX)),
             ("--steps", self.steps),
             ("--layers", self.layers),
             ("--units", self.units),
             ("--dim", self.dim()),
-            ("--batch-size", self.batch_size),
             ("--max-features", self.max_features),
         ];
         problems.extend(zero_problems(&whole));
-        let numbers = [
-            ("--rate", self.rate, f64::MIN_POSITIVE, 1.0),
-            ("--clip-norm", self.clip_norm, 0.0, f64::MAX),
-            ("--weight-decay", self.weight_decay, 0.0, 1.0),
-        ];
-        problems
-            .extend(numbers.into_iter().filter_map(|(option, x, least, most)| range_problem(option, x, least, most)));
+        problems.extend(self.learning.problems());
         let parts = [
             ("--valid-part", self.held_out()),
             ("--dropout", self.dropout),
@@ -43,62 +51,13 @@ impl Settings {
         if let Some((flag, _)) = choosing.iter().find(|(_, given)| *given && !self.chooses()) {
             problems.push(format!("{flag} needs texts to choose by: leave out --valid-part 0, or give --valid"));
         }
-        if let Some(name) = self.choose_by.as_deref().filter(|name| !MEASURES.contains(name)) {
-            let of_training = MEASURES.contains(&format!("val_{name}").as_str());
-            let why = if of_training { "; that is of the texts trained on, which always looks better" } else { "" };
-            problems.push(format!("--choose-by {name}: expected one of {}{why}", MEASURES.join(", ")));
-        }
+        problems.extend(self.choose_by.as_deref().and_then(|name| measure_problem(name, &MEASURES)));
         if let Some(given) = self.class_weights.as_deref().filter(|given| *given != "balanced" && !given.contains('='))
         {
             problems.push(format!("--class-weights: expected balanced or LABEL=WEIGHT, found `{given}`"));
         }
         problems.extend(self.size_problems(self.least()));
         problems
-    }
-
-    /// Whether a setting may differ from that of a run that was begun. Where files lie is no difference (what is in them
-    /// is compared by itself), nor is how many epochs there are to be where the rate does not depend on it.
-    pub fn is_free(&self, begun: &Settings, name: &str) -> bool {
-        match name {
-            "train" | "valid" => true,
-            "vectors" => self.vectors.is_some() == begun.vectors.is_some(),
-            "tokenizer" => self.tokenizer_file().is_some() && begun.tokenizer_file().is_some(),
-            "epochs" => self.schedule == Course::Constant && begun.schedule == Course::Constant,
-            _ => false,
-        }
-    }
-
-    /// What differs from the settings that a run was begun with, as flags.
-    pub fn differences(&self, begun: &Settings) -> Vec<String> {
-        let (now, then) = (flags(self), flags(begun));
-        let changed =
-            then.iter().zip(&now).filter(|((name, then), (_, now))| then != now && !self.is_free(begun, name));
-        changed
-            .map(|((name, then), (_, now))| format!("--{}: {then} then, {now} now", name.replace('_', "-")))
-            .collect()
-    }
-}
-
-/// Settings by name, those of the columns among them.
-pub fn flags(settings: &Settings) -> Vec<(String, String)> {
-    let json = serde_json::to_value(settings).unwrap_or_default();
-    let mut flags = Vec::new();
-    for (name, value) in json.as_object().into_iter().flatten() {
-        match value.as_object() {
-            Some(columns) => flags.extend(columns.iter().map(|(name, value)| (name.clone(), shown(value)))),
-            None => flags.push((name.clone(), shown(value))),
-        }
-    }
-    flags
-}
-
-/// A value as a user gives it.
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Null | Value::Bool(false) => "not given".into(),
-        Value::Bool(true) => "given".into(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
     }
 }
 

@@ -1,6 +1,6 @@
-//! The files that settings name: whether they can be read and what is in them; where they lie, and their bare names.
+//! The files that settings name: whether they can be read, and what is in them.
 
-use super::super::common::files::{Files, STANDARD, input_problem};
+use super::super::common::files::{Files, input_problems};
 use super::{Columns, Format, Settings};
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ pub const TOKENIZERS: [&str; 4] = ["words", "tweets", "keras", "glove-twitter"];
 
 impl Settings {
     /// The files that a training reads.
-    pub fn files(&self) -> Files {
+    pub(super) fn inputs(&self) -> Files {
         let tokenizer = self.tokenizer_file();
         let files = [
             ("--train", &self.train),
@@ -27,18 +27,12 @@ impl Settings {
 
     /// What is wrong with the files, as far as that can be said without reading them.
     pub(super) fn file_problems(&self) -> Vec<String> {
-        let files = self.files();
-        let mut problems: Vec<String> = files.iter().filter_map(|(option, path)| input_problem(option, path)).collect();
-        if let Some(path) = self.tokenizer_file().filter(|path| !path.exists()) {
-            let option = format!("--tokenizer {}:", path.display());
-            problems.retain(|problem| !problem.starts_with(&option));
-            problems.push(format!("{option} expected {} or a file, found neither", TOKENIZERS.join(", ")));
-        }
-        if files.iter().filter(|(_, path)| path.as_os_str() == STANDARD).count() > 1 {
-            problems.push("-: standard input can be read once; give a file for all but one".into());
-        }
-        for (option, path) in files.iter().filter(|(_, path)| path.to_str().is_none()) {
-            problems.push(format!("{option} {}: expected a path in UTF-8, to be kept with the run", path.display()));
+        let (mut files, missing) = (self.inputs(), self.tokenizer_file().filter(|path| !path.exists()));
+        files.retain(|(option, _)| missing.is_none() || option != "--tokenizer");
+        let mut problems = input_problems(&files);
+        if let Some(path) = missing {
+            let expected = format!("expected {} or a file, found neither", TOKENIZERS.join(", "));
+            problems.push(format!("--tokenizer {}: {expected}", path.display()));
         }
         let defaults = Columns::default();
         let told = [
@@ -52,34 +46,6 @@ impl Settings {
             labelled.iter().filter_map(|(option, path)| Some((*option, path.as_ref()?.as_path()))).collect();
         problems.extend(self.columns.problems(&told, &labelled));
         problems
-    }
-
-    /// With paths that are good from any working directory.
-    pub fn with_absolute_paths(mut self) -> std::io::Result<Self> {
-        let tokenizer = self.tokenizer_file().filter(|path| path.exists());
-        for path in [&mut self.train, &mut self.valid, &mut self.vectors].into_iter().flatten() {
-            if path.as_os_str() != STANDARD {
-                *path = std::path::absolute(&path)?;
-            }
-        }
-        if let Some(path) = tokenizer {
-            // What is no UTF-8 has come as an error.
-            self.tokenizer = std::path::absolute(path)?.to_string_lossy().into_owned();
-        }
-        Ok(self)
-    }
-
-    /// With the names of files in the place of their paths.
-    pub fn with_bare_names(&self) -> Self {
-        let bare = |path: &Path| path.file_name().map_or_else(|| path.into(), PathBuf::from);
-        let mut settings = self.clone();
-        for path in [&mut settings.train, &mut settings.valid, &mut settings.vectors].into_iter().flatten() {
-            *path = bare(path);
-        }
-        if let Some(path) = self.tokenizer_file() {
-            settings.tokenizer = bare(&path).to_string_lossy().into_owned();
-        }
-        settings
     }
 }
 

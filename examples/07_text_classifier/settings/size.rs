@@ -1,7 +1,7 @@
 //! What a training takes at the least, so that sizes which no machine has are told before the work.
 
-use super::super::common::limits::{TRAINED, memory_problem, recurrent};
-use super::{Cell, Settings};
+use super::super::common::limits::{TRAINED, memory_problem};
+use super::Settings;
 
 /// What the texts have to say about sizes.
 #[derive(Clone, Copy, Debug)]
@@ -22,25 +22,19 @@ impl Settings {
     /// What is wrong with the sizes of network, texts and batches, if it is too much.
     pub fn size_problems(&self, found: Found) -> Vec<String> {
         let (units, dim, steps) = (self.units as f64, found.dim as f64, self.steps as f64);
-        let gates = match self.model {
-            Cell::Elman => 1,
-            Cell::Lstm => 4,
-            Cell::Gru => 3,
-        };
         let directions = if self.bidirectional { 2.0 } else { 1.0 };
-        let layers =
-            recurrent(gates, dim, units) + (self.layers as f64 - 1.0) * recurrent(gates, directions * units, units);
-        let weights =
-            found.words as f64 * dim + directions * layers + (directions * units + 1.0) * found.classes as f64;
+        let weights = found.words as f64 * dim
+            + self.recurrent().weights(self.layers, dim)
+            + (directions * units + 1.0) * found.classes as f64;
         // The rows as indices, twice while they are made; what a batch's backward pass needs: words and states.
         let rows = found.texts as f64 * steps * 8.0;
-        let batch = self.batch_size.min(found.texts) as f64;
+        let batch = self.learning.batch_size.min(found.texts) as f64;
         let batch = batch * steps * (dim + directions * units * self.layers as f64) * 4.0;
         let network = format!(
             "--units {}, --layers {} and vectors of {} numbers for {} words",
             self.units, self.layers, found.dim, found.words
         );
-        let texts = format!("--steps {} with --batch-size {}", self.steps, self.batch_size);
+        let texts = format!("--steps {} with --batch-size {}", self.steps, self.learning.batch_size);
         let needs = [(network, weights * TRAINED), (texts, rows + batch)];
         needs.iter().filter_map(|(options, bytes)| memory_problem(options, *bytes)).collect()
     }

@@ -85,6 +85,7 @@ struct AdditiveModule {
 
 impl<B: Backend> Module<B> for AdditiveModule {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
+        pass.whole("attention")?;
         let (x, mask) = input.sequence(pass)?;
         let (batch, time, features) = (x.shape()[0], x.shape()[1], x.shape()[2]);
         let x = mask.as_ref().map_or(Ok(x.clone()), |mask| mask.clear(&x))?;

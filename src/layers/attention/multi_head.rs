@@ -157,6 +157,7 @@ struct MultiHeadModule {
 
 impl<B: Backend> Module<B> for MultiHeadModule {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
+        pass.whole("attention")?;
         let (x, mask) = input.sequence(pass)?;
         let (batch, time, heads) = (x.shape()[0], x.shape()[1], self.layer.heads);
         let of_heads = |projection: &Projection| {

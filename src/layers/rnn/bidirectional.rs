@@ -29,6 +29,8 @@ pub enum Merge {
 /// and Paliwal, 1997): `[batch, 2 units]`, or `[batch, time, 2 units]` of a layer that gives every step, where both
 /// directions stand at the steps of the input. Their names are `forward` and `backward`.
 ///
+/// A [`stateful`](Rnn::stateful) layer is an error: what reads sequences from their ends cannot go on where the last ones ended.
+///
 /// States are not merged, as in Keras: a layer with [`Rnn::return_state`] gives those of both directions side by side,
 /// `[forward h, forward c, backward h, backward c]` of an LSTM, and any other merge is an error.
 ///
@@ -73,6 +75,11 @@ impl<B: Backend, C: CellKind> Layer<B> for Bidirectional<C> {
                 format!("`return_state` with Merge::{:?}", self.merge),
             ));
         }
+        if self.layer.stateful {
+            let expected =
+                "a layer that is not stateful: what reads sequences from their ends cannot go on from batch to batch";
+            return Err(Error::invalid("bidirectional", expected, "a stateful one"));
+        }
         let forward = scope.layer(Some("forward"), &self.layer, input)?;
         let backward = scope.layer(Some("backward"), &self.layer.clone().reverse(), input)?;
         let output = match self.merge {
@@ -107,11 +114,6 @@ impl<B: Backend> Module<B> for BidirectionalModule<B> {
             Merge::Average => forward.add(&backward)?.affine(0.5, 0.0)?,
         };
         Ok(Value::Tensor(merged).with_clean_mask(mask))
-    }
-
-    fn reset_state(&self) {
-        self.forward.reset_state();
-        self.backward.reset_state();
     }
 
     fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {

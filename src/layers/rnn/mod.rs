@@ -131,10 +131,19 @@ impl<C: CellKind> Rnn<C> {
         Rnn { reverse: !self.reverse, ..self }
     }
 
-    /// Begins each batch with the states in which the one before ended, for sequences that go on from batch to batch:
-    /// sequence `i` of a batch goes on sequence `i` of the one before, so that all batches must be of one size. No gradient
-    /// flows back into the batch before. [`Model::reset_states`](crate::Model::reset_states) begins anew; a failed
-    /// forward does not.
+    /// Begins each batch with the states in which the one before ended, for sequences that go on from batch to batch (Keras'
+    /// word): sequence `i` of a batch goes on sequence `i` of the one before. No gradient flows back into the batch before.
+    ///
+    /// The state is not in the layer but in a [`Carry`](crate::layers::Carry) of whoever goes through the batches:
+    /// - [`Model::fit`](crate::Model::fit) begins anew with every epoch and wants `shuffle(false)` and batches of one size; validation
+    ///   and [`Model::evaluate`](crate::Model::evaluate) have carries of their own and change nothing in that of training; a checkpoint within an epoch
+    ///   has training's in it.
+    /// - [`Model::predict`](crate::Model::predict) and [`Model::forward`](crate::Model::forward) begin every sequence anew, whatever the batch size; to predict
+    ///   in streams see [`Model::forward_carried`](crate::Model::forward_carried), in a training loop of one's own
+    ///   [`Model::train_step_carried`](crate::Model::train_step_carried).
+    ///
+    /// Errors when the model is built: with [`Rnn::reverse`], in both directions, within a layer for single steps
+    /// ([`TimeDistributed`](crate::layers::TimeDistributed)).
     pub fn stateful(self) -> Self {
         Rnn { stateful: true, ..self }
     }
@@ -184,7 +193,7 @@ impl<C: CellKind> Rnn<C> {
     /// Builds the parameters for inputs of so many features in the layer's scope: for a layer of one's own that needs
     /// more of a recurrent network than a value ([`RnnModule::states`]). Errors: no units, rates out of range,
     /// activations that are not elementwise.
-    pub fn module<B: Backend>(&self, features: usize, scope: &mut Scope<'_, B>) -> Result<RnnModule<B>> {
+    pub fn module<B: Backend>(&self, features: usize, scope: &mut Scope<'_, B>) -> Result<RnnModule> {
         let cell = self.cell.cell();
         cell.check()?;
         if self.units == 0 {
@@ -195,6 +204,11 @@ impl<C: CellKind> Rnn<C> {
                 return Err(Error::invalid(name, "a rate in [0, 1)", rate));
             }
         }
+        if self.stateful && self.reverse {
+            let expected = "a direction from the first step on: what reads sequences from their ends cannot go on from batch to batch";
+            return Err(Error::invalid("stateful layer", expected, "`reverse`"));
+        }
+        let slot = if self.stateful { scope.stateful_slot()? } else { scope.slot() };
         let (units, gates) = (self.units, cell.gates());
         let width = gates.checked_mul(units).ok_or_else(|| Error::invalid("units", "fewer", units))?;
         let mut matrix = |name: &str, rows: usize, weight: &Weight| {
@@ -245,7 +259,7 @@ impl<C: CellKind> Rnn<C> {
             reverse: self.reverse,
             dropout: self.dropout,
             recurrent_dropout: self.recurrent_dropout,
-            carried: self.stateful.then(Default::default),
+            slot,
         })
     }
 }

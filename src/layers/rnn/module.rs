@@ -4,15 +4,14 @@ use super::normed::Norms;
 use crate::activation::Activation;
 use crate::backend::{Backend, Cell, norm};
 use crate::error::{Error, Result};
-use crate::layers::{Mask, Module, Pass, Value};
+use crate::layers::{Mask, Module, Pass, Place, Slot, Value};
 use crate::param::ParamId;
 use crate::shape::Shape;
 use crate::tensor::{Recurrence, States, Tensor};
-use std::sync::{Mutex, PoisonError};
 
 /// A recurrent layer with its parameters, from [`Rnn::module`](super::Rnn::module).
 #[derive(Debug)]
-pub struct RnnModule<B: Backend> {
+pub struct RnnModule {
     pub(super) cell: Cell,
     pub(super) units: usize,
     pub(super) kernel: ParamId,
@@ -28,15 +27,16 @@ pub struct RnnModule<B: Backend> {
     pub(super) reverse: bool,
     pub(super) dropout: f64,
     pub(super) recurrent_dropout: f64,
-    /// The states in which the last batch ended, if they are carried on.
-    pub(super) carried: Option<Mutex<Vec<B::Array>>>,
+    /// Where it leaves the states in which it ends, if they are carried on.
+    pub(super) slot: Slot,
 }
 
-impl<B: Backend> RnnModule<B> {
+impl RnnModule {
     /// The outputs of all steps, if `outputs` says so, and the last states, of sequences `x [batch, time, features]`. The
-    /// first states are those given, `[h]` or of an LSTM `[h, c]`, each `[batch, units]`; with none given, those carried on
-    /// or learned, else 0. Errors: a number of first states that is not the cell's; shapes that do not go together.
-    pub fn states(
+    /// first states are those carried to here, if the pass carries any, else those given, `[h]` or of an LSTM `[h, c]`, each
+    /// `[batch, units]`, else those learned, else 0. Used several times in a pass, it has a state for each time. Errors: a number of
+    /// first states that is not the cell's; shapes that do not go together; a layer in reverse where sequences come in pieces.
+    pub fn states<B: Backend>(
         &self,
         x: &Tensor<B>,
         mask: Option<&Mask<B>>,
@@ -62,11 +62,11 @@ impl<B: Backend> RnnModule<B> {
         };
         let bias = self.bias.map(|bias| pass.param(bias));
         let kernel = pass.param(self.kernel);
-        let first = if first.is_empty() { self.first_states(n, pass)? } else { first.to_vec() };
-        let count = if self.cell.has_cell_state() { 2 } else { 1 };
-        if !(first.is_empty() || first.len() == count) {
-            return Err(Error::invalid("initial states", format!("{count} of them"), first.len()));
+        if self.reverse {
+            pass.whole("recurrent layer in reverse")?;
         }
+        let place = pass.place(self.slot);
+        let first = self.first_states(n, first, place.as_ref(), pass)?;
         let (u, recurrent_bias) = (pass.param(self.recurrent_kernel), self.recurrent_bias.map(|bias| pass.param(bias)));
         let recurrence = Recurrence {
             u: &u,
@@ -86,32 +86,44 @@ impl<B: Backend> RnnModule<B> {
             }
             None => x.projected_recurrent(self.cell, (&kernel, bias.as_ref()), &recurrence)?,
         };
-        if let Some(carried) = self.carried.as_ref().filter(|_| !pass.is_rehearsal()) {
-            let last = std::iter::once(&states.h).chain(&states.c).map(|state| state.value().clone());
-            *carried.lock().unwrap_or_else(PoisonError::into_inner) = last.collect();
+        if let Some(place) = place {
+            pass.carry(place, std::iter::once(&states.h).chain(&states.c).map(|state| state.value().clone()))?;
         }
         Ok(states)
     }
 
-    /// The states carried on from the last batch, or the learned ones; none where both are 0.
-    fn first_states(&self, n: usize, pass: &Pass<'_, B>) -> Result<Vec<Tensor<B>>> {
-        let b = pass.backend();
-        if let Some(carried) = &self.carried {
-            let carried = carried.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            if let Some(other) = carried.first().map(|h| b.shape(h)[0]).filter(|&other| other != n) {
-                let expected = format!("batches of {other} sequences, whose states are carried on (or `reset_states`)");
-                return Err(Error::invalid("stateful layer", expected, format!("a batch of {n}")));
+    /// The states carried to here, or those given, or the learned ones; none where all begin at 0.
+    fn first_states<B: Backend>(
+        &self,
+        n: usize,
+        given: &[Tensor<B>],
+        place: Option<&Place>,
+        pass: &Pass<'_, B>,
+    ) -> Result<Vec<Tensor<B>>> {
+        let (b, count) = (pass.backend(), if self.cell.has_cell_state() { 2 } else { 1 });
+        if !(given.is_empty() || given.len() == count) {
+            return Err(Error::invalid("initial states", format!("{count} of them"), given.len()));
+        }
+        if let Some(place) = place {
+            let carried = pass.carried(place, n)?;
+            let fits = |state: &B::Array| b.shape(state)[..] == [n, self.units];
+            if !carried.is_empty() && (carried.len() != count || !carried.iter().all(fits)) {
+                let expected = format!("{count} of [{n}, {}]", self.units);
+                return Err(Error::invalid("carried state", expected, "that of another layer"));
             }
             if !carried.is_empty() {
-                return Ok(carried.into_iter().map(|state| Tensor::constant(b, state)).collect());
+                return Ok(carried.iter().map(|state| Tensor::constant(b, state.clone())).collect());
             }
+        }
+        if !given.is_empty() {
+            return Ok(given.to_vec());
         }
         let rows = Tensor::full(b, &[n, 1], 1.0)?;
         self.first.iter().map(|&state| rows.mul(&pass.param(state))).collect()
     }
 }
 
-impl<B: Backend> Module<B> for RnnModule<B> {
+impl<B: Backend> Module<B> for RnnModule {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
         let (x, mask) = input.sequence(pass)?;
         let states = self.states(&x, mask.as_ref(), &[], self.return_sequences, pass)?;
@@ -120,12 +132,6 @@ impl<B: Backend> Module<B> for RnnModule<B> {
             (None, Some(c)) if self.return_state => Tensor::concat(&[&states.h, &c], 1)?.into(),
             (None, _) => states.h.into(),
         })
-    }
-
-    fn reset_state(&self) {
-        if let Some(carried) = &self.carried {
-            carried.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        }
     }
 
     fn last_activation(&self, _: Option<Activation>) -> Option<Activation> {

@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 /// * A second `fit` with the same log goes on in the file, and so does one with a new log of the same file when the model is the one
 ///   whose last epoch is the file's last (a network that is first trained with frozen layers and then as a whole). Where its values
 ///   are others, a column is added for each, empty in the lines before.
-/// * A training that is resumed keeps the lines before its first epoch, and writes those that are behind it anew.
+/// * A training that is resumed keeps the lines before its first epoch, and writes those that are behind it anew. (In a file that is
+///   appended to nobody knows whose lines those of an interrupted first epoch are: they stay.)
 /// * The file of another training is moved aside: `log.csv` becomes `log.1.csv`, or the next number that is free.
 ///   [`CsvLog::append`] goes on in it, [`CsvLog::overwrite`] takes its place.
 #[derive(Debug)]
@@ -29,8 +30,8 @@ pub struct CsvLog {
     writer: Option<csv::Writer<File>>,
     /// The file is of this log.
     begun: bool,
-    /// The training is resumed: lines of its own epochs are written anew.
-    resumed: bool,
+    /// The training is resumed, with so many epochs behind it: lines of its own epochs are written anew.
+    resumed: Option<usize>,
 }
 
 /// What is done with the file of another training.
@@ -54,7 +55,7 @@ impl CsvLog {
             heading: Vec::new(),
             writer: None,
             begun: false,
-            resumed: false,
+            resumed: None,
         }
     }
 
@@ -71,13 +72,18 @@ impl CsvLog {
     /// Opens the file for the line of this epoch, which is the first of a training.
     fn begin(&mut self, epoch: u64) -> Result<()> {
         let (heading, mut lines) = self.read()?;
-        let last = lines.iter().filter_map(|line| line.first()?.parse::<u64>().ok()).next_back();
-        if self.resumed {
-            let number = |line: &[String]| line.first()?.parse::<u64>().ok();
-            lines.retain(|line| number(line).is_some_and(|number| number < epoch));
+        let number = |line: &Vec<String>| line.first()?.parse::<u64>().ok();
+        let last = lines.iter().filter_map(number).next_back();
+        let is_log = heading.first().is_none_or(|first| first == EPOCH);
+        if let Some(behind) = self.resumed.filter(|_| is_log) {
+            // The last line of this number is the training's own, where it came so far; there may be others' before it.
+            match lines.iter().rposition(|line| number(line) == Some(epoch)) {
+                _ if behind == 0 && self.of_another == OfAnother::Appended => {}
+                Some(own) => lines.truncate(own),
+                None => lines.retain(|line| number(line).is_some_and(|number| number < epoch)),
+            }
             self.begun = true;
         }
-        let is_log = heading.first().is_none_or(|first| first == EPOCH);
         let follows = is_log && last.is_some_and(|last| last + 1 == epoch);
         if self.begun || self.of_another == OfAnother::Appended || follows {
             self.rewrite(heading, &lines)?;
@@ -88,7 +94,7 @@ impl CsvLog {
             }
             self.rewrite(Vec::new(), &[])?;
         }
-        (self.begun, self.resumed) = (true, false);
+        (self.begun, self.resumed) = (true, None);
         Ok(())
     }
 
@@ -169,7 +175,7 @@ fn aside(path: &Path) -> PathBuf {
 
 impl<B: Backend> Callback<B> for CsvLog {
     fn on_train_begin(&mut self, _: &mut Model<B>) -> Result<()> {
-        (self.writer, self.resumed) = (None, false);
+        (self.writer, self.resumed) = (None, None);
         // Here and not after an hour of training: a path that cannot be written is an error at once.
         check_writable(&self.path)
     }
@@ -189,7 +195,7 @@ impl<B: Backend> Callback<B> for CsvLog {
     }
 
     fn resume(&mut self, _: Option<CallbackState<B>>, history: &History, _: &Model<B>) -> Result<()> {
-        self.resumed = true;
+        self.resumed = Some(history.epochs.len());
         history.epochs.iter().try_for_each(|log| self.write(log))
     }
 }

@@ -108,14 +108,26 @@ fn corpus(target: &Target) -> Vec<Vec<u8>> {
     files.iter().map(|file| fs::read(file).expect("a file of the corpus")).collect()
 }
 
-/// Adds to the corpus the smallest inputs that together go wherever the pool went, as far as there is room.
+/// Adds to the corpus small inputs that together go wherever the pool went, as far as there is room, and few of them.
 fn keep(target: &Target, pool: &[Vec<u8>], made: usize) {
     const ROOM: usize = 6 << 10;
-    let mut session = Session::new(target);
-    pool[..made].iter().for_each(|input| session.judge(input));
-    session.coverage.news();
+    const MOST_FILES: usize = 48;
+    let new = |of: &[&Vec<u8>]| -> Vec<usize> {
+        let mut session = Session::new(target);
+        pool[..made].iter().for_each(|input| session.judge(input));
+        session.coverage.news();
+        let is_new = |&i: &usize| {
+            session.judge(of[i]);
+            session.coverage.news()
+        };
+        (0..of.len()).filter(is_new).collect()
+    };
     let mut candidates: Vec<&Vec<u8>> = pool[made..].iter().collect();
     candidates.sort_by_key(|input| input.len());
+    // The smallest that reach something first; then, from the greatest of those, what the greater ones do not reach.
+    let mut small: Vec<&Vec<u8>> = new(&candidates).into_iter().map(|i| candidates[i]).collect();
+    small.reverse();
+    let mut kept: Vec<&Vec<u8>> = new(&small).into_iter().map(|i| small[i]).collect();
     let (folder, mut room) = (folder(target), ROOM);
     fs::create_dir_all(&folder).expect("a folder for the corpus");
     for old in fs::read_dir(&folder).into_iter().flatten().flatten() {
@@ -125,12 +137,14 @@ fn keep(target: &Target, pool: &[Vec<u8>], made: usize) {
             fs::remove_file(old.path()).ok();
         }
     }
-    for input in candidates {
-        session.judge(input);
-        if session.coverage.news() && input.len() <= room {
-            room -= input.len();
-            fs::write(folder.join(name(input)), input).expect("room for a file of the corpus");
-        }
+    // One long input would take the room of many.
+    kept.retain(|input| input.len() <= ROOM / 8);
+    for input in kept.into_iter().take(MOST_FILES).take_while(|input| {
+        let fits = input.len() <= room;
+        room = room.saturating_sub(input.len());
+        fits
+    }) {
+        fs::write(folder.join(name(input)), input).expect("room for a file of the corpus");
     }
 }
 

@@ -1,0 +1,13 @@
+//! The library from parameters to trainings: one program, since linking it takes longer than most of its tests.
+
+mod checkpoint;
+#[path = "../common/mod.rs"]
+mod common;
+mod layers;
+mod losses;
+mod optim;
+mod param;
+mod readers;
+mod recurrent;
+mod text_data;
+mod training;
