@@ -173,7 +173,11 @@ mod tests {
         let path = folder.path().join("model.safetensors");
         let load = |kernel: Init| {
             let network = Sequential::new()
-                .add(Embedding::new(description.vocabulary.width(), dim).table(Weight::new(Init::Constant(1e30))))
+                .add(
+                    Embedding::new(description.vocabulary.width(), dim)
+                        .padding(0)
+                        .table(Weight::new(Init::Constant(1e30))),
+                )
                 .add(Dropout::new(0.0))
                 .add(Lstm::new(units))
                 .add(Dropout::new(0.0))

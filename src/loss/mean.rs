@@ -46,7 +46,7 @@ impl<B: Backend> Count<B> {
 }
 
 /// `Σ w loss / rows`: the mean over all rows that are not ignored, as Keras' `sum_over_batch_size`: it is divided by
-/// their number, not by their weight (unless the loss is a [`WeightedMean`]). Weights are one a sample, for all rows of it, or
+/// their number, not by their weight (unless the loss is a [`WeightedMean`](super::WeightedMean)). Weights are one a sample, for all rows of it, or
 /// one a row. A batch whose every row is ignored gives 0 and not NaN. Errors when the number of weights is another.
 pub fn mean<B: Backend>(
     loss: &dyn Loss<B>,

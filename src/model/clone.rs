@@ -6,7 +6,7 @@ use crate::backend::Backend;
 /// A model of its own: training the one does not change the other. Arrays share memory until they are changed.
 ///
 /// The copy is where the model is: weights, counters, what it is compiled with and the optimiser's state. Of an optimiser whose
-/// rule cannot be copied ([`Rule::boxed_clone`](crate::optim::Rule::boxed)) the copy is not compiled.
+/// rule cannot be copied ([`Rule::boxed_clone`](crate::optim::Rule::boxed_clone)) the copy is not compiled.
 ///
 /// ```
 /// use elman::{Backend, Spec};

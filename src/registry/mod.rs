@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// The kinds of layers, losses and optimisers' rules that a [description](crate::description) may name: the library's, and a
 /// program's own once they are added. What reads models from files asks it
-/// ([`Registry::load`](Registry::load), [`Model::load`](crate::Model::load)).
+/// ([`Registry::load`], [`Model::load`](crate::Model::load)).
 ///
 /// ```
 /// use elman::description::{Description, describe};

@@ -144,7 +144,7 @@ impl<B: Backend> Model<B> {
     /// A gradient that is not finite is told with its parameters, epoch and batch: on the host at once, on a device (which has held
     /// back that step and all after it) when the loss is read back, at the end of the epoch at the latest.
     /// [`Optimizer::skip_not_finite`](crate::optim::Optimizer::skip_not_finite) leaves such steps out instead, and
-    /// [`EpochLog::skipped`] counts them. A loss that is not finite does not end training by itself where the gradients are:
+    /// [`EpochLog::skipped`](super::EpochLog::skipped) counts them. A loss that is not finite does not end training by itself where the gradients are:
     /// see [`StopOnNan`](super::callbacks::StopOnNan).
     ///
     /// Where a layer is [`stateful`](crate::layers::rnn::Rnn::stateful), sequences begin anew with each epoch and go on from batch to

@@ -35,11 +35,11 @@ fn a_model_saved_by_one_program_answers_in_another() {
         let expected = model.predict(&texts(), 3).unwrap().classes().unwrap();
         let expected: Vec<_> = expected.into_iter().map(|class| ["grain", "trade"][class]).collect();
         let expected = format!("answer {:?} {expected:?}", bits(&model));
-        // Without the name of the test program.
-        let this = concat!(module_path!(), "::a_model_saved_by_one_program_answers_in_another");
-        let this = this.split_once("::").unwrap().1;
+        // Without the test binary's own name.
+        let (_, module) = module_path!().split_once("::").unwrap();
+        let this = format!("{module}::a_model_saved_by_one_program_answers_in_another");
         let mut other = Command::new(std::env::current_exe().unwrap());
-        other.args(["--exact", this, "--nocapture"]).env("SAVED_MODEL", &path).env("SAVED_MODEL_BACKEND", backend);
+        other.args(["--exact", &this, "--nocapture"]).env("SAVED_MODEL", &path).env("SAVED_MODEL_BACKEND", backend);
         let said = String::from_utf8(other.output().unwrap().stdout).unwrap();
         assert!(said.contains(&expected), "{said}\n{expected}");
     }
