@@ -59,6 +59,11 @@ impl<B: Backend> Param<B> {
         &self.name
     }
 
+    /// Whether it is at or below a path: `dense_1.kernel` is below `dense_1` and at `dense_1.kernel`, and not below `dense`.
+    pub fn is_at_or_below(&self, path: &str) -> bool {
+        self.name.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+
     /// The value: a variable if trainable, else a constant.
     pub fn tensor(&self) -> &Tensor<B> {
         &self.tensor
@@ -72,6 +77,11 @@ impl<B: Backend> Param<B> {
     /// Whether the optimiser moves it.
     pub fn is_trainable(&self) -> bool {
         self.trainable
+    }
+
+    /// Whether it is a layer's own state (running statistics), which no optimiser ever moves.
+    pub fn is_state(&self) -> bool {
+        self.of_layer
     }
 
     /// The penalty on its size.

@@ -142,9 +142,8 @@ impl<B: Backend> Model<B> {
     }
 
     fn set_trainable(&mut self, place: &str, path: &str, trainable: bool) -> Result<()> {
-        let below = |name: &str| name.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         let mut found = false;
-        for param in self.params.iter_mut().filter(|param| below(param.name())) {
+        for param in self.params.iter_mut().filter(|param| param.is_at_or_below(path)) {
             param.set_trainable(trainable);
             found = true;
         }

@@ -96,6 +96,10 @@ impl<B: Backend> Rule<B> for Adam {
         self.learning_rate
     }
 
+    fn weight_decay(&self) -> Option<f64> {
+        Some(self.weight_decay)
+    }
+
     fn slots(&self) -> Vec<(&'static str, f64)> {
         let mut slots = vec![("momentum", 0.0), ("velocity", 0.0)];
         slots.extend(self.amsgrad.then_some(("velocity_hat", 0.0)));
@@ -116,7 +120,7 @@ impl<B: Backend> Rule<B> for Adam {
         let root = (1.0 - beta2.powf(t)).sqrt();
         let lr = at.learning_rate * root / (1.0 - beta1.powf(t));
         let epsilon = if self.corrected { self.epsilon * root } else { self.epsilon };
-        let decay = at.learning_rate * self.weight_decay;
+        let decay = at.learning_rate * at.weight_decay;
         Some(Update::Adam { lr, beta1, beta2, epsilon, decay, amsgrad })
     }
 }

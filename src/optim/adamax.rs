@@ -70,6 +70,10 @@ impl<B: Backend> Rule<B> for Adamax {
         self.learning_rate
     }
 
+    fn weight_decay(&self) -> Option<f64> {
+        Some(self.weight_decay)
+    }
+
     fn slots(&self) -> Vec<(&'static str, f64)> {
         vec![("momentum", 0.0), ("maximum", 0.0)]
     }
@@ -85,6 +89,6 @@ impl<B: Backend> Rule<B> for Adamax {
     fn fused(&self, at: Step) -> Option<Update> {
         let lr = at.learning_rate / (1.0 - self.beta1.powf(at.iteration as f64));
         let (beta1, beta2, epsilon) = (self.beta1, self.beta2, self.epsilon);
-        Some(Update::Adamax { lr, beta1, beta2, epsilon, decay: at.learning_rate * self.weight_decay })
+        Some(Update::Adamax { lr, beta1, beta2, epsilon, decay: at.learning_rate * at.weight_decay })
     }
 }

@@ -1,6 +1,7 @@
 //! An optimiser's settings as JSON, and an optimiser of them.
 
-use super::{Clip, Optimizer, Reach, Rule, Schedule};
+use super::group::Exempt;
+use super::{Clip, Group, Optimizer, Reach, Rule, Schedule};
 use crate::backend::Backend;
 use crate::description::{Description, describe, read};
 use crate::error::Result;
@@ -22,6 +23,12 @@ struct Settings {
     reach: Reach,
     #[serde(default)]
     skip_not_finite: bool,
+    #[serde(default)]
+    groups: Vec<Group>,
+    #[serde(default)]
+    exclude_from_weight_decay: Vec<String>,
+    #[serde(default)]
+    decay_only_kernels: bool,
 }
 
 fn each() -> usize {
@@ -29,7 +36,7 @@ fn each() -> usize {
 }
 
 impl<B: Backend> Optimizer<B> {
-    /// The optimiser as JSON: its rule, schedule, clips and the rest of its settings, with the base learning rate as it is now.
+    /// The optimiser as JSON: its rule, schedule, clips, groups and the rest of its settings, with the base learning rate as it is now.
     /// What it has counted and summed up is not in it: that is in checkpoints. Errors for a rule that does not describe itself
     /// ([`Rule::describe`]) and for a schedule that is a function.
     pub fn describe(&self) -> Result<Description> {
@@ -41,6 +48,9 @@ impl<B: Backend> Optimizer<B> {
             accumulate: self.every,
             reach: self.reach,
             skip_not_finite: self.watch.skip,
+            groups: self.groups.clone(),
+            exclude_from_weight_decay: self.exempt.names.clone(),
+            decay_only_kernels: self.exempt.all_but_kernels,
         };
         describe("optimizer", &settings)
     }
@@ -56,6 +66,9 @@ impl<B: Backend> Optimizer<B> {
             .accumulate(settings.accumulate)
             .reach(settings.reach);
         optimizer.clips = settings.clips;
+        optimizer.groups = settings.groups;
+        let (names, all_but_kernels) = (settings.exclude_from_weight_decay, settings.decay_only_kernels);
+        optimizer.exempt = Exempt { names, all_but_kernels };
         optimizer.watch.skip = settings.skip_not_finite;
         optimizer.set_learning_rate(settings.learning_rate)?;
         Ok(optimizer)

@@ -54,6 +54,7 @@ mod adamax;
 mod clip;
 mod describe;
 mod finite;
+mod group;
 mod nadam;
 mod optimizer;
 mod radam;
@@ -70,6 +71,7 @@ pub use adam::Adam;
 pub use adamax::Adamax;
 pub use clip::{Clip, global_norm};
 pub(crate) use finite::Verdict;
+pub use group::Group;
 pub use nadam::Nadam;
 pub use optimizer::Optimizer;
 pub use radam::RAdam;
@@ -89,8 +91,11 @@ pub struct Step {
     /// The number of the update, from 1. In [`Rule::update`] it counts the parameter's own updates, so that the bias
     /// corrections of a parameter that was thawed late are right; in [`Rule::begin`] it counts the optimiser's.
     pub iteration: u64,
-    /// The learning rate of this update: the base rate times the schedule's factor.
+    /// The learning rate of this update: the base rate times the schedule's factor, times that of the parameter's [`Group`].
     pub learning_rate: f64,
+    /// Decoupled weight decay, not yet multiplied by the rate: the rule's [`Rule::weight_decay`], or what the parameter has in its
+    /// place ([`Group::weight_decay`], [`Optimizer::exclude_from_weight_decay`]). 0 where there is none.
+    pub weight_decay: f64,
 }
 
 /// How one parameter moves. The walk over all parameters exists once, in [`Optimizer`].
@@ -114,6 +119,12 @@ pub trait Rule<B: Backend>: Debug + Send + Sync {
 
     /// The base learning rate.
     fn learning_rate(&self) -> f64;
+
+    /// The decoupled weight decay of the parameters that have no other; `None`, the default, for a rule that decays no weights. A rule
+    /// that has one moves by [`Step::weight_decay`], so that groups may have their own.
+    fn weight_decay(&self) -> Option<f64> {
+        None
+    }
 
     /// The arrays of state that each parameter has, all of its shape: a name and the number they are filled with at
     /// first.

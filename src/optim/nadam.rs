@@ -99,6 +99,10 @@ impl<B: Backend> Rule<B> for Nadam {
         self.learning_rate
     }
 
+    fn weight_decay(&self) -> Option<f64> {
+        Some(self.weight_decay)
+    }
+
     fn slots(&self) -> Vec<(&'static str, f64)> {
         vec![("momentum", 0.0), ("velocity", 0.0)]
     }
@@ -130,6 +134,6 @@ impl<B: Backend> Rule<B> for Nadam {
         let of_m = at.learning_rate * root * next / (1.0 - product * next);
         let of_g = at.learning_rate * root * (1.0 - now) / (1.0 - product);
         let (beta1, beta2, epsilon) = (self.beta1, self.beta2, self.epsilon * root);
-        Some(Update::Nadam { of_m, of_g, beta1, beta2, epsilon, decay: at.learning_rate * self.weight_decay })
+        Some(Update::Nadam { of_m, of_g, beta1, beta2, epsilon, decay: at.learning_rate * at.weight_decay })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::accumulate::Moved;
 use super::finite::{Call, Verdict, Watch};
+use super::group::{Exempt, Group, Own};
 use super::{Clip, Reach, Rule, Schedule, Step, from_zero};
 use crate::backend::update::made_when;
 use crate::backend::{Backend, WeightStep};
@@ -39,6 +40,8 @@ pub struct Optimizer<B: Backend> {
     pub(super) clips: Vec<Clip>,
     pub(super) every: usize,
     pub(super) reach: Reach,
+    pub(super) groups: Vec<Group>,
+    pub(super) exempt: Exempt,
     /// The base rate.
     pub(super) learning_rate: f64,
     /// Calls of `step` made.
@@ -60,6 +63,8 @@ pub(super) struct Entry<B: Backend> {
     pub(super) name: String,
     shape: Shape,
     pub(super) updates: u64,
+    /// How it is moved, once enrolled.
+    pub(super) own: Own,
     /// The rule's arrays, none before the first update.
     pub(super) slots: Vec<B::Array>,
     /// The gradient of the update to come, or the sum of those that are being accumulated (whole ones).
@@ -68,7 +73,8 @@ pub(super) struct Entry<B: Backend> {
 
 impl<B: Backend> Entry<B> {
     pub(super) fn new(name: &str, updates: u64) -> Self {
-        Entry { name: name.to_string(), shape: Shape::SCALAR, updates, slots: Vec::new(), sum: None }
+        let own = Own { factor: 1.0, weight_decay: 0.0, frozen: false };
+        Entry { name: name.to_string(), shape: Shape::SCALAR, updates, own, slots: Vec::new(), sum: None }
     }
 
     /// The shapes of all its arrays.
@@ -91,6 +97,8 @@ impl<B: Backend> Optimizer<B> {
             clips: Vec::new(),
             every: 1,
             reach: Reach::Exact,
+            groups: Vec::new(),
+            exempt: Exempt::default(),
             calls: 0,
             iteration: 0,
             accumulated: 0,
@@ -152,6 +160,8 @@ impl<B: Backend> Optimizer<B> {
             counted: self.counted.clone(),
             schedule: self.schedule.clone(),
             clips: self.clips.clone(),
+            groups: self.groups.clone(),
+            exempt: self.exempt.clone(),
             entries: self.entries.clone(),
             watch: self.watch.clone(),
             ..*self
@@ -191,12 +201,13 @@ impl<B: Backend> Optimizer<B> {
         Ok(())
     }
 
-    /// Errors when a hyper-parameter of the rule, the schedule or the clips is out of range. The first step does it by
+    /// Errors when a hyper-parameter of the rule, the schedule, the clips or the groups is out of range. The first step does it by
     /// itself.
     pub fn check(&self) -> Result<()> {
         self.rule.check()?;
         self.schedule.check()?;
         self.clips.iter().try_for_each(Clip::check)?;
+        self.check_groups()?;
         if self.every == 0 {
             return Err(Error::invalid("optimizer: accumulate", "at least 1 call", 0));
         }
@@ -255,12 +266,15 @@ impl<B: Backend> Optimizer<B> {
         let learning_rate = self.learning_rate();
         from_zero("optimizer", &format!("learning rate by the schedule {:?}", self.schedule), learning_rate)?;
         let taken: Vec<_> = params.iter().map(|p| gradients.take_gradient(p.tensor())).collect();
-        let without = params.iter().zip(&taken).filter(|(param, gradient)| param.is_trainable() && gradient.is_none());
-        let names: Vec<String> = without.map(|(param, _)| param.name().to_string()).collect();
+        let moves = self.entries.iter().map(|entry| !entry.own.frozen);
+        let all = params.iter().zip(&taken).zip(moves.clone());
+        let without = all.filter(|((param, gradient), moves)| *moves && param.is_trainable() && gradient.is_none());
+        let names: Vec<String> = without.map(|((param, _), _)| param.name().to_string()).collect();
         if !names.is_empty() {
             return Err(Error::MissingGradient { names });
         }
-        let present = taken.into_iter().enumerate().filter_map(|(i, gradient)| gradient.map(|gradient| (i, gradient)));
+        let taken = taken.into_iter().zip(moves).enumerate();
+        let present = taken.filter_map(|(i, (gradient, moves))| Some((i, gradient.filter(|_| moves)?)));
         let (places, gradients): (Vec<usize>, Vec<Gradient<B>>) = present.unzip();
         let Some(b) = places.first().map(|&i| params[i].tensor().backend().clone()) else {
             self.calls += 1;
@@ -294,7 +308,8 @@ impl<B: Backend> Optimizer<B> {
             clip.apply(b, &mut numbers)?;
         }
         self.iteration += 1;
-        self.rule.begin(Step { iteration: self.iteration, learning_rate })?;
+        let weight_decay = self.rule.weight_decay().unwrap_or(0.0);
+        self.rule.begin(Step { iteration: self.iteration, learning_rate, weight_decay })?;
         let slots = self.rule.slots();
         let pairs = params.iter_mut().zip(&mut self.entries).enumerate();
         let pairs = pairs.filter_map(|(i, pair)| moved.binary_search(&i).is_ok().then_some(pair));
@@ -305,7 +320,8 @@ impl<B: Backend> Optimizer<B> {
                 entry.slots = made.collect::<Result<_>>()?;
             }
             entry.updates += 1;
-            let at = Step { iteration: entry.updates, learning_rate };
+            let Own { factor, weight_decay, .. } = entry.own;
+            let at = Step { iteration: entry.updates, learning_rate: learning_rate * factor, weight_decay };
             let (w, state) = (param.value_mut(), &mut entry.slots[..]);
             match (rows, self.rule.fused(at)) {
                 (None, Some(rule)) => together.push(WeightStep { rule, w, g: gradient, state }),
@@ -372,14 +388,15 @@ impl<B: Backend> Optimizer<B> {
         if !(superfluous.is_empty() && mismatched.is_empty()) {
             return Err(Error::Weights { network: Vec::new(), missing: Vec::new(), superfluous, mismatched });
         }
+        let own = self.own(params)?;
         for constraint in params.iter().filter_map(Param::constraint) {
             constraint.check()?;
         }
         let mut restored = std::mem::take(&mut self.entries);
-        for param in params {
+        for (param, own) in params.iter().zip(own) {
             let at = restored.iter().position(|entry| entry.name == param.name());
             let entry = at.map_or_else(|| Entry::new(param.name(), 0), |at| restored.swap_remove(at));
-            self.entries.push(Entry { shape: param.shape(), ..entry });
+            self.entries.push(Entry { shape: param.shape(), own, ..entry });
         }
         self.enrolled = true;
         Ok(())

@@ -93,6 +93,10 @@ impl<B: Backend> Rule<B> for RAdam {
         self.learning_rate
     }
 
+    fn weight_decay(&self) -> Option<f64> {
+        Some(self.weight_decay)
+    }
+
     fn slots(&self) -> Vec<(&'static str, f64)> {
         vec![("momentum", 0.0), ("velocity", 0.0)]
     }
@@ -108,7 +112,7 @@ impl<B: Backend> Rule<B> for RAdam {
     fn fused(&self, at: Step) -> Option<Update> {
         let t = at.iteration as f64;
         let (beta1, beta2, epsilon) = (self.beta1, self.beta2, self.epsilon);
-        let (lr, decay) = (at.learning_rate / (1.0 - beta1.powf(t)), at.learning_rate * self.weight_decay);
+        let (lr, decay) = (at.learning_rate / (1.0 - beta1.powf(t)), at.learning_rate * at.weight_decay);
         Some(match self.rectification(t) {
             Some(part) => {
                 let lr = lr * part * (1.0 - beta2.powf(t)).sqrt();

@@ -101,6 +101,10 @@ impl<B: Backend> Rule<B> for Sgd {
         self.learning_rate
     }
 
+    fn weight_decay(&self) -> Option<f64> {
+        Some(self.weight_decay)
+    }
+
     fn slots(&self) -> Vec<(&'static str, f64)> {
         if self.momentum > 0.0 { vec![("momentum", 0.0)] } else { Vec::new() }
     }
@@ -120,7 +124,7 @@ impl<B: Backend> Rule<B> for Sgd {
     }
 
     fn fused(&self, at: Step) -> Option<Update> {
-        let (lr, decay) = (at.learning_rate, at.learning_rate * self.weight_decay);
+        let (lr, decay) = (at.learning_rate, at.learning_rate * at.weight_decay);
         let counted = if at.iteration > 1 { 1.0 - self.dampening } else { 1.0 };
         Some(match self.momentum > 0.0 {
             true => Update::Momentum { lr: lr * counted, momentum: self.momentum, nesterov: self.nesterov, decay },

@@ -48,6 +48,7 @@ impl<B: Backend> Model<B> {
         Batches::new(count, batch_size, None)?;
         self.check_order(fit, count)?;
         self.compiled()?.optimizer.check()?;
+        self.compiled()?.optimizer.check_params(self.params())?;
         // Of steps before this call.
         self.settle()?;
         self.forget_accumulated();

@@ -62,10 +62,14 @@ impl<'a, B: Backend> Training<'a, B> {
             model.train_epoch(&self.rows, self.position.take(), &at, &mut progress, callbacks)?;
         let (samples, skipped) = (tally.samples(), tally.skipped);
         let mut values = tally.close()?.values;
+        // The weights of the last step, while others are validated.
+        let mut own = None;
         if let Some(Validation { data, weights }) = &self.validation {
             let padding = self.rows.by_length.as_ref().map(|(_, padding)| *padding);
+            own = model.put_validated(epoch, callbacks)?;
             let scores = model.evaluate_as(data, self.rows.batch_size, weights.as_deref(), padding);
-            let scores = scores.map_err(|e| e.at("validation"))?;
+            let scores = scores.map_err(|e| e.at("validation"));
+            let scores = model.put_back_unless(scores, &mut own)?;
             values.extend(scores.values.into_iter().map(|(name, value)| (format!("val_{name}"), value)));
         }
         model.epochs = epoch;
@@ -74,10 +78,12 @@ impl<'a, B: Backend> Training<'a, B> {
         let log = EpochLog { epoch, values, learning_rate, training_time, samples, skipped };
         progress.finish(&Evaluation { values: log.values.clone() }.to_string());
         for callback in callbacks.iter_mut() {
-            if let Flow::Stop(reason) = callback.on_epoch_end(&log, model)? {
+            let flow = callback.on_epoch_end(&log, model);
+            if let Flow::Stop(reason) = model.put_back_unless(flow, &mut own)? {
                 history.stopped.get_or_insert(reason);
             }
         }
+        own.map_or(Ok(()), |own| model.restore(own))?;
         history.epochs.push(log);
         let ended = epoch == self.last || history.stopped.is_some();
         if let Some(checkpoint) = self.checkpoint.as_ref().filter(|c| ended || c.is_due_after_epoch(epoch)) {
@@ -98,5 +104,35 @@ impl<'a, B: Backend> Training<'a, B> {
             checkpoint.write(model, &history, &last_states, None, Some(&last))?;
         }
         Ok(history)
+    }
+}
+
+impl<B: Backend> Model<B> {
+    /// Puts the weights that a callback wants validated in the place of the model's, which are given back.
+    fn put_validated(
+        &mut self,
+        epoch: u64,
+        callbacks: &mut [Box<dyn Callback<B> + '_>],
+    ) -> Result<Option<Vec<B::Array>>> {
+        let mut first = None;
+        // All are asked: they take up what the epoch has come to.
+        for callback in callbacks {
+            let weights = callback.validated_weights(epoch, self)?;
+            first = first.or(weights);
+        }
+        let Some(weights) = first else { return Ok(None) };
+        let own = self.snapshot();
+        self.restore(weights)?;
+        Ok(Some(own))
+    }
+
+    /// Puts the model's own weights back at an error.
+    fn put_back_unless<T>(&mut self, result: Result<T>, own: &mut Option<Vec<B::Array>>) -> Result<T> {
+        if result.is_err()
+            && let Some(own) = own.take()
+        {
+            self.restore(own)?;
+        }
+        result
     }
 }

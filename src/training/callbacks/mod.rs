@@ -7,6 +7,7 @@ mod early_stopping;
 mod plateau;
 mod stop_on_nan;
 mod watch;
+mod weight_average;
 
 pub use best_weights::BestWeights;
 #[cfg(feature = "csv")]
@@ -15,6 +16,7 @@ pub use early_stopping::EarlyStopping;
 pub use plateau::ReduceOnPlateau;
 pub use stop_on_nan::StopOnNan;
 pub use watch::Direction;
+pub use weight_average::WeightAverage;
 
 pub(super) use watch::unknown_value;
 
@@ -74,6 +76,13 @@ pub trait Callback<B: Backend> {
         Ok(Flow::Continue)
     }
 
+    /// After the last update of an epoch, before its validation (not called where there is none): the weights that are to be validated, as
+    /// [`Model::snapshot`] gives them, where those are others than the model's. They stay in the model while
+    /// [`Callback::on_epoch_end`] is called, and then the model has its own again. Of several callbacks the first that gives some counts.
+    fn validated_weights(&mut self, _epoch: u64, _model: &Model<B>) -> Result<Option<Vec<B::Array>>> {
+        Ok(None)
+    }
+
     /// After an epoch and its validation.
     fn on_epoch_end(&mut self, _log: &EpochLog, _model: &mut Model<B>) -> Result<Flow> {
         Ok(Flow::Continue)
@@ -113,6 +122,10 @@ impl<B: Backend, C: Callback<B> + ?Sized> Callback<B> for &mut C {
 
     fn on_batch_end(&mut self, epoch: u64, batch: usize, loss: &Tensor<B>, model: &mut Model<B>) -> Result<Flow> {
         (**self).on_batch_end(epoch, batch, loss, model)
+    }
+
+    fn validated_weights(&mut self, epoch: u64, model: &Model<B>) -> Result<Option<Vec<B::Array>>> {
+        (**self).validated_weights(epoch, model)
     }
 
     fn on_epoch_end(&mut self, log: &EpochLog, model: &mut Model<B>) -> Result<Flow> {

@@ -1,6 +1,7 @@
 //! The walk over parameters: convergence, clipping, accumulation, constraints, freezing, state, errors.
 
 mod finite;
+mod groups;
 
 use elman::backend::Backend;
 use elman::constraint::Constraint;

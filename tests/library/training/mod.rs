@@ -17,6 +17,7 @@ mod state;
 mod toy;
 mod transfers;
 mod warnings;
+mod weight_average;
 mod weights;
 mod wrong_use;
 mod xor;

@@ -58,6 +58,11 @@ fn samples<B: Backend>() -> Vec<Sample<B>> {
     let around = |optimizer: Optimizer<B>| Sample { name: "Sgd".into(), optimizer };
     let lazy = Optimizer::new(Sgd::new(0.2)).reach(Reach::Lazy).accumulate(2).skip_not_finite();
     samples.push(around(lazy.clip_value(0.7).clip_norm(0.5).clip_global_norm(0.3)));
+    let decaying = || Optimizer::new(Adam::new(0.1).weight_decay(0.2));
+    samples.push(Sample { name: "Adam".into(), optimizer: decaying().decay_only_kernels() });
+    let grouped = decaying().group(Group::new("v").learning_rate_factor(0.5).weight_decay(0.3));
+    let grouped = grouped.group(Group::new("w").frozen()).exclude_from_weight_decay(["w"]);
+    samples.push(Sample { name: "Adam".into(), optimizer: grouped });
     let mut lowered = Optimizer::new(Sgd::new(0.2));
     lowered.set_learning_rate(0.05).unwrap();
     samples.push(around(lowered));
