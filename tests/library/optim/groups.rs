@@ -164,12 +164,12 @@ fn the_longest_path_counts_and_takes_nothing_from_others() {
     let sgd = || Optimizer::new(Sgd::new(1.0).weight_decay(0.5));
     let params: [(&str, &[usize]); 4] =
         [("a.b.kernel", &[1, 1]), ("a.b.bias", &[1]), ("a.c", &[1, 1]), ("ab", &[1, 1])];
-    let one = sgd().group(Group::new("a.b").weight_decay(0.25)).group(Group::new("a").learning_rate_factor(0.5));
-    assert_eq!(decays(one, &params), [0.25, 0.25, 0.25, 0.5], "`ab` is not below `a`");
-    let other = sgd().group(Group::new("a").learning_rate_factor(0.5)).group(Group::new("a.b").weight_decay(0.25));
-    assert_eq!(decays(other, &params), [0.25, 0.25, 0.25, 0.5], "in whatever order");
-    let exact = sgd().group(Group::new("a.b").weight_decay(0.25)).group(Group::new("a.b.bias").weight_decay(0.0));
-    assert_eq!(decays(exact, &params), [0.25, 0.0, 0.5, 0.5]);
+    let one = sgd().group(Group::new("a.b").weight_decay(0.125)).group(Group::new("a").learning_rate_factor(0.5));
+    assert_eq!(decays(one, &params), [0.125, 0.125, 0.25, 0.5], "`ab` is not below `a`");
+    let other = sgd().group(Group::new("a").learning_rate_factor(0.5)).group(Group::new("a.b").weight_decay(0.125));
+    assert_eq!(decays(other, &params), [0.125, 0.125, 0.25, 0.5], "in whatever order");
+    let exact = sgd().group(Group::new("a.b").weight_decay(0.125)).group(Group::new("a.b.bias").weight_decay(0.0));
+    assert_eq!(decays(exact, &params), [0.125, 0.0, 0.5, 0.5]);
 }
 
 #[test]

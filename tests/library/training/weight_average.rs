@@ -109,6 +109,23 @@ fn a_model_ends_with_the_average_of_its_weights() {
     check(&Candle::cpu());
 }
 
+/// Each epoch counts once, whether it is validated or not.
+#[test]
+fn validation_is_of_the_mean_of_the_epochs() {
+    let held_out = points(10);
+    let (mut plain, mut course) = (model(&R::new(), 1), Course::default());
+    plain.fit(&data(), fit(4).callback(&mut course)).unwrap();
+    let (mut averaged, mut seen) = (model(&R::new(), 1), Course::default());
+    let options = fit(4).validation_data(&held_out).callback(WeightAverage::swa(2).validate()).callback(&mut seen);
+    averaged.fit(&data(), options).unwrap();
+    assert_eq!(seen.epochs[0], course.epochs[0], "none yet");
+    for epoch in 1..4 {
+        let expected = recursion(&course.epochs[1..=epoch], |n| n / (n + 1.0));
+        assert_near("mean", &seen.epochs[epoch], &expected, 1e-14);
+    }
+    assert_eq!(weights(&averaged), seen.epochs[3]);
+}
+
 #[test]
 fn a_mean_that_has_not_begun_leaves_the_weights() {
     let (mut plain, mut averaged) = (model(&R::new(), 1), model(&R::new(), 1));
@@ -126,9 +143,11 @@ fn frozen_parameters_are_not_touched() {
     let b = Reference::<f32>::new();
     let (mut model, mut average) = (model(&b, 1), WeightAverage::ema(0.99));
     model.freeze("dense").unwrap();
+    let before = model.snapshot();
     model.fit(&data(), fit(3).callback(&mut average)).unwrap();
     let place = |array: &<Reference<f32> as Backend>::Array| array.data().as_ptr();
-    assert_eq!(place(&average.averages()[0]), place(model.params()[0].tensor().value()), "shared all the time");
+    assert_eq!(place(&average.averages()[0]), place(&before[0]), "shared all the time");
+    assert_ne!(place(&average.averages()[6]), place(&before[6]));
 }
 
 #[test]
