@@ -185,6 +185,15 @@ impl Targets {
         }
     }
 
+    /// All labels, one a sample or a step; `None` of numbers.
+    pub(crate) fn labels(&self) -> Option<&[u32]> {
+        match self {
+            Targets::Classes { labels, .. } => Some(labels),
+            Targets::RaggedClasses(rows) => Some(rows.data()),
+            Targets::Values { .. } | Targets::RaggedValues(_) => None,
+        }
+    }
+
     /// In a block, as a batch has them: what pads them is 0.
     pub(crate) fn in_block(&self) -> std::borrow::Cow<'_, Targets> {
         use std::borrow::Cow;
