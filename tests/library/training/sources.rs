@@ -331,3 +331,57 @@ fn numbers_as_targets_have_no_class_weights() {
     let error = model.fit(&Made { data, third: || Ok(()) }, fit).unwrap_err().to_string();
     assert!(error.contains("class weights: expected targets that are classes"), "{error}");
 }
+
+/// Texts of 1 to 9 words.
+fn texts(n: u64) -> Dataset {
+    let key = Key::new(9);
+    let texts: Vec<Vec<u32>> = (0..n).map(|i| text(1 + key.below(i, 9))).collect();
+    let labels = texts.iter().map(|text| (text.len() % 2) as u32).collect();
+    Dataset::new(Inputs::indices(&texts).unwrap(), Targets::classes(labels).unwrap()).unwrap()
+}
+
+fn reader() -> Model<R> {
+    let network = Sequential::new()
+        .add(Embedding::new(WORDS, 2))
+        .add(Lstm::new(2))
+        .add(Dense::new(2).activation(Activation::Softmax));
+    let mut model = network.build(&R::new(), Spec::Indices(None), 1).unwrap();
+    model.compile(Adam::new(0.02), SparseCategoricalCrossEntropy::new());
+    model
+}
+
+#[test]
+fn batches_by_tokens_are_of_many_short_or_few_long_texts() {
+    let data = texts(40);
+    for by_length in [None, Some(0)] {
+        let mut order = Order::new(Key::new(1), 0);
+        (order.batch_tokens, order.by_length) = (Some(20), by_length);
+        let batches = batches(&data, &order);
+        assert_eq!(batches.iter().map(|batch| batch.data.len()).sum::<usize>(), 40);
+        let padded = |batch: &HostBatch| batch.data.inputs().sample_shape()[0] * batch.data.len();
+        assert!(batches.iter().all(|batch| padded(batch) <= 20));
+        let most = batches.iter().map(|batch| batch.data.len()).max().unwrap();
+        assert!(most > if by_length.is_some() { 4 } else { 2 }, "{most} texts, and of nine words two have room");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let fit = |tokens| Fit::new().epochs(2).batch_tokens(tokens).by_length(0).quiet();
+    let checkpoint = Checkpoint::new(folder.path().join("run.st")).every_steps(3).keep(9);
+    let mut whole = reader();
+    let history = whole.fit(&data, fit(20).checkpoint(checkpoint)).unwrap();
+    let mut within = 0;
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let mut resumed = reader();
+        let again = resumed.fit(&data, fit(20).resume_from(&path)).unwrap();
+        assert_eq!((again.series("loss"), numbers(&resumed)), (history.series("loss"), numbers(&whole)));
+        if let Err(error) = reader().fit(&data, fit(21).resume_from(&path)) {
+            assert!(error.to_string().contains("tokens a batch"), "{error}");
+            within += 1;
+        }
+    }
+    assert!(within > 1, "places in the middle of an epoch know what cut its batches");
+    let tagged = Targets::classes_per_step(&[vec![1, 2], vec![3]]).unwrap();
+    let tagged = Dataset::new(Inputs::indices(&[vec![1, 2], vec![3]]).unwrap(), tagged).unwrap();
+    let error = language(&R::new()).fit(&tagged, fit(20)).unwrap_err().to_string();
+    assert!(error.contains("batch_tokens") && error.contains("stateful"), "{error}");
+}
