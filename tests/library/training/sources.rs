@@ -125,6 +125,52 @@ fn a_stream_in_pieces_has_the_loss_of_the_whole() {
     is_the_whole(&Candle::cpu());
 }
 
+/// The batches of a stream, of which none goes on where another ended.
+struct Apart(Stream);
+
+struct ApartBatches<'a>(Box<dyn Epoch + 'a>);
+
+impl Source for Apart {
+    fn epoch(&self, order: &Order) -> Result<Box<dyn Epoch + '_>> {
+        Ok(Box::new(ApartBatches(self.0.epoch(order)?)))
+    }
+    fn describe(&self) -> String {
+        "pieces".into()
+    }
+}
+
+impl Epoch for ApartBatches<'_> {
+    fn batches(&self) -> usize {
+        self.0.batches()
+    }
+    fn batch(&self, number: usize) -> Result<HostBatch> {
+        Ok(HostBatch::new(self.0.batch(number)?.data))
+    }
+}
+
+/// Where batches do not go on, a stateful layer begins anew, as one that is not stateful.
+#[test]
+fn state_goes_on_only_where_the_batch_does() {
+    let build = |stateful: bool| {
+        let lstm = Lstm::new(4).return_sequences();
+        let network = Sequential::new()
+            .add(Embedding::new(WORDS, 3))
+            .add(if stateful { lstm.stateful() } else { lstm })
+            .add(Dense::new(WORDS).activation(Activation::Softmax));
+        let mut model = network.build(&R::new(), Spec::Indices(None), 1).unwrap();
+        model.compile(Adam::new(0.02), SparseCategoricalCrossEntropy::new());
+        model
+    };
+    let run = |stateful: bool, source: &dyn Source| {
+        let mut model = build(stateful);
+        let before = model.evaluate(source, None).unwrap().loss();
+        let history = model.fit(source, Fit::new().epochs(2).quiet()).unwrap();
+        (before, history.series("loss"), numbers(&model))
+    };
+    assert_eq!(run(true, &Apart(stream(60, 3, 4))), run(false, &stream(60, 3, 4)));
+    assert_ne!(run(true, &stream(60, 3, 4)), run(false, &stream(60, 3, 4)));
+}
+
 /// A killed process: an error after so many steps.
 struct Killed(u64);
 
