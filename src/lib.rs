@@ -35,7 +35,7 @@
 //! | [`param`], [`init`], [`regularizer`], [`constraint`] | weights: names, first values, penalties, projections |
 //! | [`activation`], [`layers`] | what networks are made of; [`layers::Sequential`] |
 //! | [`loss`], [`metrics`], [`optim`] | what is made small, what is measured, what moves the weights |
-//! | [`data`] | inputs, targets, batches, sparse bags of words, files |
+//! | [`data`] | inputs, targets, batches and where they come from, sparse bags of words, files |
 //! | [`description`], [`registry`] | layers, losses and optimisers as JSON, and built from it |
 //! | [`mod@file`] | files written whole or not at all |
 //! | [`text`] | tokenizers, vocabularies, sequences of one length, word vectors |

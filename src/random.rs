@@ -92,6 +92,34 @@ impl Key {
         }
     }
 
+    /// Where item `index` of `n` comes in a random order, in no memory and without those before it: a permutation of `0..n`, by
+    /// six rounds of a Feistel cipher over the next power of four, walked until it is below `n` (Black and Rogaway: "Ciphers with
+    /// Arbitrary Finite Domains", CT-RSA 2002). `index` must be below `n`.
+    ///
+    /// ```
+    /// let key = elman::Key::new(1);
+    /// let mut places: Vec<u64> = (0..100).map(|i| key.place(i, 100)).collect();
+    /// assert_ne!(places, (0..100).collect::<Vec<_>>());
+    /// places.sort();
+    /// assert_eq!(places, (0..100).collect::<Vec<_>>());
+    /// ```
+    pub fn place(self, index: u64, n: u64) -> u64 {
+        let half = (u64::BITS - n.saturating_sub(1).leading_zeros()).div_ceil(2);
+        let low = (1u64 << half) - 1;
+        let mut at = index;
+        loop {
+            let (mut left, mut right) = (at >> half, at & low);
+            for round in 0..6 {
+                (left, right) = (right, left ^ (u64::from(self.fold(round).bits(right)) & low));
+            }
+            at = left << half | right;
+            // A walk along a cycle of the greater permutation comes back to `0..n`, at the latest where it began.
+            if at < n || index >= n {
+                return at;
+            }
+        }
+    }
+
     /// The threshold that a draw's bits are compared with to drop an element with probability `rate`:
     /// it is dropped where `bits < threshold`. Whole numbers, so that all backends agree to the bit.
     pub fn drop_threshold(rate: f64) -> u32 {

@@ -110,9 +110,15 @@ pub(crate) struct Position {
     /// Batches done.
     pub(crate) batch: usize,
     pub(crate) batch_size: usize,
+    /// The most tokens of a batch, where that is what it is cut by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) batch_tokens: Option<usize>,
     /// Samples of the whole epoch.
     pub(crate) samples: usize,
     pub(crate) shuffle: bool,
+    /// What else than a data set in memory the batches come from, in its own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) source: Option<String>,
     pub(crate) training_time: Duration,
     pub(crate) tally: TallyState,
 }

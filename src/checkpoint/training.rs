@@ -166,9 +166,9 @@ pub(crate) struct Saved<B: Backend> {
     /// The weights of the last step, where those are others.
     going_on: Option<Vec<(String, B::Array)>>,
     optimizer: Option<OptimizerState<B>>,
-    seed: u64,
+    pub(crate) seed: u64,
     steps: u64,
-    epochs: u64,
+    pub(crate) epochs: u64,
     frozen: Vec<String>,
     pub(crate) history: History,
     pub(crate) extras: Extras,

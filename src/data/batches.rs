@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::random::Key;
+use std::ops::Range;
 
 /// One epoch's mini-batches: every row in exactly one of them; the last one may be smaller.
 ///
@@ -14,7 +15,8 @@ use crate::random::Key;
 #[derive(Clone, Debug)]
 pub struct Batches {
     rows: Vec<usize>,
-    size: usize,
+    /// Where among the rows each batch ends.
+    ends: Vec<usize>,
 }
 
 impl Batches {
@@ -35,7 +37,8 @@ impl Batches {
         if let Some(key) = key {
             key.shuffle(&mut rows);
         }
-        Ok(Batches { rows, size: batch_size })
+        let ends = (1..=rows.len().div_ceil(batch_size)).map(|batch| (batch * batch_size).min(rows.len())).collect();
+        Ok(Batches { rows, ends })
     }
 
     /// Batches of rows of similar length, so that little of a batch is padding: see
@@ -50,9 +53,49 @@ impl Batches {
         Batches::over(batches.concat(), batch_size, None)
     }
 
+    /// Batches of as many rows as have at most `tokens` steps when all are padded to the longest of them; a longer row is a batch
+    /// of its own. They are taken in the random order of `key`, or as they are; with `alike` rows of similar length come together,
+    /// and it is the batches that are in random order. Errors: no rows; 0 tokens.
+    ///
+    /// ```
+    /// use elman::data::Batches;
+    /// let batches = Batches::by_tokens(&[3, 1, 2, 9, 1], 6, true, None)?;
+    /// assert_eq!(batches.iter().collect::<Vec<_>>(), [&[1, 4, 2][..], &[0], &[3]]);
+    /// # Ok::<(), elman::Error>(())
+    /// ```
+    pub fn by_tokens(lengths: &[usize], tokens: usize, alike: bool, key: Option<Key>) -> Result<Self> {
+        if tokens == 0 {
+            return Err(Error::invalid("batches", "at least 1 token a batch", 0));
+        }
+        let mut rows = Batches::over((0..lengths.len()).collect(), 1, key.map(|key| key.named("rows")))?.rows;
+        if alike {
+            rows.sort_by_key(|&row| lengths[row]);
+        }
+        let (mut batches, mut longest) = (Vec::<Vec<usize>>::new(), 0);
+        for row in rows {
+            longest = lengths[row].max(longest);
+            match batches.last_mut() {
+                Some(batch) if longest.saturating_mul(batch.len() + 1) <= tokens => batch.push(row),
+                _ => {
+                    longest = lengths[row];
+                    batches.push(vec![row]);
+                }
+            }
+        }
+        if let Some(key) = key.filter(|_| alike) {
+            key.named("batches").shuffle(&mut batches);
+        }
+        let mut end = 0;
+        let ends = batches.iter().map(|batch| {
+            end += batch.len();
+            end
+        });
+        Ok(Batches { ends: ends.collect(), rows: batches.concat() })
+    }
+
     /// Number of batches.
     pub fn len(&self) -> usize {
-        self.rows.len().div_ceil(self.size)
+        self.ends.len()
     }
 
     /// Never: there is at least one batch.
@@ -60,19 +103,57 @@ impl Batches {
         self.rows.is_empty()
     }
 
+    /// Number of rows of all batches.
+    pub fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The rows of the batch `number`, from 0. Errors: a batch that there is not.
+    pub fn get(&self, number: usize) -> Result<&[usize]> {
+        match number < self.len() {
+            true => Ok(self.batch(number)),
+            false => Err(Error::invalid("batches", format!("a batch below {}", self.len()), number)),
+        }
+    }
+
+    fn batch(&self, number: usize) -> &[usize] {
+        &self.rows[number.checked_sub(1).map_or(0, |before| self.ends[before])..self.ends[number]]
+    }
+
     /// The rows of each batch.
-    pub fn iter(&self) -> std::slice::Chunks<'_, usize> {
-        self.rows.chunks(self.size)
+    pub fn iter(&self) -> BatchRows<'_> {
+        BatchRows { batches: self, numbers: 0..self.len() }
     }
 }
 
 impl<'a> IntoIterator for &'a Batches {
     type Item = &'a [usize];
-    type IntoIter = std::slice::Chunks<'a, usize>;
+    type IntoIter = BatchRows<'a>;
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
 }
+
+/// The rows of one batch after another, from [`Batches::iter`].
+#[derive(Clone, Debug)]
+pub struct BatchRows<'a> {
+    batches: &'a Batches,
+    numbers: Range<usize>,
+}
+
+impl<'a> Iterator for BatchRows<'a> {
+    type Item = &'a [usize];
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.numbers.next().map(|number| self.batches.batch(number))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.numbers.size_hint()
+    }
+}
+
+impl ExactSizeIterator for BatchRows<'_> {}
 
 #[cfg(test)]
 mod tests {
@@ -112,6 +193,27 @@ mod tests {
         rows.sort_unstable();
         assert_eq!(rows, (0..50).collect::<Vec<_>>());
         assert!(Batches::by_length(&[], 8, Key::new(3)).is_err());
+    }
+
+    #[test]
+    fn batches_by_tokens_have_every_row_once_and_no_more_than_fits() {
+        let lengths: Vec<usize> = (0..60).map(|i| i * 7 % 31).collect();
+        let padded = |batch: &[usize]| batch.iter().map(|&row| lengths[row]).max().unwrap() * batch.len();
+        let cut = |alike, key| Batches::by_tokens(&lengths, 50, alike, key).unwrap();
+        for (alike, key) in [(false, None), (true, None), (false, Some(Key::new(1))), (true, Some(Key::new(1)))] {
+            let batches = cut(alike, key);
+            assert!(batches.iter().all(|batch| padded(batch) <= 50 && !batch.is_empty()));
+            assert_eq!((batches.rows(), batches.iter().len()), (60, batches.len()));
+            assert!(batches.iter().enumerate().all(|(number, batch)| batches.get(number).unwrap() == batch));
+            assert!(batches.get(batches.len()).is_err());
+            let mut rows = batches.rows;
+            rows.sort_unstable();
+            assert_eq!(rows, (0..60).collect::<Vec<_>>());
+        }
+        assert!(cut(true, None).len() < cut(false, None).len(), "rows of one length leave less to pad");
+        assert_ne!(cut(true, Some(Key::new(1))).rows, cut(true, Some(Key::new(2))).rows);
+        assert_eq!(Batches::by_tokens(&[9, 9], 4, false, None).unwrap().len(), 2);
+        assert!(Batches::by_tokens(&[], 4, false, None).is_err() && Batches::by_tokens(&[1], 0, true, None).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Weights by class, for classes that are far from equally frequent.
 
+use super::Dataset;
 use super::targets::check_labels;
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
@@ -74,6 +75,33 @@ impl ClassWeights {
         }
         Ok(labels.iter().map(|&label| self.get(label)).collect())
     }
+}
+
+impl ClassWeights {
+    /// The data set with each sample's weight, or each step's, multiplied by its class's. Errors: targets that are no classes.
+    pub(crate) fn weigh(&self, data: Dataset) -> Result<Dataset> {
+        let mut each: Vec<f32> = labels_of(&data)?.iter().map(|&label| self.get(label)).collect();
+        match data.weights() {
+            Some(given) if given.len() == each.len() => {
+                each.iter_mut().zip(given).for_each(|(weight, given)| *weight *= given);
+            }
+            // A weight a sample, for all of its steps.
+            Some(given) => {
+                for (sample, given) in given.iter().enumerate() {
+                    let steps = data.targets().steps(sample).unwrap_or(sample..sample + 1);
+                    each[steps].iter_mut().for_each(|weight| *weight *= given);
+                }
+            }
+            None => {}
+        }
+        data.with_weights(each)
+    }
+}
+
+/// One class a sample or a step. Errors: targets that are no classes.
+pub(crate) fn labels_of(data: &Dataset) -> Result<&[u32]> {
+    let other = || Error::invalid("class weights", "targets that are classes", data.targets().kind());
+    data.targets().labels().ok_or_else(other)
 }
 
 fn place(class: u32) -> String {

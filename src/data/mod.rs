@@ -1,6 +1,7 @@
 //! Data on the host: inputs, targets, batches, class weights and the files they come from, before any backend sees them.
 //!
-//! A [`Dataset`] is [`Inputs`] (dense rows, sequences of indices, or sparse [`Bags`] of words) with their [`Targets`].
+//! A [`Dataset`] is [`Inputs`] (dense rows, sequences of indices, or sparse [`Bags`] of words) with their [`Targets`]. What is too
+//! large for it, or made as it goes, is another [`Source`]: a [`Stream`] of text, the [`Lines`] of a file, or one's own.
 //! Everything is checked where it enters, so that an error names the sample rather than surfacing as a NaN ten
 //! epochs later. In messages and documentation samples, rows and features count from 0, lines of files from 1.
 //!
@@ -26,18 +27,23 @@ mod dataset;
 mod inputs;
 mod labels;
 mod ragged;
+mod source;
+mod split;
 mod targets;
 mod texts;
 mod tsv;
 mod words;
 
 pub use bags::Bags;
-pub use batches::Batches;
+pub use batches::{BatchRows, Batches};
 pub use class_weights::ClassWeights;
+pub(crate) use class_weights::labels_of;
 pub use dataset::Dataset;
 pub use inputs::Inputs;
 pub use labels::Labels;
 pub use ragged::Ragged;
+pub(crate) use source::{BATCH_SIZE, SampleBatches, Samples, each_batch};
+pub use source::{Epoch, HostBatch, Lines, Order, Source, Stream};
 pub use targets::Targets;
 pub use texts::{TextColumns, TextFormat, Texts, read_texts};
 pub use tsv::{read_labelled, read_lines, read_sequences};

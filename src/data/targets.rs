@@ -185,6 +185,15 @@ impl Targets {
         }
     }
 
+    /// All labels, one a sample or a step; `None` of numbers.
+    pub(crate) fn labels(&self) -> Option<&[u32]> {
+        match self {
+            Targets::Classes { labels, .. } => Some(labels),
+            Targets::RaggedClasses(rows) => Some(rows.data()),
+            Targets::Values { .. } | Targets::RaggedValues(_) => None,
+        }
+    }
+
     /// In a block, as a batch has them: what pads them is 0.
     pub(crate) fn in_block(&self) -> std::borrow::Cow<'_, Targets> {
         use std::borrow::Cow;
@@ -246,8 +255,15 @@ mod tests {
         let nan = Targets::values(vec![0., 0., 0., f32::NAN], &[2]);
         assert_eq!(message(nan), "targets, sample 1, feature 1: expected a finite number, found NaN");
         assert!(Targets::values(vec![0.; 3], &[2]).is_err());
-        let ragged = Targets::classes_per_step(&[vec![1, 2], vec![1, 2, 3]]);
-        assert_eq!(message(ragged), "targets, row 1: expected 2 elements, as many as row 0 has, found 3");
-        assert!(Targets::one_hot(&[], 3).is_err() && Targets::one_hot(&[0], 0).is_err());
+        // Rows of their own lengths, as their sequences are; out of range they are named by sample and step.
+        let ragged = Targets::classes_per_step(&[vec![1, 2], vec![1, 2, 3]]).unwrap();
+        assert_eq!(
+            message(ragged.check_classes(3, None)),
+            "targets, sample 1, step 2: expected a label below 3, found 3"
+        );
+        assert!(ragged.check_classes(3, Some(3)).is_ok() && ragged.check_classes(4, None).is_ok());
+        assert!(message(Targets::classes_per_step(&[vec![], vec![]])).ends_with("found empty rows"));
+        let uneven = Targets::values_per_step(&[vec![1.0, 2.0, 3.0]], 2);
+        assert_eq!(message(uneven), "targets, row 0: expected steps of 2 numbers, found 3 numbers");
     }
 }

@@ -42,6 +42,11 @@ impl Source {
         Ok(source)
     }
 
+    /// A piece of a file that is UTF-8, which has been read.
+    pub(crate) fn of(path: &Path, bytes: Vec<u8>) -> Self {
+        Source { path: path.into(), bytes: Box::new(Cursor::new(bytes)), compressed: false }
+    }
+
     /// Goes past a byte order mark and does what it says.
     fn pass_mark(&mut self) -> Result<()> {
         let head = self.peek(LOOK);

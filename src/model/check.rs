@@ -69,40 +69,47 @@ impl<B: Backend> Model<B> {
         }
     }
 
-    /// Checks that data fits the model and its loss before any work is done.
+    /// Checks that a whole data set fits the model and its loss before any work is done.
     pub(crate) fn check_data(&self, place: &str, data: &Dataset) -> Result<()> {
-        let compiled = self.compiled()?;
-        compiled.check()?;
-        self.check_last(self.last)?;
+        self.check_ready()?;
         if data.is_empty() {
             return Err(no_samples(place));
-        }
-        self.input.check_inputs(place, data.inputs())?;
-        if let Some(rows) = self.indices_below {
-            data.inputs().check_indices(rows).map_err(|error| error.at(place))?;
         }
         if data.weights().is_some_and(|weights| weights.iter().all(|&weight| weight == 0.0)) {
             return Err(Error::invalid(place, "a sample weight above 0", "weights that are all 0"));
         }
+        self.check_samples(place, data)?;
+        let ignored = self.compiled()?.loss.ignored();
+        let labels = data.targets().labels().unwrap_or_default();
+        match ignored.filter(|class| !labels.is_empty() && labels.iter().all(|label| label == class)) {
+            None => Ok(()),
+            Some(class) => {
+                let found = format!("class {class}, which is ignored, throughout");
+                Err(Error::invalid(place, "a target that counts", found))
+            }
+        }
+    }
+
+    /// Checks that the model is compiled, with options in range and a loss that goes with its last activation.
+    pub(crate) fn check_ready(&self) -> Result<()> {
+        self.compiled()?.check()?;
+        self.check_last(self.last)
+    }
+
+    /// Checks that samples, all that there are or those of a batch, fit the model and its loss.
+    pub(crate) fn check_samples(&self, place: &str, data: &Dataset) -> Result<()> {
+        self.input.check_inputs(place, data.inputs())?;
+        if let Some(rows) = self.indices_below {
+            data.inputs().check_indices(rows).map_err(|error| error.at(place))?;
+        }
+        let compiled = self.compiled()?;
         let Ok(outputs) = self.output.features() else { return Ok(()) };
-        let labels = match data.targets() {
-            Targets::Classes { labels, .. } => Some(&labels[..]),
-            Targets::RaggedClasses(rows) => Some(rows.data()),
-            Targets::Values { .. } | Targets::RaggedValues(_) => None,
-        };
-        match labels {
+        match data.targets().labels() {
             Some(labels) => {
                 let ignored = compiled.loss.ignored();
                 // A single output tells two classes apart.
                 let classes = data.targets().check_classes(outputs.max(2), ignored);
-                classes.map_err(|error| hinted(error, outputs, labels, ignored).at(place))?;
-                match ignored.filter(|class| labels.iter().all(|label| label == class)) {
-                    None => Ok(()),
-                    Some(class) => {
-                        let found = format!("class {class}, which is ignored, throughout");
-                        Err(Error::invalid(place, "a target that counts", found))
-                    }
-                }
+                classes.map_err(|error| hinted(error, outputs, labels, ignored).at(place))
             }
             None => check_rows(&*compiled.loss, data, outputs).map_err(|error| error.at(place)),
         }

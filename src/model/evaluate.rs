@@ -4,10 +4,14 @@ use super::gathered::Gathered;
 use super::tally::Tally;
 use super::{Batch, Model, Predictions, batch};
 use crate::backend::Backend;
-use crate::data::{Batches, Dataset, Inputs};
+use crate::data::{
+    BATCH_SIZE, Batches, ClassWeights, Epoch, HostBatch, Inputs, Order, SampleBatches, Source, each_batch,
+};
 use crate::error::{Error, Result};
 use crate::layers::{Carry, Mode, Spec};
+use crate::random::Key;
 use std::fmt;
+use std::ops::ControlFlow;
 
 /// Loss and metrics of a data set.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,43 +46,62 @@ impl fmt::Display for Evaluation {
 }
 
 impl<B: Backend> Model<B> {
-    /// Loss and metrics over a data set, the same whatever the batches. Sequences that are kept at their own lengths are taken
-    /// by length, so that each batch costs what its sequences do. Where a layer is stateful, sequences go on from batch to batch
-    /// within this call. Errors when the model is not compiled or the data does not fit.
-    pub fn evaluate(&self, data: &Dataset, batch_size: usize) -> Result<Evaluation> {
-        self.check_data("evaluation data", data)?;
-        self.evaluate_as(data, batch_size, None, None)
+    /// Loss and metrics over a data set, the same whatever the batches, or over another [`Source`], its epoch 0, not shuffled. Sequences that are
+    /// kept at their own lengths are taken by length, so that each batch costs what its sequences do. Where a layer is stateful,
+    /// sequences go on from batch to batch within this call. `batch_size` is a number, or `None`: 32, or what the source has of its
+    /// own. Errors when the model is not compiled or the data does not fit.
+    pub fn evaluate(&self, data: &dyn Source, batch_size: impl Into<Option<usize>>) -> Result<Evaluation> {
+        match data.as_dataset() {
+            Some(data) => self.check_data("evaluation data", data)?,
+            None => self.check_ready()?,
+        }
+        self.evaluate_as("evaluation data", data, batch_size.into(), None, None)
     }
 
-    /// [`Model::evaluate`] of data that has been checked, with weights in place of the data's own, of blocks without the
+    /// [`Model::evaluate`] of data that has been checked, where it is a data set; the classes weighted, of blocks without the
     /// `padding` that all sequences of a batch share.
     pub(crate) fn evaluate_as(
         &self,
-        data: &Dataset,
-        batch_size: usize,
-        weights: Option<&[f32]>,
+        place: &str,
+        source: &dyn Source,
+        batch_size: Option<usize>,
+        weights: Option<&ClassWeights>,
         padding: Option<u32>,
     ) -> Result<Evaluation> {
-        self.check_streams("evaluation data", data.len(), batch_size)?;
+        let epoch: Box<dyn Epoch + '_> = match source.as_dataset() {
+            Some(data) => {
+                let size = batch_size.unwrap_or(BATCH_SIZE);
+                self.check_streams(place, data.len(), size)?;
+                let (batches, continues) = (self.batches(data.inputs(), size)?, self.stateful.is_some());
+                Box::new(SampleBatches { data, batches, padding, continues })
+            }
+            None => {
+                let order = Order::new(Key::new(self.seed).named("evaluation"), 0);
+                source.epoch(&Order { batch_size, shuffle: Some(false), ..order })?
+            }
+        };
         let mut carry = Carry::new();
         let mut tally = self.tally()?;
-        for rows in &self.batches(data.inputs(), batch_size)? {
-            let mut part = data.select(rows)?;
+        each_batch(&*epoch, 0, !source.is_quick(), |number, HostBatch { mut data, continues }| {
+            if source.as_dataset().is_none() {
+                self.check_samples(&format!("{}, batch {number}", source.describe()), &data)?;
+            }
             if let Some(weights) = weights {
-                part = part.with_weights(data.select_weights(weights, rows))?;
+                data = weights.weigh(data)?;
             }
-            if let Some(padding) = padding {
-                part = part.trimmed(padding);
+            if !continues {
+                carry.clear();
             }
-            let truth = tally.truth(&part);
+            let (samples, truth) = (data.len(), tally.truth(&data));
             let mut pass = self.pass(Mode::Evaluation).carrying(&mut carry);
-            let outcome = self.outcome(&Batch::new(&self.backend, part)?, &mut pass)?;
+            let outcome = self.outcome(&Batch::new(&self.backend, data)?, &mut pass)?;
             pass.commit();
             if tally.samples() == 0 {
                 self.check_numbers(&outcome)?;
             }
-            tally.add(rows.len(), outcome, truth)?;
-        }
+            tally.add(samples, outcome, truth)?;
+            Ok(ControlFlow::Continue(()))
+        })?;
         tally.close()
     }
 

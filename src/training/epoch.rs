@@ -6,66 +6,54 @@ use super::progress::Progress;
 use super::resume::states;
 use crate::backend::Backend;
 use crate::checkpoint::{Checkpoint, Position};
-use crate::data::{Batches, Dataset};
+use crate::data::{BATCH_SIZE, ClassWeights, Epoch, HostBatch, Order, Source, each_batch};
 use crate::error::{Error, Result};
 use crate::layers::Carry;
 use crate::model::{Batch, Model, Tally, TallyState};
 use crate::random::Key;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 /// A place within an epoch, and what is carried to there.
 pub(super) type Begun<B> = (Position, Carry<B>);
 
-/// What an epoch goes through.
-pub(super) struct Rows<'a> {
-    pub(super) shuffle: bool,
-    pub(super) data: &'a Dataset,
-    /// A weight for each sample, in place of the data's own.
-    pub(super) weights: Option<Vec<f32>>,
-    /// How many of the data's first samples are trained on.
-    pub(super) count: usize,
-    pub(super) batch_size: usize,
-    /// The lengths of the samples, and the index that pads them, where batches are to be of similar length.
-    pub(super) by_length: Option<(Vec<usize>, u32)>,
+/// What is trained on, epoch after epoch.
+pub(super) struct TrainedOn<'a> {
+    pub(super) source: Box<dyn Source + 'a>,
+    /// How to go through it, in the first epoch of the model.
+    pub(super) order: Order,
+    pub(super) class_weights: Option<ClassWeights>,
+}
+
+impl TrainedOn<'_> {
+    /// How an epoch goes through it, of a training with this seed.
+    pub(super) fn order(&self, seed: u64, epoch: u64) -> Order {
+        Order { key: Key::new(seed).named("shuffle"), epoch, ..self.order.clone() }
+    }
+
+    /// The place after so many batches of an epoch, nothing counted yet.
+    pub(super) fn position(&self, batches: &dyn Epoch, batch: usize) -> Position {
+        let whole = self.source.as_dataset().is_some();
+        let (batch_size, shuffle) = (self.order.batch_size, self.order.shuffle);
+        Position {
+            batch,
+            batch_size: batch_size.unwrap_or(if whole { BATCH_SIZE } else { 0 }),
+            batch_tokens: self.order.batch_tokens,
+            samples: batches.samples().unwrap_or(0),
+            shuffle: shuffle.unwrap_or(whole),
+            source: (!whole).then(|| self.source.describe()),
+            training_time: Duration::ZERO,
+            tally: TallyState::default(),
+        }
+    }
 }
 
 /// The epoch that is being trained, and what a checkpoint within it needs.
-pub(super) struct Epoch<'a> {
+pub(super) struct Current<'a> {
     pub(super) epoch: u64,
+    pub(super) batches: &'a dyn Epoch,
     pub(super) history: &'a History,
     pub(super) checkpoint: Option<&'a Checkpoint>,
-}
-
-impl Rows<'_> {
-    /// The place after so many batches, nothing counted yet.
-    pub(super) fn position(&self, batch: usize) -> Position {
-        let (batch_size, samples, shuffle) = (self.batch_size, self.count, self.shuffle);
-        Position { batch, batch_size, samples, shuffle, training_time: Duration::ZERO, tally: TallyState::default() }
-    }
-
-    /// The batches of an epoch.
-    fn batches(&self, seed: u64, epochs: u64) -> Result<Batches> {
-        let key = Key::new(seed).named("shuffle");
-        match &self.by_length {
-            // Unshuffled, all epochs have the same batches in the same order.
-            Some((lengths, _)) => {
-                Batches::by_length(lengths, self.batch_size, if self.shuffle { key.fold(epochs) } else { key })
-            }
-            None => Batches::new(self.count, self.batch_size, self.shuffle.then(|| key.fold(epochs))),
-        }
-    }
-
-    /// The samples of a batch.
-    fn select(&self, rows: &[usize]) -> Result<Dataset> {
-        let mut part = self.data.select(rows)?;
-        if let Some(weights) = &self.weights {
-            part = part.with_weights(self.data.select_weights(weights, rows))?;
-        }
-        Ok(match self.by_length {
-            Some((_, padding)) => part.trimmed(padding),
-            None => part,
-        })
-    }
 }
 
 impl<B: Backend> Model<B> {
@@ -73,9 +61,9 @@ impl<B: Backend> Model<B> {
     /// it, if one did.
     pub(super) fn train_epoch(
         &mut self,
-        rows: &Rows<'_>,
+        data: &TrainedOn<'_>,
         from: Option<Begun<B>>,
-        at: &Epoch<'_>,
+        at: &Current<'_>,
         progress: &mut Progress,
         callbacks: &mut [Box<dyn Callback<B> + '_>],
     ) -> Result<(Tally<B>, Duration, Option<String>)> {
@@ -91,36 +79,47 @@ impl<B: Backend> Model<B> {
         // Both count on from where they were in the midst of the epoch.
         let skipped_before = self.skipped().saturating_sub(tally.skipped);
         let first = self.steps.saturating_sub(done as u64);
-        let batches = rows.batches(self.seed, self.epochs)?;
-        for (number, batch) in batches.iter().enumerate().skip(done) {
-            let part = rows.select(batch)?;
-            let truth = tally.truth(&part);
-            let batch_here = Batch::new(self.backend(), part)?;
-            let outcome = self.step(&batch_here, &mut carry).map_err(|error| self.in_epoch(error, at.epoch, first))?;
+        let whole = data.source.as_dataset().is_some();
+        each_batch(at.batches, done, !data.source.is_quick(), |number, HostBatch { data: mut part, continues }| {
+            if !whole {
+                self.check_samples(&format!("{}, batch {number}", data.source.describe()), &part)?;
+            }
+            if let Some(weights) = &data.class_weights {
+                part = weights.weigh(part)?;
+            }
+            if !continues {
+                carry.clear();
+            }
+            let (samples, truth) = (part.len(), tally.truth(&part));
+            let batch = Batch::new(self.backend(), part)?;
+            let outcome = self.step(&batch, &mut carry).map_err(|error| self.in_epoch(error, at.epoch, first))?;
             for callback in callbacks.iter_mut() {
                 if let Flow::Stop(reason) = callback.on_batch_end(at.epoch, number, &outcome.loss, self)? {
                     stopped.get_or_insert(reason);
                 }
             }
-            tally.add(batch.len(), outcome, truth)?;
-            if progress.advance(batch.len()) {
+            tally.add(samples, outcome, truth)?;
+            if progress.advance(samples) {
                 self.settle().map_err(|error| self.in_epoch(error, at.epoch, first))?;
                 tally.flush()?;
                 progress.show(&tally.values().to_string());
             }
             if stopped.is_some() {
-                break;
+                return Ok(ControlFlow::Break(()));
             }
             // After the last batch the epoch's own checkpoint is near.
-            let due = |checkpoint: &&Checkpoint| checkpoint.is_due_after_step(self.steps) && number + 1 < batches.len();
+            let due = |checkpoint: &&Checkpoint| {
+                checkpoint.is_due_after_step(self.steps) && number + 1 < at.batches.batches()
+            };
             if let Some(checkpoint) = at.checkpoint.filter(due) {
                 self.settle().map_err(|error| self.in_epoch(error, at.epoch, first))?;
                 tally.skipped = self.skipped() - skipped_before;
                 let (tally, training_time) = (tally.state()?, before + start.elapsed());
-                let position = Position { tally, training_time, ..rows.position(number + 1) };
+                let position = Position { tally, training_time, ..data.position(at.batches, number + 1) };
                 checkpoint.write(self, at.history, &states(callbacks), Some((&position, &carry)), None)?;
             }
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         // What is left of a group of accumulated batches is an update of its own.
         self.finish_update().map_err(|error| self.in_epoch(error, at.epoch, first))?;
         // Only now is the device done.

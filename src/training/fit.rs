@@ -5,7 +5,7 @@ use super::callbacks::Callback;
 use super::run::Training;
 use crate::backend::Backend;
 use crate::checkpoint::Checkpoint;
-use crate::data::{ClassWeights, Dataset};
+use crate::data::{ClassWeights, Source};
 use crate::error::Result;
 use crate::model::Model;
 use std::path::PathBuf;
@@ -29,11 +29,12 @@ use std::path::PathBuf;
 #[must_use = "it says how to train: give it to `Model::fit`"]
 pub struct Fit<'a, B: Backend> {
     pub(super) epochs: u64,
-    pub(super) batch_size: usize,
-    pub(super) shuffle: bool,
+    pub(super) batch_size: Option<usize>,
+    pub(super) batch_tokens: Option<usize>,
+    pub(super) shuffle: Option<bool>,
     pub(super) by_length: Option<u32>,
     pub(super) validation_split: Option<f64>,
-    pub(super) validation_data: Option<&'a Dataset>,
+    pub(super) validation_data: Option<&'a dyn Source>,
     pub(super) class_weights: Option<ClassWeights>,
     pub(super) callbacks: Vec<Box<dyn Callback<B> + 'a>>,
     pub(super) checkpoint: Option<Checkpoint>,
@@ -52,8 +53,9 @@ impl<'a, B: Backend> Fit<'a, B> {
     pub fn new() -> Self {
         Fit {
             epochs: 1,
-            batch_size: 32,
-            shuffle: true,
+            batch_size: None,
+            batch_tokens: None,
+            shuffle: None,
             by_length: None,
             validation_split: None,
             validation_data: None,
@@ -71,15 +73,22 @@ impl<'a, B: Backend> Fit<'a, B> {
         Fit { epochs, ..self }
     }
 
-    /// Samples a mini-batch; the last of an epoch may be smaller.
+    /// Samples a mini-batch; the last of an epoch may be smaller. A [`Stream`](crate::data::Stream) has batches of its own.
     pub fn batch_size(self, batch_size: usize) -> Self {
-        Fit { batch_size, ..self }
+        Fit { batch_size: Some(batch_size), ..self }
     }
 
-    /// Whether each epoch takes the samples in another random order. To be `false` where a layer is
-    /// [`stateful`](crate::layers::rnn::Rnn::stateful), whose sequences go on from batch to batch.
+    /// Cuts batches by steps instead of samples: of sequences of their own lengths as many as have at most so many steps when they
+    /// are padded to the longest of them; a longer one is a batch of its own. With [`Fit::by_length`] little of that is padding.
+    /// Validation keeps to [`Fit::batch_size`].
+    pub fn batch_tokens(self, tokens: usize) -> Self {
+        Fit { batch_tokens: Some(tokens), ..self }
+    }
+
+    /// Whether each epoch takes the samples in another random order. A [`Stream`](crate::data::Stream) has an order, and cannot. To be
+    /// `false` where a layer is [`stateful`](crate::layers::rnn::Rnn::stateful), whose sequences go on from batch to batch.
     pub fn shuffle(self, shuffle: bool) -> Self {
-        Fit { shuffle, ..self }
+        Fit { shuffle: Some(shuffle), ..self }
     }
 
     /// Batches of texts of similar length, sequences of indices that is, without the padding at their ends that all texts
@@ -90,14 +99,16 @@ impl<'a, B: Backend> Fit<'a, B> {
         Fit { by_length: Some(padding), ..self }
     }
 
-    /// Keeps the last part of the data for validation after each epoch, as it stands: sorted data must be shuffled before.
+    /// Keeps the last part of a data set for validation after each epoch, as it stands, as Keras does. Data that are sorted are to be
+    /// split by [`Dataset::split_shuffled`](crate::data::Dataset::split_shuffled) or
+    /// [`split_stratified`](crate::data::Dataset::split_stratified) instead.
     /// Classes that one of the parts lacks are told as a warning through the crate `log`.
     pub fn validation_split(self, fraction: f64) -> Self {
         Fit { validation_split: Some(fraction), ..self }
     }
 
-    /// Data for validation after each epoch; takes precedence over a split.
-    pub fn validation_data(self, data: &'a Dataset) -> Self {
+    /// Data for validation after each epoch, a data set or another [`Source`]; takes precedence over a split.
+    pub fn validation_data(self, data: &'a dyn Source) -> Self {
         Fit { validation_data: Some(data), ..self }
     }
 
@@ -136,7 +147,7 @@ impl<'a, B: Backend> Fit<'a, B> {
 }
 
 impl<B: Backend> Model<B> {
-    /// Trains the model. Errors when it is not compiled, when the data does not fit, when a callback watches a value
+    /// Trains the model on a data set in memory, or on whatever else [batches come from](Source). Errors when it is not compiled, when the data does not fit, when a callback watches a value
     /// that there is not, when a trainable parameter gets no gradient (that of a
     /// penalty counts as one), when a gradient is infinite or not a number; the model is then as it was after its last
     /// complete step.
@@ -147,11 +158,13 @@ impl<B: Backend> Model<B> {
     /// [`EpochLog::skipped`](super::EpochLog::skipped) counts them. A loss that is not finite does not end training by itself where the gradients are:
     /// see [`StopOnNan`](super::callbacks::StopOnNan).
     ///
+    /// A data set is checked whole before the first step, of another source the first batch, and each of the others as it comes.
+    ///
     /// Where a layer is [`stateful`](crate::layers::rnn::Rnn::stateful), sequences begin anew with each epoch and go on from batch to
     /// batch in it; shuffled batches, batches by length and samples that are no multiple of the batch size are errors.
     ///
     /// With 0 epochs nothing is trained and the history is empty, as in Keras.
-    pub fn fit(&mut self, data: &Dataset, fit: Fit<'_, B>) -> Result<History> {
+    pub fn fit(&mut self, data: &dyn Source, fit: Fit<'_, B>) -> Result<History> {
         let mut training = Training::prepare(self, data, fit)?;
         while training.goes_on() {
             training.epoch()?;

@@ -34,7 +34,9 @@ pub(super) fn warnings(
     }
     let Some((seen, _)) = validation.and_then(|part| classes(part, ignored)) else { return warnings };
     let cure = match split {
-        true => "validation_split takes the last samples as they stand: are they sorted by class? Shuffle them first",
+        true => {
+            "validation_split takes the last samples as they stand: are they sorted by class? `Dataset::split_stratified` takes some of each"
+        }
         false => "shuffle all samples before they are split",
     };
     if let (1, 2.., Some(only)) = (seen.len(), trained.len(), seen.first()) {
@@ -89,8 +91,7 @@ mod tests {
     #[test]
     fn sorted_labels_leave_validation_a_single_class() {
         let found = split(&[0, 0, 0, 1, 1, 1, 1, 1], 6, 2);
-        let cure =
-            "validation_split takes the last samples as they stand: are they sorted by class? Shuffle them first";
+        let cure = "validation_split takes the last samples as they stand: are they sorted by class? `Dataset::split_stratified` takes some of each";
         assert_eq!(found, [format!("validation data: every sample is of class 1, training has others too ({cure})")]);
         let found = split(&[0, 0, 0, 1, 1, 1, 2, 2], 6, 3);
         assert_eq!(

@@ -2,75 +2,119 @@
 
 use super::Fit;
 use super::callbacks::{Callback, unknown_value};
-use super::epoch::Rows;
+use super::epoch::TrainedOn;
 use super::labels;
 use crate::backend::Backend;
 use crate::checkpoint::Saved;
-use crate::data::{Batches, ClassWeights, Dataset, Targets};
+use crate::data::{BATCH_SIZE, Batches, ClassWeights, Dataset, Order, Samples, Source, labels_of};
 use crate::error::{Error, Result};
 use crate::layers::{Carry, Mode, Spec};
 use crate::model::{Batch, Model};
 use crate::param::Param;
-use std::borrow::Cow;
+use crate::random::Key;
 
 /// What a training goes through, and where it begins.
 pub(super) struct Prepared<'a, B: Backend> {
-    pub(super) rows: Rows<'a>,
+    pub(super) data: TrainedOn<'a>,
     pub(super) validation: Option<Validation<'a>>,
     /// The checkpoint that it goes on from.
     pub(super) resumed: Option<Saved<B>>,
 }
 
 /// What is validated after each epoch.
-pub(super) struct Validation<'a> {
-    pub(super) data: Cow<'a, Dataset>,
-    /// In place of the data's own.
-    pub(super) weights: Option<Vec<f32>>,
+pub(super) enum Validation<'a> {
+    Given(&'a dyn Source),
+    HeldOut(Dataset),
+}
+
+impl Validation<'_> {
+    pub(super) fn source(&self) -> &dyn Source {
+        match self {
+            Validation::Given(source) => *source,
+            Validation::HeldOut(data) => data,
+        }
+    }
+
+    /// The source and the size of its batches, where so many are trained on at a time: a source that is not a data set in memory
+    /// says itself.
+    pub(super) fn with_batch_size(&self, size: Option<usize>) -> (&dyn Source, Option<usize>) {
+        let source = self.source();
+        (source, size.filter(|_| source.as_dataset().is_some()))
+    }
 }
 
 impl<B: Backend> Model<B> {
     /// Checks data, options and checkpoint; of the model only what steps before this call have left over is dropped. See
     /// [`Model::fit`] for the errors.
-    pub(super) fn prepare<'a>(&mut self, data: &'a Dataset, fit: &Fit<'a, B>) -> Result<Prepared<'a, B>> {
-        let &Fit { batch_size, shuffle, .. } = fit;
-        self.check_data("training data", data)?;
+    pub(super) fn prepare<'a>(&mut self, data: &'a dyn Source, fit: &Fit<'a, B>) -> Result<Prepared<'a, B>> {
+        let whole = data.as_dataset();
+        match whole {
+            Some(data) => self.check_data("training data", data)?,
+            None => self.check_ready()?,
+        }
         if !self.params().iter().any(Param::is_trainable) {
             return Err(Error::invalid("fit", "a parameter to train", "none that is not frozen"));
         }
         // Index arithmetic only; rows are gathered batch by batch.
-        let (count, held_out) = match (fit.validation_data, fit.validation_split) {
-            (None, Some(fraction)) => {
+        let (count, held_out) = match (fit.validation_data, fit.validation_split, whole) {
+            (None, Some(fraction), Some(data)) => {
                 let at = data.split_index(fraction)?;
                 (at, Some(data.slice(at..data.len())?))
             }
-            _ => (data.len(), None),
+            (None, Some(_), None) => {
+                let expected = "a data set in memory (`validation_data` takes any source)";
+                return Err(Error::invalid("validation split", expected, data.describe()));
+            }
+            _ => (whole.map_or(0, Dataset::len), None),
         };
-        Batches::new(count, batch_size, None)?;
-        self.check_order(fit, count)?;
+        if whole.is_some() {
+            Batches::new(count, fit.batch_size.unwrap_or(BATCH_SIZE), None)?;
+            self.check_order(fit, count)?;
+        }
         self.compiled()?.optimizer.check()?;
         self.compiled()?.optimizer.check_params(self.params())?;
         // Of steps before this call.
         self.settle()?;
         self.forget_accumulated();
-        let rehearsed = self.rehearse(data, batch_size).map_err(|e| e.at("training data"))?;
-        let validation = fit.validation_data.map(Cow::Borrowed).or(held_out.map(Cow::Owned));
+        let order = Order {
+            batch_size: fit.batch_size,
+            batch_tokens: fit.batch_tokens,
+            shuffle: fit.shuffle,
+            by_length: fit.by_length,
+            ..Order::new(Key::new(self.seed), 0)
+        };
+        let rehearsed = self.rehearse(data, &order).map_err(|e| e.at("training data"))?;
+        let validation = fit.validation_data.map(Validation::Given).or(held_out.map(Validation::HeldOut));
         if let Some(validation) = &validation {
-            self.check_data("validation data", validation)?;
-            self.check_streams("validation data", validation.len(), batch_size)?;
-            self.rehearse(validation, batch_size).map_err(|e| e.at("validation data"))?;
+            let (source, batch_size) = validation.with_batch_size(fit.batch_size);
+            if let Some(data) = source.as_dataset() {
+                self.check_data("validation data", data)?;
+                self.check_streams("validation data", data.len(), batch_size.unwrap_or(BATCH_SIZE))?;
+            }
+            let order = Order { batch_size, ..Order::new(Key::new(self.seed), 0) };
+            self.rehearse(source, &order).map_err(|e| e.at("validation data"))?;
         }
-        self.warn_of_labels(data, count, validation.as_deref(), fit.validation_data.is_none());
+        let validated = validation.as_ref().map(Validation::source);
+        if let Some(data) = whole {
+            let validation = validated.and_then(|source| source.as_dataset());
+            self.warn_of_labels(data, count, validation, fit.validation_data.is_none());
+        }
         self.check_watched(&fit.callbacks, validation.is_some())?;
-        let class_weights = fit.class_weights.as_ref();
-        let weights = class_weights.map(|weights| self.sample_weights(data, weights)).transpose()?;
-        let validation = validation.map(|data| {
-            // The same loss as in training. That a class does not occur is no slip here.
-            let weights = class_weights.map(|weights| Self::each_weight(&data, weights)).transpose()?;
-            Ok(Validation { data, weights })
-        });
-        let validation = validation.transpose()?;
-        let by_length = fit.by_length.map(|padding| Ok((self.lengths(data, padding, count)?, padding))).transpose()?;
-        let rows = Rows { shuffle, data, weights, count, batch_size, by_length };
+        if let Some(weights) = &fit.class_weights {
+            if let Some(data) = whole {
+                self.check_class_weights(data, weights)?;
+            }
+            // That a class does not occur there is no slip.
+            validated.and_then(|source| source.as_dataset()).map(labels_of).transpose()?;
+        }
+        let source: Box<dyn Source + 'a> = match whole {
+            Some(data) => {
+                let lengths = fit.by_length.map(|padding| self.lengths(data, padding, count)).transpose()?;
+                Box::new(Samples { data, count, lengths })
+            }
+            None => Box::new(data),
+        };
+        let data = TrainedOn { source, order, class_weights: fit.class_weights.clone() };
         if let Some(checkpoint) = &fit.checkpoint {
             checkpoint.check()?;
             if checkpoint.is_within_epochs() {
@@ -78,8 +122,8 @@ impl<B: Backend> Model<B> {
             }
         }
         let resumed = fit.resume_from.as_ref();
-        let resumed = resumed.map(|path| self.read_resumed(path, &rows, &fit.callbacks, &rehearsed)).transpose()?;
-        Ok(Prepared { rows, validation, resumed })
+        let resumed = resumed.map(|path| self.read_resumed(path, &data, &fit.callbacks, &rehearsed)).transpose()?;
+        Ok(Prepared { data, validation, resumed })
     }
 
     /// Says through the crate `log` which classes training or validation lacks.
@@ -122,19 +166,29 @@ impl<B: Backend> Model<B> {
             let expected = format!("{expected}: sequences go on from batch to batch, layer `{path}` is stateful");
             Err(Error::invalid("fit", expected, found))
         };
+        if fit.batch_tokens.is_some() {
+            return wrong("batches of one size", "`batch_tokens`");
+        }
         if fit.by_length.is_some() {
             return wrong("batches in the order of the data", "`by_length`");
         }
-        if fit.shuffle {
+        if fit.shuffle != Some(false) {
             return wrong("`shuffle(false)`", "batches in another order each epoch");
         }
-        self.check_streams("training data", count, fit.batch_size)
+        self.check_streams("training data", count, fit.batch_size.unwrap_or(BATCH_SIZE))
     }
 
     /// One batch through model and loss, so that an epoch of training is not lost to data that does not fit. What it carries is
     /// what one of the model's carries looks like.
-    fn rehearse(&self, data: &Dataset, batch_size: usize) -> Result<Carry<B>> {
-        let first = data.slice(0..batch_size.min(data.len()))?;
+    fn rehearse(&self, source: &dyn Source, order: &Order) -> Result<Carry<B>> {
+        let first = match source.as_dataset() {
+            Some(data) => data.slice(0..order.batch_size.unwrap_or(BATCH_SIZE).min(data.len()))?,
+            None => {
+                let first = source.epoch(order)?.batch(0)?.data;
+                self.check_samples(&format!("{}, batch 0", source.describe()), &first)?;
+                first
+            }
+        };
         let mut carry = Carry::new();
         let mut pass = self.pass(Mode::Evaluation).carrying(&mut carry);
         self.check_numbers(&self.outcome(&Batch::new(self.backend(), first)?, &mut pass)?)?;
@@ -153,40 +207,10 @@ impl<B: Backend> Model<B> {
         }
     }
 
-    /// Each sample's weight, or each step's, multiplied by its class's. Errors for a weight of a class that does not occur.
-    fn sample_weights(&self, data: &Dataset, weights: &ClassWeights) -> Result<Vec<f32>> {
+    /// Errors for a weight of a class that does not occur.
+    fn check_class_weights(&self, data: &Dataset, weights: &ClassWeights) -> Result<()> {
         let ignored = self.compiled()?.loss.ignored();
         let labels = labels_of(data)?.iter().copied().filter(|&label| Some(label) != ignored).collect::<Vec<_>>();
-        weights.weights_for(&labels, self.output().features()?.max(2))?;
-        Self::each_weight(data, weights)
-    }
-
-    /// The same without asking which classes there are.
-    fn each_weight(data: &Dataset, weights: &ClassWeights) -> Result<Vec<f32>> {
-        let labels = labels_of(data)?;
-        let mut each: Vec<f32> = labels.iter().map(|&label| weights.get(label)).collect();
-        match data.weights() {
-            Some(given) if given.len() == each.len() => {
-                each.iter_mut().zip(given).for_each(|(weight, given)| *weight *= given);
-            }
-            // A weight a sample, for all of its steps.
-            Some(given) => {
-                for (sample, given) in given.iter().enumerate() {
-                    let steps = data.targets().steps(sample).unwrap_or(sample..sample + 1);
-                    each[steps].iter_mut().for_each(|weight| *weight *= given);
-                }
-            }
-            None => {}
-        }
-        Ok(each)
-    }
-}
-
-/// One class a sample or a step.
-fn labels_of(data: &Dataset) -> Result<&[u32]> {
-    match data.targets() {
-        Targets::Classes { labels, .. } => Ok(labels),
-        Targets::RaggedClasses(rows) => Ok(rows.data()),
-        other => Err(Error::invalid("class weights", "targets that are classes", other.kind())),
+        weights.weights_for(&labels, self.output().features()?.max(2)).map(drop)
     }
 }

@@ -13,7 +13,6 @@ pub(super) struct Progress {
     quiet: bool,
     /// `3/20`
     epoch: String,
-    samples: usize,
     start: Instant,
     #[cfg(feature = "progress")]
     bar: Option<(indicatif::ProgressBar, Instant)>,
@@ -24,15 +23,15 @@ pub(super) struct Progress {
 const REDRAW: Duration = Duration::from_millis(200);
 
 impl Progress {
-    /// Starts an epoch over `samples`.
-    pub(super) fn start(quiet: bool, epoch: u64, epochs: u64, samples: usize) -> Self {
+    /// Starts an epoch over `samples`, where it is known how many there are.
+    #[cfg_attr(not(feature = "progress"), expect(unused_variables))]
+    pub(super) fn start(quiet: bool, epoch: u64, epochs: u64, samples: Option<usize>) -> Self {
         let epoch = format!("{epoch}/{epochs}");
         Progress {
             quiet,
             #[cfg(feature = "progress")]
             bar: if quiet { None } else { bar(&epoch, samples) },
             epoch,
-            samples,
             start: Instant::now(),
         }
     }
@@ -61,12 +60,12 @@ impl Progress {
         }
     }
 
-    /// Leaves a line with the epoch's values behind.
-    pub(super) fn finish(self, values: &str) {
+    /// Leaves a line behind with the epoch's values and the samples that they are of.
+    pub(super) fn finish(self, samples: usize, values: &str) {
         if self.quiet {
             return;
         }
-        let line = line(&self.epoch, self.samples, self.start.elapsed(), values);
+        let line = line(&self.epoch, samples, self.start.elapsed(), values);
         #[cfg(feature = "progress")]
         if let Some((bar, _)) = self.bar {
             if let Ok(style) = indicatif::ProgressStyle::with_template("{wide_msg}") {
@@ -81,11 +80,16 @@ impl Progress {
 
 /// A bar, where standard error is a terminal.
 #[cfg(feature = "progress")]
-fn bar(epoch: &str, samples: usize) -> Option<(indicatif::ProgressBar, Instant)> {
+fn bar(epoch: &str, samples: Option<usize>) -> Option<(indicatif::ProgressBar, Instant)> {
     use indicatif::{ProgressBar, ProgressState, ProgressStyle};
     use std::fmt::Write;
-    let bar = ProgressBar::new(samples as u64);
-    let line = "epoch {prefix}  {bar:24} {pos}/{len}  {speed} samples/s  {eta} left  {wide_msg}";
+    let (bar, line) = match samples {
+        Some(samples) => (
+            ProgressBar::new(samples as u64),
+            "epoch {prefix}  {bar:24} {pos}/{len}  {speed} samples/s  {eta} left  {wide_msg}",
+        ),
+        None => (ProgressBar::no_length(), "epoch {prefix}  {pos} samples  {speed} samples/s  {wide_msg}"),
+    };
     if let Ok(style) = ProgressStyle::with_template(line) {
         // Whole samples: nobody reads the digits behind the point.
         let speed = |state: &ProgressState, to: &mut dyn Write| write!(to, "{:.0}", state.per_sec()).unwrap_or(());

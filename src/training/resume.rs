@@ -2,7 +2,7 @@
 
 use super::History;
 use super::callbacks::Callback;
-use super::epoch::{Begun, Rows};
+use super::epoch::{Begun, TrainedOn};
 use crate::backend::Backend;
 use crate::checkpoint::{CallbackState, Saved};
 use crate::error::{Error, Result};
@@ -20,7 +20,7 @@ impl<B: Backend> Model<B> {
     pub(super) fn read_resumed(
         &self,
         path: &Path,
-        rows: &Rows<'_>,
+        data: &TrainedOn<'_>,
         callbacks: &[Box<dyn Callback<B> + '_>],
         rehearsed: &Carry<B>,
     ) -> Result<Saved<B>> {
@@ -33,12 +33,17 @@ impl<B: Backend> Model<B> {
             };
             same("callbacks that have a state", &names(&saved.callbacks), &names(&states(callbacks)))?;
             let Some(position) = &saved.position else { return Ok(()) };
-            let now = rows.position(position.batch);
+            let epoch = data.source.epoch(&data.order(saved.seed, saved.epochs))?;
+            let now = data.position(&*epoch, position.batch);
+            let named = |source: &Option<String>| source.clone().unwrap_or_else(|| "a data set in memory".into());
+            same("source", &named(&position.source), &named(&now.source))?;
             same("batch size", &position.batch_size, &now.batch_size)?;
+            let named = |tokens: Option<usize>| tokens.map_or("none".into(), |tokens| tokens.to_string());
+            same("tokens a batch", &named(position.batch_tokens), &named(now.batch_tokens))?;
             same("samples", &position.samples, &now.samples)?;
             same("shuffling", &position.shuffle, &now.shuffle)?;
             self.tally()?.restore(&position.tally)?;
-            let batches = rows.count.div_ceil(rows.batch_size);
+            let batches = epoch.batches();
             if position.batch >= batches {
                 return Err(Error::invalid("checkpoint", format!("a place before batch {batches}"), position.batch));
             }

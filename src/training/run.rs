@@ -1,21 +1,21 @@
 //! One training, from its preparation over its epochs to its end.
 
 use super::callbacks::{Callback, Flow};
-use super::epoch::{Begun, Epoch, Rows};
+use super::epoch::{Begun, Current, TrainedOn};
 use super::prepare::Validation;
 use super::progress::Progress;
 use super::resume::states;
 use super::{EpochLog, Fit, History};
 use crate::backend::Backend;
 use crate::checkpoint::Checkpoint;
-use crate::data::Dataset;
+use crate::data::Source;
 use crate::error::Result;
 use crate::model::{Evaluation, Model};
 
 /// What [`Model::fit`] does.
 pub(super) struct Training<'a, B: Backend> {
     model: &'a mut Model<B>,
-    rows: Rows<'a>,
+    data: TrainedOn<'a>,
     validation: Option<Validation<'a>>,
     callbacks: Vec<Box<dyn Callback<B> + 'a>>,
     checkpoint: Option<Checkpoint>,
@@ -30,10 +30,10 @@ pub(super) struct Training<'a, B: Backend> {
 impl<'a, B: Backend> Training<'a, B> {
     /// Finds all that can be found wrong before the first callback opens a file and the first epoch takes its hour; then begins,
     /// or goes on from a checkpoint.
-    pub(super) fn prepare(model: &'a mut Model<B>, data: &'a Dataset, fit: Fit<'a, B>) -> Result<Self> {
+    pub(super) fn prepare(model: &'a mut Model<B>, data: &'a dyn Source, fit: Fit<'a, B>) -> Result<Self> {
         let prepared = model.prepare(data, &fit)?;
         let Fit { epochs, quiet, checkpoint, mut callbacks, .. } = fit;
-        let (rows, validation) = (prepared.rows, prepared.validation);
+        let (data, validation) = (prepared.data, prepared.validation);
         callbacks.iter_mut().try_for_each(|callback| callback.on_train_begin(model))?;
         let (history, position) = match prepared.resumed {
             Some(saved) => model.resume(saved, &mut callbacks)?,
@@ -41,7 +41,7 @@ impl<'a, B: Backend> Training<'a, B> {
         };
         // The epochs of the history were done before this call and are of this training.
         let last = model.epochs.saturating_sub(history.epochs.len() as u64).saturating_add(epochs);
-        Ok(Training { model, rows, validation, callbacks, checkpoint, quiet, history, position, last })
+        Ok(Training { model, data, validation, callbacks, checkpoint, quiet, history, position, last })
     }
 
     /// Whether there is another epoch to come.
@@ -56,18 +56,21 @@ impl<'a, B: Backend> Training<'a, B> {
         if self.position.is_none() {
             callbacks.iter_mut().try_for_each(|callback| callback.on_epoch_begin(epoch, model))?;
         }
-        let mut progress = Progress::start(self.quiet, epoch, self.last, self.rows.count);
-        let at = Epoch { epoch, history, checkpoint: self.checkpoint.as_ref() };
+        let batches = self.data.source.epoch(&self.data.order(model.seed, model.epochs))?;
+        let mut progress = Progress::start(self.quiet, epoch, self.last, batches.samples());
+        let at = Current { epoch, batches: &*batches, history, checkpoint: self.checkpoint.as_ref() };
         let (tally, training_time, stopped) =
-            model.train_epoch(&self.rows, self.position.take(), &at, &mut progress, callbacks)?;
+            model.train_epoch(&self.data, self.position.take(), &at, &mut progress, callbacks)?;
         let (samples, skipped) = (tally.samples(), tally.skipped);
         let mut values = tally.close()?.values;
         // The weights of the last step, while others are validated.
         let mut own = None;
-        if let Some(Validation { data, weights }) = &self.validation {
-            let padding = self.rows.by_length.as_ref().map(|(_, padding)| *padding);
+        if let Some(validation) = &self.validation {
+            let TrainedOn { order, class_weights, .. } = &self.data;
+            let (source, size) = validation.with_batch_size(order.batch_size);
+            let padding = source.as_dataset().and(order.by_length);
             own = model.put_validated(epoch, callbacks)?;
-            let scores = model.evaluate_as(data, self.rows.batch_size, weights.as_deref(), padding);
+            let scores = model.evaluate_as("validation data", source, size, class_weights.as_ref(), padding);
             let scores = scores.map_err(|e| e.at("validation"));
             let scores = model.put_back_unless(scores, &mut own)?;
             values.extend(scores.values.into_iter().map(|(name, value)| (format!("val_{name}"), value)));
@@ -76,7 +79,7 @@ impl<'a, B: Backend> Training<'a, B> {
         history.stopped = stopped;
         let learning_rate = model.compiled()?.optimizer.learning_rate();
         let log = EpochLog { epoch, values, learning_rate, training_time, samples, skipped };
-        progress.finish(&Evaluation { values: log.values.clone() }.to_string());
+        progress.finish(samples, &Evaluation { values: log.values.clone() }.to_string());
         for callback in callbacks.iter_mut() {
             let flow = callback.on_epoch_end(&log, model);
             if let Flow::Stop(reason) = model.put_back_unless(flow, &mut own)? {

@@ -1,6 +1,6 @@
 //! What a reader has found so far: texts, and the numbers of their labels.
 
-use super::{TextColumns, Texts};
+use super::{Labels, TextColumns, Texts};
 use crate::error::{Error, Result};
 use crate::file::cut;
 use crate::text::nfc;
@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Found {
     path: PathBuf,
     given: bool,
+    /// Whether what is in doubt is told.
+    warns: bool,
     read: Texts,
 }
 
@@ -19,7 +21,17 @@ impl Found {
     pub(super) fn new(path: &Path, columns: &TextColumns) -> Self {
         let labels = columns.labels.clone().unwrap_or_default();
         let read = Texts { texts: Vec::new(), classes: Vec::new(), labels };
-        Found { path: path.into(), given: columns.labels.is_some(), read }
+        Found { path: path.into(), given: columns.labels.is_some(), warns: true, read }
+    }
+
+    /// Of a piece of a file, with the labels of those before it, to which it may add where `given` is not.
+    pub(super) fn piece(path: &Path, labels: Labels, given: bool, warns: bool) -> Self {
+        Found { path: path.into(), given, warns, read: Texts { texts: Vec::new(), classes: Vec::new(), labels } }
+    }
+
+    /// What was read of a piece: nothing, perhaps.
+    pub(super) fn into_piece(self) -> Texts {
+        self.read
     }
 
     /// Takes a text. Errors: a label that is empty, or not among those given.
@@ -79,7 +91,9 @@ impl Found {
 
     /// Says what is in doubt, as an error would.
     pub(super) fn warn(&self, line: Option<usize>, why: String) {
-        log::warn!("{}", Error::Parse { path: self.path.clone(), line, why });
+        if self.warns {
+            log::warn!("{}", Error::Parse { path: self.path.clone(), line, why });
+        }
     }
 }
 

@@ -38,9 +38,9 @@ pub enum TextFormat {
 pub struct TextColumns {
     label: String,
     text: String,
-    format: Option<TextFormat>,
-    separator: u8,
-    labels: Option<Labels>,
+    pub(super) format: Option<TextFormat>,
+    pub(super) separator: u8,
+    pub(super) labels: Option<Labels>,
 }
 
 impl Default for TextColumns {
@@ -137,7 +137,38 @@ pub fn read_texts(path: impl AsRef<Path>, columns: &TextColumns) -> Result<Texts
     found.finish()
 }
 
-fn by_name(path: &Path) -> Result<TextFormat> {
+/// Texts of a piece of a file that begins in line `line`: whole records, behind the header where they are of CSV.
+pub(super) struct Piece<'a> {
+    pub(super) path: &'a Path,
+    pub(super) bytes: Vec<u8>,
+    pub(super) line: usize,
+    /// Whether another label than those known is an error.
+    pub(super) given: bool,
+    pub(super) warns: bool,
+}
+
+impl Piece<'_> {
+    /// Reads it, as [`read_texts`] would, to which of the labels it has are added.
+    pub(super) fn read(self, format: TextFormat, columns: &TextColumns, labels: Labels) -> Result<Texts> {
+        let Piece { path, bytes, line, given, warns } = self;
+        let source = Source::of(path, bytes);
+        let mut found = Found::piece(path, labels, given, warns);
+        let read = match format {
+            TextFormat::Tsv => tsv::read(source, columns, &mut found),
+            TextFormat::Csv => csv::read(source, columns, &mut found),
+            TextFormat::JsonLines => jsonl::read(source, columns, &mut found),
+        };
+        match read {
+            Ok(()) => Ok(found.into_piece()),
+            Err(Error::Parse { path, line: Some(within), why }) => {
+                Err(Error::Parse { path, line: Some(within + line - 1), why })
+            }
+            Err(other) => Err(other),
+        }
+    }
+}
+
+pub(super) fn by_name(path: &Path) -> Result<TextFormat> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let ends = [
         (".tsv", TextFormat::Tsv),

@@ -4,6 +4,7 @@
 mod composed;
 mod encodings;
 mod labels;
+mod lines;
 mod quotes;
 mod said;
 mod vectors;

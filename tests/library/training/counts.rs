@@ -48,7 +48,7 @@ fn whatever_the_batches<B: Backend>(b: &B, near: f64) {
         assert!((scores.loss() - right()).abs() < near, "{} in batches of {batch_size}", scores.loss());
         assert!((scores.get("accuracy").unwrap() - 9.0 / 109.0).abs() < 1e-12);
         // In training too, and where it is read for early stopping.
-        let fit = Fit::new().batch_size(batch_size).validation_data(&DATA).quiet();
+        let fit = Fit::new().batch_size(batch_size).validation_data(&*DATA).quiet();
         let history = logits(b).fit(&texts(), fit).unwrap();
         for name in ["loss", "val_loss"] {
             let value = history.series(name)[0];

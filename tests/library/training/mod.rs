@@ -13,6 +13,8 @@ mod layers;
 mod not_finite;
 mod outputs;
 mod printing;
+mod sources;
+mod splits;
 mod state;
 mod toy;
 mod transfers;

@@ -21,7 +21,7 @@ fn warned(labels: &[u32], fit: Fit<'_, R>) -> Vec<String> {
 
 #[test]
 fn sorted_labels_and_a_validation_split_are_warned_of() {
-    let cure = "(validation_split takes the last samples as they stand: are they sorted by class? Shuffle them first)";
+    let cure = "(validation_split takes the last samples as they stand: are they sorted by class? `Dataset::split_stratified` takes some of each)";
     let found = warned(&[0, 0, 0, 1, 1, 1, 2, 2, 2, 2], Fit::new().validation_split(0.2));
     assert_eq!(found, [format!("validation data: every sample is of class 2, training has others too {cure}")]);
     let found = warned(&[0, 0, 0, 1, 1, 1, 1, 1, 2, 2], Fit::new().validation_split(0.2));
