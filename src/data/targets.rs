@@ -263,6 +263,7 @@ mod tests {
         );
         assert!(ragged.check_classes(3, Some(3)).is_ok() && ragged.check_classes(4, None).is_ok());
         assert!(message(Targets::classes_per_step(&[vec![], vec![]])).ends_with("found empty rows"));
+        assert!(Targets::one_hot(&[], 3).is_err() && Targets::one_hot(&[0], 0).is_err());
         let uneven = Targets::values_per_step(&[vec![1.0, 2.0, 3.0]], 2);
         assert_eq!(message(uneven), "targets, row 0: expected steps of 2 numbers, found 3 numbers");
     }

@@ -221,8 +221,8 @@ fn what_cannot_be_is_an_error_before_the_first_step() {
     let group = |path: &str| Group::new(path);
     let wrong: [(Optimizer<B>, &str); 11] = [
         (
-            sgd().group(group("dense")).group(group("embeding")).group(group("")),
-            "optimizer: groups: expected paths of layers or parameters (dense.kernel, dense.bias), found `embeding`, ``",
+            sgd().group(group("dense")).group(group("table")).group(group("")),
+            "optimizer: groups: expected paths of layers or parameters (dense.kernel, dense.bias), found `table`, ``",
         ),
         (sgd().group(group("dens")), "found `dens`"),
         (
