@@ -92,8 +92,11 @@ fn has_text_for_numbers(bytes: &[u8]) -> bool {
     (0..LINES).all(|_| {
         let (line, after) = split_line(rest);
         rest = after;
-        let word = line.iter().position(|&byte| byte == b' ' || byte == b'\t').unwrap_or(line.len());
-        line[word..].iter().all(|&byte| byte.is_ascii() && !is_control(byte))
+        match line.iter().position(|&byte| byte == b' ' || byte == b'\t') {
+            Some(word) => line[word..].iter().all(|&byte| byte.is_ascii() && !is_control(byte)),
+            // Nothing in the place of numbers: of binary numbers that hold a line end by chance this is the rest.
+            None => is_clean(line),
+        }
     })
 }
 

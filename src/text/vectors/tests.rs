@@ -55,6 +55,14 @@ fn every_format_is_known_by_what_it_begins_with() {
 }
 
 #[test]
+fn a_number_that_begins_with_a_line_end_makes_no_text_of_a_binary_file() {
+    // Little-endian 0A FF FF 3F: the rest of its line has no space either, and is no text.
+    let odd = f32::from_bits(0x3fff_ff0a);
+    let vectors = read(binary("1 3\n", &[(b"cat", &[odd, -1.5, odd])], "\n")).unwrap();
+    assert!(vectors.words().eq(["cat"]) && vectors.data() == [odd, -1.5, odd]);
+}
+
+#[test]
 fn words_may_have_spaces_and_broken_bytes() {
     let spaces = read("the 1 2\n. . 3 4\nat a@b.org 5 6\n").unwrap();
     assert!(spaces.words().eq(["the", ". .", "at a@b.org"]));
