@@ -155,7 +155,8 @@ impl<B: Backend> Model<B> {
     }
 
     /// One training step on a batch: forward, backward, update. Returns the loss before the update and the predictions,
-    /// both still on the device: reading them waits for it. Every sequence begins anew; see [`Model::train_step_carried`]. After an error the model is as it was; see
+    /// both still on the device: reading them waits for it. Every sequence begins anew; see [`Model::train_step_carried`]. After an
+    /// error the model is as it was; see
     /// [`Optimizer::step`](crate::optim::Optimizer::step) for gradients that are not finite, of which a device tells later.
     pub fn train_step(&mut self, batch: &Batch<B>) -> Result<(Tensor<B>, Tensor<B>)> {
         self.train_step_carried(batch, &mut Carry::new())

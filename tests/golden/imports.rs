@@ -6,32 +6,12 @@ use elman::checkpoint::{Kind, LoadReport, Mapping};
 use elman::layers::rnn::{CellKind, Rnn};
 use elman::layers::{Bidirectional, Dense, Elman, Embedding, Gru, Layer, Lstm, Mode, Sequential, Value};
 use elman::{Activation, Backend, Model, Result, Shape, Spec};
-use elman_candle::Candle;
 use elman_reference::Reference;
 use safetensors::SafeTensors;
 use std::cell::RefCell;
 use std::path::PathBuf;
 
-#[test]
-fn on_reference_f64() {
-    check(&Reference::<f64>::new());
-}
-
-#[test]
-fn on_reference_f32() {
-    check(&Reference::<f32>::new());
-}
-
-#[test]
-fn on_candle() {
-    check(&Candle::cpu());
-}
-
-#[cfg(feature = "cuda")]
-#[test]
-fn on_cuda() {
-    check(&Candle::cuda(0).unwrap());
-}
+on_every_backend!();
 
 /// Each layer by itself and both models as a whole.
 fn check<B: Backend>(b: &B) {

@@ -10,29 +10,8 @@ use elman::optim::Sgd;
 use elman::random::Key;
 use elman::tensor::Gradients;
 use elman::{Activation, Backend, Constraint, Element, Model, Regularizer, Spec, Tensor};
-use elman_candle::Candle;
-use elman_reference::Reference;
 
-#[test]
-fn on_reference_f64() {
-    check(&Reference::<f64>::new());
-}
-
-#[test]
-fn on_reference_f32() {
-    check(&Reference::<f32>::new());
-}
-
-#[test]
-fn on_candle() {
-    check(&Candle::cpu());
-}
-
-#[cfg(feature = "cuda")]
-#[test]
-fn on_cuda() {
-    check(&Candle::cuda(0).unwrap());
-}
+on_every_backend!();
 
 fn check<B: Backend>(b: &B) {
     Golden::open("layers").each(|case| match case.kind() {

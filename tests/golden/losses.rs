@@ -5,29 +5,8 @@ use crate::common::near::{assert_near, is_double, numbers, tensor, tolerance, va
 use elman::data::ClassWeights;
 use elman::loss::*;
 use elman::{Backend, Shape, Tensor};
-use elman_candle::Candle;
-use elman_reference::Reference;
 
-#[test]
-fn on_reference_f64() {
-    check(&Reference::<f64>::new());
-}
-
-#[test]
-fn on_reference_f32() {
-    check(&Reference::<f32>::new());
-}
-
-#[test]
-fn on_candle() {
-    check(&Candle::cpu());
-}
-
-#[cfg(feature = "cuda")]
-#[test]
-fn on_cuda() {
-    check(&Candle::cuda(0).unwrap());
-}
+on_every_backend!();
 
 fn check<B: Backend>(b: &B) {
     Golden::open("losses").each(|case| {

@@ -13,29 +13,9 @@ use elman::tensor::Gradients;
 use elman::{Backend, Model, Tensor};
 use elman_candle::Candle;
 use elman_candle::candle_core::Device;
-use elman_reference::Reference;
 use std::cell::Cell;
 
-#[test]
-fn on_reference_f64() {
-    check(&Reference::<f64>::new());
-}
-
-#[test]
-fn on_reference_f32() {
-    check(&Reference::<f32>::new());
-}
-
-#[test]
-fn on_candle() {
-    check(&Candle::cpu());
-}
-
-#[cfg(feature = "cuda")]
-#[test]
-fn on_cuda() {
-    check(&Candle::cuda(0).unwrap());
-}
+on_every_backend!();
 
 #[test]
 fn on_portable_candle() {

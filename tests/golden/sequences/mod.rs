@@ -13,30 +13,10 @@ use elman::tensor::Gradients;
 use elman::{Backend, Element, Model, Tensor};
 use elman_candle::Candle;
 use elman_candle::candle_core::Device;
-use elman_reference::Reference;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-#[test]
-fn on_reference_f64() {
-    check(&Reference::<f64>::new());
-}
-
-#[test]
-fn on_reference_f32() {
-    check(&Reference::<f32>::new());
-}
-
-#[test]
-fn on_candle() {
-    check(&Candle::cpu());
-}
-
-#[cfg(feature = "cuda")]
-#[test]
-fn on_cuda() {
-    check(&Candle::cuda(0).unwrap());
-}
+on_every_backend!();
 
 #[test]
 fn on_portable_candle() {
