@@ -33,27 +33,30 @@ impl Alignment {
         Err((entry.saturating_sub(1), spaced(&self.before, rest.as_deref())))
     }
 
-    /// Takes its vector, which is `numbers` in `bytes`; `ends` says whether a line end follows, unless the file is at its
-    /// end.
+    /// Takes its vector, which is `numbers` in `bytes`; `ends` says whether a line end follows, `last` whether the file
+    /// ends there.
     pub(super) fn vector(
         &mut self,
         word: &[u8],
         bytes: &[u8],
         numbers: &[f32],
-        ends: Option<bool>,
+        ends: bool,
+        last: bool,
     ) -> Result<(), String> {
         let rest = rest_of_word(bytes);
-        if let Some(found) = ends {
-            match (*self.ends.get_or_insert(found), found) {
-                (true, false) => {
-                    let why = "expected a line end after the vector, as after those before";
-                    return Err(format!("{why}; {}", spaced(word, rest.as_deref())));
-                }
-                (false, true) => {
-                    return Err("expected no line end after the vector, as after those before, found one".into());
-                }
-                _ => {}
+        match self.ends {
+            // A file may end with a line end or without one, whatever stands between its entries. One that ends with its
+            // only entry's line end was written with them.
+            _ if last => self.ends = self.ends.or(ends.then_some(true)),
+            None => self.ends = Some(ends),
+            Some(true) if !ends => {
+                let why = "expected a line end after the vector, as after those before";
+                return Err(format!("{why}; {}", spaced(word, rest.as_deref())));
             }
+            Some(false) if ends => {
+                return Err("expected no line end after the vector, as after those before, found one".into());
+            }
+            Some(_) => {}
         }
         self.before.clear();
         self.before.extend_from_slice(word);

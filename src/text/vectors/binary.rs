@@ -49,9 +49,9 @@ pub(super) fn read(source: Source, plan: Plan, gathering: &mut Gathering) -> Res
         }
         alignment.word(entry, word).map_err(|(entry, why)| file.error_in(entry, why))?;
         file.vector(word, dim, &mut numbers, &mut vector)?;
-        let ends = file.skip_line_ends()?;
-        let ends = if file.is_at_end()? { None } else { Some(ends > 0) };
-        alignment.vector(word, &numbers, &vector, ends).map_err(|why| file.error(why))?;
+        let ends = file.skip_line_ends()? > 0;
+        let last = file.is_at_end()?;
+        alignment.vector(word, &numbers, &vector, ends, last).map_err(|why| file.error(why))?;
         match word {
             [] => gathering.skip(),
             word => drop(gathering.offer(word, &vector)),

@@ -80,6 +80,14 @@ fn the_line_ends_of_a_binary_file_are_all_alike() {
     assert!(error(&bytes).contains("entry 1, "), "{}", error(&bytes));
 }
 
+/// A number whose bytes are `D`, a space and more: the rest of a word with a space, were there no line end.
+#[test]
+fn a_line_end_after_the_only_vector_says_how_the_file_was_written() {
+    let number = f32::from_le_bytes([b'D', b' ', 0, 0]);
+    assert_eq!(read(binary(&["0"], &[&[number]], "\n")).unwrap().data(), [number]);
+    assert!(error(binary(&["0"], &[&[number]], "")).contains("a word with a space"));
+}
+
 /// Vectors of numbers that are like letters, and words that are like numbers.
 #[test]
 fn ordinary_binary_files_are_read_whatever_their_numbers() {
