@@ -10,7 +10,7 @@ use crate::backend::Backend;
 use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::layers::Spec;
-use crate::model::Model;
+use crate::model::{Model, Objective};
 use crate::registry::Registry;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -37,7 +37,20 @@ struct Network {
 #[serde(deny_unknown_fields)]
 struct CompiledEntry {
     optimizer: Description,
+    /// Of a single output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    loss: Option<Description>,
+    /// Of several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    objectives: Vec<ObjectiveEntry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ObjectiveEntry {
+    output: String,
     loss: Description,
+    weight: f64,
 }
 
 impl<B: Backend> Model<B> {
@@ -108,8 +121,13 @@ impl<B: Backend> Registry<B> {
         let Network { input, seed, network, frozen, compiled } = read(&file)?;
         let layer = self.read_layer(&network).map_err(|e| e.at(&place))?;
         let compiled = compiled.map(|compiled| {
-            let loss = self.read_loss(&compiled.loss)?;
-            self.read_optimizer(&compiled.optimizer).map(|optimizer| (optimizer, loss))
+            let single = compiled.loss.map(|loss| Ok(Objective::described(None, self.read_loss(&loss)?, 1.0)));
+            let several = compiled.objectives.into_iter().map(|objective| {
+                let ObjectiveEntry { output, loss, weight } = objective;
+                Ok(Objective::described(Some(output), self.read_loss(&loss)?, weight))
+            });
+            let objectives: Vec<Objective<B>> = single.into_iter().chain(several).collect::<Result<_>>()?;
+            self.read_optimizer(&compiled.optimizer).map(|optimizer| (optimizer, objectives))
         });
         // Answers do not need it.
         let compiled = compiled.transpose().unwrap_or_else(|error| {
@@ -124,8 +142,8 @@ impl<B: Backend> Registry<B> {
             let trainable = !frozen.iter().any(|name| name == param.name());
             param.set_trainable(trainable);
         }
-        if let Some((optimizer, loss)) = compiled {
-            model.compile_boxed(optimizer, loss);
+        if let Some((optimizer, objectives)) = compiled {
+            model.compile_as(optimizer, objectives);
         }
         Ok(model)
     }
@@ -133,8 +151,16 @@ impl<B: Backend> Registry<B> {
 
 /// A model's description for its file.
 fn text<B: Backend>(model: &Model<B>) -> Result<String> {
-    let compiled = model.optimizer().zip(model.loss_function()).and_then(|(optimizer, loss)| {
-        Some(CompiledEntry { optimizer: optimizer.describe().ok()?, loss: loss.describe().ok()? })
+    let compiled = model.compiled().ok().and_then(|compiled| {
+        let (optimizer, mut loss, mut objectives) = (compiled.optimizer.describe().ok()?, None, Vec::new());
+        for Objective { output, loss: of, weight, .. } in &compiled.objectives {
+            let described = of.describe().ok()?;
+            match output.clone() {
+                None => loss = Some(described),
+                Some(output) => objectives.push(ObjectiveEntry { output, loss: described, weight: *weight }),
+            }
+        }
+        Some(CompiledEntry { optimizer, loss, objectives })
     });
     let network = Network {
         input: model.input().clone(),

@@ -49,6 +49,18 @@ pub(super) fn flatten<T: Copy, R: AsRef<[T]>>(place: &str, rows: &[R]) -> Result
     Ok((length, data))
 }
 
+/// Checks that the parts of a record have as many samples each.
+pub(super) fn same_length<'a>(place: &str, mut parts: impl Iterator<Item = (&'a str, usize)>) -> Result<()> {
+    let Some((first, samples)) = parts.next() else { return Ok(()) };
+    match parts.find(|&(_, len)| len != samples) {
+        None => Ok(()),
+        Some((name, len)) => {
+            let expected = format!("as many samples as part `{first}` has, {samples}");
+            Err(Error::invalid(format!("{place}, part `{name}`"), expected, len))
+        }
+    }
+}
+
 /// Checks that every one of `rows` is below `len`.
 pub(super) fn selection(place: &str, rows: &[usize], len: usize) -> Result<()> {
     match rows.iter().find(|&&row| row >= len) {

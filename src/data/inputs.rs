@@ -3,6 +3,7 @@
 use super::ragged::is_block;
 use super::{Bags, Ragged, checks};
 use crate::error::Result;
+use crate::record::Record;
 use std::ops::Range;
 
 /// The inputs of a set of samples. The constructors check them; from outside the crate the variants can be matched,
@@ -39,6 +40,8 @@ pub enum Inputs {
         /// Whether each step counts, `[len, steps]`.
         mask: Vec<bool>,
     },
+    /// Several inputs under names, of as many samples each.
+    Record(Record<Inputs>),
 }
 
 impl Inputs {
@@ -73,6 +76,10 @@ impl Inputs {
             Inputs::RaggedDense(rows) => format!("sequences of {} numbers a step, of their own lengths", rows.width()),
             Inputs::Bags(bags) => format!("bags of {} words", bags.width()),
             Inputs::Masked { inputs, .. } => format!("{} with a mask", inputs.kind()),
+            Inputs::Record(parts) => {
+                let parts: Vec<String> = parts.iter().map(|(name, part)| format!("{name} ({})", part.kind())).collect();
+                format!("a record of {}", parts.join(", "))
+            }
         }
     }
 
@@ -116,6 +123,22 @@ impl Inputs {
         Ok(Inputs::Bags(bags))
     }
 
+    /// Several inputs under names, for a network that takes a record. Errors: as those of [`Record::new`]; not as many samples in
+    /// one as in another.
+    ///
+    /// ```
+    /// use elman::data::Inputs;
+    /// let (words, lengths) = (Inputs::indices(&[[4, 7], [5, 0]])?, Inputs::rows(&[[2.0], [1.0]])?);
+    /// let inputs = Inputs::record([("words", words), ("lengths", lengths)])?;
+    /// assert_eq!(inputs.len(), 2);
+    /// # Ok::<(), elman::Error>(())
+    /// ```
+    pub fn record<N: Into<String>>(parts: impl IntoIterator<Item = (N, Inputs)>) -> Result<Self> {
+        let parts = Record::new(parts)?;
+        checks::same_length("inputs", parts.iter().map(|(name, part)| (name, part.len())))?;
+        Ok(Inputs::Record(parts))
+    }
+
     /// Sequences of which only some steps count: a row of flags for each. (An
     /// [`Embedding`](crate::layers::Embedding) with a padding index and [`Masking`](crate::layers::Masking) find their mask
     /// by themselves.) Errors: inputs that are no sequences, or have a mask already; not a flag for each step of each (names
@@ -146,9 +169,14 @@ impl Inputs {
     }
 
     /// How many steps each sequence of indices has without the padding at its ends, and each of those that are kept at their own
-    /// lengths; `None` for other inputs.
+    /// lengths; of a record those of the longest of its parts; `None` for other inputs.
     pub fn lengths(&self, padding: u32) -> Option<Vec<usize>> {
         let (data, steps) = match self {
+            Inputs::Record(parts) => {
+                let longer =
+                    |one: Vec<usize>, other: Vec<usize>| one.into_iter().zip(other).map(|(a, b)| a.max(b)).collect();
+                return parts.iter().filter_map(|(_, part)| part.lengths(padding)).reduce(longer);
+            }
             Inputs::Indices { data, steps } => (data, steps),
             Inputs::RaggedIndices(rows) => return Some(rows.lengths().collect()),
             Inputs::RaggedDense(rows) => return Some(rows.lengths().collect()),
@@ -186,6 +214,12 @@ impl Inputs {
         let beyond = |data: &[u32]| data.iter().position(|&index| index as usize >= rows).map(|at| (at, data[at]));
         let found = match self {
             Inputs::Masked { inputs, .. } => return inputs.check_indices(rows),
+            Inputs::Record(parts) => {
+                let part = |(name, part): (&str, &Inputs)| {
+                    part.check_indices(rows).map_err(|e| e.at(format!("part `{name}`")))
+                };
+                return parts.iter().try_for_each(part);
+            }
             Inputs::Indices { data, steps } => beyond(data).map(|(at, index)| ((at / steps, at % steps), index)),
             Inputs::RaggedIndices(all) => beyond(all.data()).map(|(at, index)| (all.place(at), index)),
             Inputs::Dense { .. } | Inputs::RaggedDense(_) | Inputs::Bags(_) => None,
@@ -199,6 +233,7 @@ impl Inputs {
     pub fn len(&self) -> usize {
         match self {
             Inputs::Masked { inputs, .. } => inputs.len(),
+            Inputs::Record(parts) => parts.iter().next().map_or(0, |(_, part)| part.len()),
             Inputs::Dense { data, shape } => data.len() / shape.iter().product::<usize>().max(1),
             Inputs::Indices { data, steps } => data.len() / (*steps).max(1),
             Inputs::RaggedIndices(rows) => rows.len(),
@@ -212,9 +247,11 @@ impl Inputs {
         self.len() == 0
     }
 
-    /// Shape of one sample: `[steps]` of a sequence of indices (the longest), `[width]` of a bag.
+    /// Shape of one sample: `[steps]` of a sequence of indices (the longest), `[width]` of a bag; `[]` of a record, whose parts have
+    /// their own.
     pub fn sample_shape(&self) -> Vec<usize> {
         match self {
+            Inputs::Record(_) => Vec::new(),
             Inputs::Masked { inputs, .. } => inputs.sample_shape(),
             Inputs::Dense { shape, .. } => shape.clone(),
             Inputs::Indices { steps, .. } => vec![*steps],
@@ -228,6 +265,7 @@ impl Inputs {
     pub fn select(&self, rows: &[usize]) -> Result<Self> {
         checks::selection("inputs", rows, self.len())?;
         Ok(match self {
+            Inputs::Record(parts) => Inputs::Record(parts.as_ref().try_map(|_, part| part.select(rows))?),
             Inputs::Masked { inputs, mask } => {
                 let mask = checks::gather(mask, mask.len() / self.len().max(1), rows);
                 Inputs::Masked { inputs: Box::new(inputs.select(rows)?), mask }

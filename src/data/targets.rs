@@ -3,6 +3,7 @@
 use super::ragged::is_block;
 use super::{Ragged, checks};
 use crate::error::{Error, Result};
+use crate::record::Record;
 use std::ops::Range;
 
 /// The targets of a set of samples. The constructors check them; from outside the crate the variants can be matched,
@@ -29,6 +30,8 @@ pub enum Targets {
     RaggedClasses(Ragged<u32>),
     /// Numbers for every step of such sequences.
     RaggedValues(Ragged<f32>),
+    /// Targets of several outputs under their names, of as many samples each.
+    Record(Record<Targets>),
 }
 
 impl Targets {
@@ -40,6 +43,33 @@ impl Targets {
             Targets::Values { shape, .. } => format!("numbers of shape {shape:?} a sample"),
             Targets::RaggedClasses(_) => "a class for every step".to_string(),
             Targets::RaggedValues(rows) => format!("{} numbers for every step", rows.width()),
+            Targets::Record(parts) => {
+                let parts: Vec<String> = parts.iter().map(|(name, part)| format!("{name} ({})", part.kind())).collect();
+                format!("a record of {}", parts.join(", "))
+            }
+        }
+    }
+
+    /// Targets of several outputs, under their names. Errors: as those of [`Record::new`]; not as many samples in one as in another.
+    ///
+    /// ```
+    /// use elman::data::Targets;
+    /// let (topic, stars) = (Targets::classes(vec![3, 0])?, Targets::values(vec![4.5, 2.0], &[1])?);
+    /// assert_eq!(Targets::record([("topic", topic), ("stars", stars)])?.len(), 2);
+    /// # Ok::<(), elman::Error>(())
+    /// ```
+    pub fn record<N: Into<String>>(parts: impl IntoIterator<Item = (N, Targets)>) -> Result<Self> {
+        let parts = Record::new(parts)?;
+        checks::same_length("targets", parts.iter().map(|(name, part)| (name, part.len())))?;
+        Ok(Targets::Record(parts))
+    }
+
+    /// The targets of an output by name, or the whole where none is named; `None` where there are none of that name.
+    pub(crate) fn part(&self, name: Option<&str>) -> Option<&Targets> {
+        match (self, name) {
+            (Targets::Record(parts), Some(name)) => parts.get(name),
+            (whole, None) => Some(whole),
+            (_, Some(_)) => None,
         }
     }
 
@@ -102,6 +132,7 @@ impl Targets {
             Targets::Values { data, shape } => data.len() / shape.iter().product::<usize>().max(1),
             Targets::RaggedClasses(rows) => rows.len(),
             Targets::RaggedValues(rows) => rows.len(),
+            Targets::Record(parts) => parts.iter().next().map_or(0, |(_, part)| part.len()),
         }
     }
 
@@ -122,6 +153,7 @@ impl Targets {
             }
             Targets::RaggedClasses(all) => Targets::RaggedClasses(all.select(rows)),
             Targets::RaggedValues(all) => Targets::RaggedValues(all.select(rows)),
+            Targets::Record(parts) => Targets::Record(parts.as_ref().try_map(|_, part| part.select(rows))?),
         })
     }
 
@@ -150,6 +182,10 @@ impl Targets {
                 Err(Error::invalid(place, format!("a label below {classes}"), rows.data()[at]))
             }
             Targets::Values { .. } | Targets::RaggedValues(_) => Ok(()),
+            Targets::Record(_) => {
+                let expected = "the targets of one output";
+                Err(Error::invalid("targets", expected, self.kind()))
+            }
         }
     }
 
@@ -182,6 +218,7 @@ impl Targets {
             Targets::Values { shape, .. } => (shape.len() > 1).then(|| block(shape[0])),
             Targets::RaggedClasses(rows) => Some(rows.begin(sample)..rows.begin(sample + 1)),
             Targets::RaggedValues(rows) => Some(rows.begin(sample)..rows.begin(sample + 1)),
+            Targets::Record(_) => None,
         }
     }
 
@@ -190,7 +227,7 @@ impl Targets {
         match self {
             Targets::Classes { labels, .. } => Some(labels),
             Targets::RaggedClasses(rows) => Some(rows.data()),
-            Targets::Values { .. } | Targets::RaggedValues(_) => None,
+            Targets::Values { .. } | Targets::RaggedValues(_) | Targets::Record(_) => None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! An [`Activation`] as a layer of its own: `.add(Activation::Softmax)`.
 
-use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
+use super::{Built, Last, Layer, Module, Pass, Scope, Spec, Value};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::description::Description;
@@ -30,12 +30,12 @@ impl<B: Backend> Module<B> for Activation {
         input.map_clean(pass, |x, _| x.activate(*self))
     }
 
-    fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Activation)> {
-        Ok((input.map_clean(pass, |x, _| Ok(x))?, *self))
+    fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Last)> {
+        Ok((input.map_clean(pass, |x, _| Ok(x))?, (*self).into()))
     }
 
-    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
-        if *self == Activation::Linear { input } else { Some(*self) }
+    fn last_activation(&self, input: Last) -> Last {
+        if *self == Activation::Linear { input } else { (*self).into() }
     }
 }
 

@@ -1,7 +1,7 @@
 //! [`BatchNorm`]: every feature is normalised over the batch.
 
 use super::layer_norm::check_epsilon;
-use super::{Built, Layer, Mask, Module, Pass, Scope, Spec, Value, Weight};
+use super::{Built, Last, Layer, Mask, Module, Pass, Scope, Spec, Value, Weight};
 use crate::activation::Activation;
 use crate::backend::{Backend, Map, Zip};
 use crate::description::{Description, describe};
@@ -221,7 +221,7 @@ impl<B: Backend> Module<B> for BatchNormModule {
     }
 
     // Numbers of any size and either sign.
-    fn last_activation(&self, _: Option<Activation>) -> Option<Activation> {
-        Some(Activation::Linear)
+    fn last_activation(&self, _: Last) -> Last {
+        Activation::Linear.into()
     }
 }

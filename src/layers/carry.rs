@@ -3,6 +3,7 @@
 //! No layer remembers anything. One that has a state to go on with asks for a [`Slot`] when it is built, and in a [`Pass`](super::Pass)
 //! reads the state there at its beginning and leaves it there at its end; without a carry every sequence begins anew.
 
+use super::Value;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::shape::Shape;
@@ -56,6 +57,8 @@ pub struct Carry<B: Backend> {
     rows: Option<usize>,
     /// Arrays whose first axis is the batch.
     states: BTreeMap<Place, Vec<B::Array>>,
+    /// What was computed once a sequence.
+    kept: BTreeMap<Place, Kept<B>>,
 }
 
 impl<B: Backend> Default for Carry<B> {
@@ -67,7 +70,7 @@ impl<B: Backend> Default for Carry<B> {
 impl<B: Backend> Carry<B> {
     /// Nothing yet; for what stateful layers carry from batch to batch.
     pub fn new() -> Self {
-        Carry { stepping: false, rows: None, states: BTreeMap::new() }
+        Carry { stepping: false, rows: None, states: BTreeMap::new(), kept: BTreeMap::new() }
     }
 
     /// Nothing yet; for sequences that are taken in pieces: every recurrent layer goes on. Layers that look at whole sequences
@@ -88,13 +91,14 @@ impl<B: Backend> Carry<B> {
 
     /// Whether nothing is carried, so that sequences begin anew.
     pub fn is_empty(&self) -> bool {
-        self.states.is_empty()
+        self.states.is_empty() && self.kept.is_empty()
     }
 
     /// Forgets everything: the next sequences begin anew, as many as there are.
     pub fn clear(&mut self) {
         self.rows = None;
         self.states.clear();
+        self.kept.clear();
     }
 
     /// The sequences `rows` in the place of those that were there, all of their state, in this order: some may be left out, others
@@ -106,18 +110,21 @@ impl<B: Backend> Carry<B> {
         }
         let indices = rows.iter().map(|&row| row as u32).collect();
         let indices = backend.upload_indices(indices, Shape::new(&[rows.len()])?)?;
-        let one = |array: &B::Array| {
-            let shape = backend.shape(array);
-            let row = &shape[1..];
-            let flat = backend.reshape(array, Shape::new(&[count, row.iter().product()])?)?;
-            backend.reshape(&backend.gather(&flat, &indices)?, Shape::new(&[&[rows.len()], row].concat())?)
-        };
+        let one = |array: &B::Array| gathered(backend, array, &indices);
         let all = |(place, arrays): (&Place, &Vec<B::Array>)| {
             Ok((place.clone(), arrays.iter().map(one).collect::<Result<_>>()?))
         };
-        self.states = self.states.iter().map(all).collect::<Result<_>>()?;
+        let states = self.states.iter().map(all).collect::<Result<_>>()?;
+        let kept = |(place, kept): (&Place, &Kept<B>)| Ok((place.clone(), kept.select(backend, rows, &indices)?));
+        self.kept = self.kept.iter().map(kept).collect::<Result<_>>()?;
+        self.states = states;
         self.rows = Some(rows.len());
         Ok(())
+    }
+
+    /// What was computed once for the sequences that there are.
+    pub(super) fn kept(&self, place: &Place) -> Option<&Value<B>> {
+        self.kept.get(place).map(|kept| &kept.value)
     }
 
     pub(super) fn get(&self, place: &Place) -> Option<&[B::Array]> {
@@ -157,6 +164,41 @@ impl<B: Backend> Carry<B> {
             self.states.insert(place, arrays);
         }
     }
+
+    /// Takes up what a pass has computed once a sequence.
+    pub(super) fn keep(&mut self, backend: &B, place: Place, value: Value<B>) {
+        let rows = value.rows(backend).unwrap_or(0);
+        self.rows.get_or_insert(rows);
+        self.kept.insert(place, Kept { value, sequences: (0..rows).collect() });
+    }
+}
+
+/// What was computed once a sequence.
+#[derive(Clone, Debug)]
+struct Kept<B: Backend> {
+    value: Value<B>,
+    /// Which of the sequences that it was computed of each row is: several rows, the candidates of a beam, may share one.
+    sequences: Vec<usize>,
+}
+
+impl<B: Backend> Kept<B> {
+    /// The sequences of these rows. As long as each row goes on with the sequence that it had nothing is moved.
+    fn select(&self, backend: &B, rows: &[usize], indices: &B::Indices) -> Result<Self> {
+        let sequences: Vec<usize> = rows.iter().map(|&row| self.sequences[row]).collect();
+        let value = match sequences == self.sequences {
+            true => self.value.clone(),
+            false => self.value.map_arrays(&|array| gathered(backend, array, indices))?,
+        };
+        Ok(Kept { value, sequences })
+    }
+}
+
+/// Rows of an array `[rows, ..]`.
+fn gathered<B: Backend>(backend: &B, array: &B::Array, indices: &B::Indices) -> Result<B::Array> {
+    let (shape, rows) = (backend.shape(array), backend.indices_shape(indices)[0]);
+    let row = &shape[1..];
+    let flat = backend.reshape(array, Shape::new(&[shape[0], row.iter().product()])?)?;
+    backend.reshape(&backend.gather(&flat, indices)?, Shape::new(&[&[rows], row].concat())?)
 }
 
 /// What layers leave in a pass, before the carry takes it up: a pass that fails changes nothing.

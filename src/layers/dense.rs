@@ -1,6 +1,6 @@
 //! [`Dense`]: the fully connected layer.
 
-use super::{Built, Layer, Module, Pass, Scope, Spec, Value, Weight};
+use super::{Built, Last, Layer, Module, Pass, Scope, Spec, Value, Weight};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::description::{Description, describe};
@@ -28,18 +28,41 @@ pub struct Dense {
     activation: Activation,
     kernel: Weight,
     bias: Option<Weight>,
+    /// The path of the table that the kernel is, transposed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tied: Option<String>,
 }
 
 impl Dense {
     /// A linear layer of `units` outputs.
     pub fn new(units: usize) -> Self {
         let (kernel, bias) = (Weight::new(Init::GlorotUniform), Some(Weight::zeros()));
-        Dense { units, activation: Activation::Linear, kernel, bias }
+        Dense { units, activation: Activation::Linear, kernel, bias, tied: None }
     }
 
     /// The options that a description leaves out; without units it is an error when it is built.
     fn of_no_units() -> Self {
         Dense::new(0)
+    }
+
+    /// A linear layer whose kernel is another layer's table `[rows, features]`, transposed, by its path in the model:
+    /// `y = x Eᵀ + b`, as many outputs as the table has rows (Press and Wolf, 2017; Inan and others, 2017). Words that go in and
+    /// words that come out share their vectors so; the gradients of both uses add up.
+    ///
+    /// ```
+    /// use elman::Spec;
+    /// use elman::layers::{Dense, Embedding, Lstm, Sequential};
+    /// use elman_reference::Reference;
+    /// let words = Sequential::new()
+    ///     .add_named("words", Embedding::new(1000, 16))
+    ///     .add(Lstm::new(16).return_sequences())
+    ///     .add(Dense::tied("words.embeddings"));
+    /// let model = words.build(&Reference::<f32>::new(), Spec::Indices(None), 0)?;
+    /// assert_eq!(model.count_params(), 1000 * 16 + 4 * (16 + 16 + 1) * 16 + 1000);
+    /// # Ok::<(), elman::Error>(())
+    /// ```
+    pub fn tied(table: impl Into<String>) -> Self {
+        Dense { tied: Some(table.into()), ..Dense::new(0) }
     }
 
     /// The activation function `f`.
@@ -73,15 +96,25 @@ impl<B: Backend> Layer<B> for Dense {
     }
 
     fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {
-        if self.units == 0 {
-            return Err(Error::invalid("units", "at least 1", 0));
-        }
-        self.activation.check_units(&Spec::dense(&[self.units]))?;
         let inputs = input.features()?;
-        let kernel = scope.param("kernel", Shape::new(&[inputs, self.units])?, &self.kernel)?;
-        let bias = self.bias.as_ref().map(|bias| scope.param("bias", [self.units].into(), bias)).transpose()?;
-        let module = DenseModule { kernel, bias, activation: self.activation };
-        Ok(Built::new(module, input.with_features(self.units)))
+        let (units, kernel) = match &self.tied {
+            Some(table) => {
+                let (id, shape) = scope.shared(table)?;
+                match shape[..] {
+                    [rows, features] if features == inputs => (rows, id),
+                    _ => {
+                        let expected = format!("a table of rows of {inputs} numbers, as many as come in");
+                        return Err(Error::invalid(format!("tied to `{table}`"), expected, shape));
+                    }
+                }
+            }
+            None if self.units == 0 => return Err(Error::invalid("units", "at least 1", 0)),
+            None => (self.units, scope.param("kernel", Shape::new(&[inputs, self.units])?, &self.kernel)?),
+        };
+        self.activation.check_units(&Spec::dense(&[units]))?;
+        let bias = self.bias.as_ref().map(|bias| scope.param("bias", [units].into(), bias)).transpose()?;
+        let module = DenseModule { kernel, bias, activation: self.activation, tied: self.tied.is_some() };
+        Ok(Built::new(module, input.with_features(units)))
     }
 }
 
@@ -90,12 +123,15 @@ struct DenseModule {
     kernel: ParamId,
     bias: Option<ParamId>,
     activation: Activation,
+    /// Whether the kernel lies there transposed, as another layer's table.
+    tied: bool,
 }
 
 impl DenseModule {
     /// `x W + b`
     fn linear<B: Backend>(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
         let kernel = pass.param(self.kernel);
+        let kernel = if self.tied { kernel.transpose()? } else { kernel };
         let bias = self.bias.map(|bias| pass.param(bias));
         match input {
             Value::Bags(bags) => Ok(Tensor::bag_linear(&bags, &kernel, bias.as_ref())?.into()),
@@ -109,11 +145,11 @@ impl<B: Backend> Module<B> for DenseModule {
         self.linear(input, pass)?.map_clean(pass, |z, _| z.activate(self.activation))
     }
 
-    fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Activation)> {
-        Ok((self.linear(input, pass)?, self.activation))
+    fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Last)> {
+        Ok((self.linear(input, pass)?, self.activation.into()))
     }
 
-    fn last_activation(&self, _: Option<Activation>) -> Option<Activation> {
-        Some(self.activation)
+    fn last_activation(&self, _: Last) -> Last {
+        self.activation.into()
     }
 }

@@ -1,7 +1,6 @@
 //! [`Dropout`]: leaves out elements at random while training.
 
-use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
-use crate::activation::Activation;
+use super::{Built, Last, Layer, Module, Pass, Scope, Spec, Value};
 use crate::backend::Backend;
 use crate::description::{Description, describe};
 use crate::error::{Error, Result};
@@ -50,7 +49,7 @@ impl<B: Backend> Module<B> for Dropout {
     }
 
     // It changes nothing in evaluation.
-    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+    fn last_activation(&self, input: Last) -> Last {
         input
     }
 }

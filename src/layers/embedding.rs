@@ -1,6 +1,6 @@
 //! [`Embedding`]: indices to vectors (L24).
 
-use super::{Built, Layer, Mask, Module, Pass, Scope, Spec, Value, Weight};
+use super::{Built, Last, Layer, Mask, Module, Pass, Scope, Spec, Value, Weight};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::description::{Description, describe};
@@ -179,7 +179,7 @@ impl<B: Backend> Module<B> for EmbeddingModule<B> {
     }
 
     // Numbers of any size and either sign.
-    fn last_activation(&self, _: Option<Activation>) -> Option<Activation> {
-        Some(Activation::Linear)
+    fn last_activation(&self, _: Last) -> Last {
+        Activation::Linear.into()
     }
 }

@@ -1,6 +1,6 @@
 //! [`Glu`]: one half of the features is the gate of the other.
 
-use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
+use super::{Built, Last, Layer, Module, Pass, Scope, Spec, Value};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::description::{Description, describe};
@@ -55,8 +55,8 @@ impl<B: Backend> Module<B> for GluModule {
     }
 
     // Numbers of any size and either sign.
-    fn last_activation(&self, _: Option<Activation>) -> Option<Activation> {
-        Some(Activation::Linear)
+    fn last_activation(&self, _: Last) -> Last {
+        Activation::Linear.into()
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`LayerNorm`]: every sample, and every step of it, is normalised by itself.
 
-use super::{Built, Layer, Module, Pass, Scope, Spec, Value, Weight};
+use super::{Built, Last, Layer, Module, Pass, Scope, Spec, Value, Weight};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::description::{Description, describe};
@@ -91,7 +91,7 @@ impl<B: Backend> Module<B> for LayerNormModule {
     }
 
     // Numbers of any size and either sign.
-    fn last_activation(&self, _: Option<Activation>) -> Option<Activation> {
-        Some(Activation::Linear)
+    fn last_activation(&self, _: Last) -> Last {
+        Activation::Linear.into()
     }
 }

@@ -86,6 +86,11 @@ impl<B: Backend> Mask<B> {
         Ok(Mask { array: backend.zip(Zip::Mul, &hit, &self.array)?, clean: false })
     }
 
+    /// The mask of one step, `[batch, 1]`.
+    pub(super) fn step(&self, backend: &B, number: usize) -> Result<Self> {
+        Ok(Mask { array: backend.slice(&self.array, 1, number, 1)?, clean: self.clean })
+    }
+
     /// `x [batch, time, ..]` with 0 in the steps that do not count: what is there has no influence, not even as NaN, and gets
     /// no gradient. Errors when the mask is not one of `x`.
     pub fn clear(&self, x: &Tensor<B>) -> Result<Tensor<B>> {

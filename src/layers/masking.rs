@@ -1,7 +1,6 @@
 //! [`Masking`]: says which steps are padding by a value that stands for it.
 
-use super::{Built, Layer, Mask, Module, Pass, Scope, Spec, Value};
-use crate::activation::Activation;
+use super::{Built, Last, Layer, Mask, Module, Pass, Scope, Spec, Value};
 use crate::backend::{Backend, Map, Zip, norm};
 use crate::description::{Description, describe};
 use crate::error::Result;
@@ -66,7 +65,7 @@ impl<B: Backend> Module<B> for Masking {
     }
 
     // Steps that count stay as they are.
-    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+    fn last_activation(&self, input: Last) -> Last {
         input
     }
 }

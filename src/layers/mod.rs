@@ -41,9 +41,13 @@ mod dense;
 mod dropout;
 mod embedding;
 mod glu;
+mod graph;
+mod lambda;
+mod last;
 mod layer_norm;
 mod mask;
 mod masking;
+mod merge;
 mod pass;
 mod pooling;
 mod prelu;
@@ -55,6 +59,7 @@ mod sequential;
 mod spatial_dropout;
 mod spec;
 mod time_distributed;
+mod value;
 
 pub use attention::{AdditiveAttention, MultiHeadAttention, additive_attention, dot_attention};
 pub use batch_norm::BatchNorm;
@@ -63,9 +68,13 @@ pub use dense::Dense;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use glu::Glu;
+pub use graph::{Edges, Graph};
+pub use lambda::Lambda;
+pub use last::Last;
 pub use layer_norm::LayerNorm;
 pub use mask::Mask;
 pub use masking::Masking;
+pub use merge::{Add, Average, Concatenate, Maximum, Multiply, Subtract};
 pub use pass::{Mode, NewStates, Pass};
 pub use pooling::{GlobalAveragePooling, GlobalMaxPooling, LastStep};
 pub use prelu::PRelu;
@@ -75,12 +84,12 @@ pub use rnn::{Bidirectional, Elman, Gru, Lstm, Merge};
 pub use scope::{Row, Scope, Weight};
 pub use sequential::Sequential;
 pub use spatial_dropout::SpatialDropout;
-pub use spec::{Spec, Value};
+pub use spec::Spec;
 pub use time_distributed::TimeDistributed;
+pub use value::Value;
 
 pub(crate) use scope::{Builder, free_name};
 
-use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::description::{Description, undescribed};
 use crate::error::Result;
@@ -124,17 +133,17 @@ pub trait Module<B: Backend>: Debug + Send + Sync {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>>;
 
     /// The value before the layer's last activation, and that activation, so that a loss can take it over where that is
-    /// the stable form. Linear where there is nothing to take over, as unless a module says so; see
-    /// [`Module::last_activation`] for what is known of the value.
-    fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Activation)> {
-        Ok((self.forward(input, pass)?, Activation::Linear))
+    /// the stable form; of a record each part before its own. Not known, so that there is nothing to take over, unless a module
+    /// says so; see [`Module::last_activation`] for what is known of the value.
+    fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Last)> {
+        Ok((self.forward(input, pass)?, Last::Unknown))
     }
 
     /// The activation that the module's numbers come out of, where it is known: a loss refuses a model that cannot give
-    /// what it takes. `input` says the same of what goes in, for modules that hand it on (dropout, pooling). `None`, not known,
+    /// what it takes. `input` says the same of what goes in, for modules that hand it on (dropout, pooling). Not known,
     /// unless a module says so: then nothing is refused before numbers have been seen.
-    fn last_activation(&self, _input: Option<Activation>) -> Option<Activation> {
-        None
+    fn last_activation(&self, _input: Last) -> Last {
+        Last::Unknown
     }
 }
 

@@ -1,6 +1,6 @@
 //! Pooling over time: one vector for a sequence, of the steps that count.
 
-use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
+use super::{Built, Last, Layer, Module, Pass, Scope, Spec, Value};
 use crate::activation::Activation;
 use crate::backend::{Backend, Zip};
 use crate::description::{Description, describe};
@@ -57,8 +57,8 @@ impl<B: Backend> Module<B> for GlobalAveragePooling {
     }
 
     // The mean of distributions is one; that of their logarithms is none of its own.
-    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
-        input.filter(|&last| last != Activation::LogSoftmax)
+    fn last_activation(&self, input: Last) -> Last {
+        input.filter(|last| last != Activation::LogSoftmax)
     }
 }
 
@@ -90,7 +90,7 @@ impl<B: Backend> Module<B> for GlobalMaxPooling {
     }
 
     // Of distributions it takes numbers that sum to more than 1.
-    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+    fn last_activation(&self, input: Last) -> Last {
         input.filter(|last| last.is_elementwise())
     }
 }
@@ -119,7 +119,7 @@ impl<B: Backend> Module<B> for LastStep {
     }
 
     // One of the steps.
-    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+    fn last_activation(&self, input: Last) -> Last {
         input
     }
 }

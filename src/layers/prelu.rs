@@ -1,6 +1,6 @@
 //! [`PRelu`]: a leaky ReLU whose slopes are learned.
 
-use super::{Built, Layer, Module, Pass, Scope, Spec, Value, Weight};
+use super::{Built, Last, Layer, Module, Pass, Scope, Spec, Value, Weight};
 use crate::activation::Activation;
 use crate::backend::{Backend, Map};
 use crate::description::{Description, describe};
@@ -117,7 +117,7 @@ impl<B: Backend> Module<B> for PReluModule {
     }
 
     // Numbers of any size and, with slopes that are learned, either sign.
-    fn last_activation(&self, _: Option<Activation>) -> Option<Activation> {
-        Some(Activation::Linear)
+    fn last_activation(&self, _: Last) -> Last {
+        Activation::Linear.into()
     }
 }

@@ -1,7 +1,6 @@
 //! [`Flatten`] and [`Reshape`]: the same numbers in another shape.
 
-use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
-use crate::activation::Activation;
+use super::{Built, Last, Layer, Module, Pass, Scope, Spec, Value};
 use crate::backend::Backend;
 use crate::description::{Description, describe};
 use crate::error::{Error, Result};
@@ -67,7 +66,7 @@ impl<B: Backend> Module<B> for Reshape {
     }
 
     // What is a distribution along the last axis may not be one along another.
-    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+    fn last_activation(&self, input: Last) -> Last {
         input.filter(|last| last.is_elementwise())
     }
 }

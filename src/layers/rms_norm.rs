@@ -1,7 +1,7 @@
 //! [`RmsNorm`]: every sample, and every step of it, is divided by its size.
 
 use super::layer_norm::check_epsilon;
-use super::{Built, Layer, Module, Pass, Scope, Spec, Value, Weight};
+use super::{Built, Last, Layer, Module, Pass, Scope, Spec, Value, Weight};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::description::{Description, describe};
@@ -90,8 +90,8 @@ impl<B: Backend> Module<B> for RmsNormModule {
     }
 
     // Numbers of any size and either sign.
-    fn last_activation(&self, _: Option<Activation>) -> Option<Activation> {
-        Some(Activation::Linear)
+    fn last_activation(&self, _: Last) -> Last {
+        Activation::Linear.into()
     }
 }
 

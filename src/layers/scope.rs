@@ -1,7 +1,6 @@
 //! [`Scope`]: where a layer's parameters come from when it is built.
 
-use super::{Built, Layer, Module, Pass, Slot, Spec, Value};
-use crate::activation::Activation;
+use super::{Built, Last, Layer, Module, Pass, Slot, Spec, Value};
 use crate::backend::Backend;
 use crate::constraint::Constraint;
 use crate::element::Element;
@@ -112,8 +111,8 @@ pub struct Row {
 pub(crate) struct Builder<B: Backend> {
     pub(crate) params: Vec<Param<B>>,
     pub(crate) rows: Vec<Row>,
-    /// Every index of the model's input must be below it.
-    pub(crate) indices_below: Option<usize>,
+    /// What every index must be below, by part of the model's input; under the empty name that of the whole.
+    pub(crate) indices_below: BTreeMap<String, usize>,
     /// Where nothing is drawn: the parameters' arrays by name, each until it is taken.
     pub(crate) given: Option<BTreeMap<String, B::Array>>,
     /// The path of the first layer that carries state from batch to batch.
@@ -127,7 +126,7 @@ impl<B: Backend> Builder<B> {
         Builder {
             params: Vec::new(),
             rows: Vec::new(),
-            indices_below: None,
+            indices_below: BTreeMap::new(),
             given: None,
             stateful: None,
             slots: 0,
@@ -140,8 +139,10 @@ impl<B: Backend> Builder<B> {
         Builder { given: Some(arrays), ..Builder::new(seed) }
     }
 
-    pub(crate) fn root<'a>(&'a mut self, backend: &'a B) -> Scope<'a, B> {
-        Scope { backend, builder: self, path: String::new(), names: HashSet::new(), depth: 0, apart: false }
+    pub(crate) fn root<'a>(&'a mut self, backend: &'a B, input: &Spec) -> Scope<'a, B> {
+        let reads = (!matches!(input, Spec::Record(_))).then(String::new);
+        let (path, names) = (String::new(), HashSet::new());
+        Scope { backend, builder: self, path, params_of: None, names, depth: 0, apart: false, reads }
     }
 }
 
@@ -151,9 +152,13 @@ pub struct Scope<'a, B: Backend> {
     backend: &'a B,
     builder: &'a mut Builder<B>,
     path: String,
+    /// The path of the layer whose parameters are used again, where this is that layer once more.
+    params_of: Option<String>,
     names: HashSet<String>,
     depth: usize,
     apart: bool,
+    /// The part of the model's input that goes into the layer, the empty name for the whole, where it is known.
+    reads: Option<String>,
 }
 
 impl<B: Backend> Scope<'_, B> {
@@ -167,11 +172,44 @@ impl<B: Backend> Scope<'_, B> {
         &self.path
     }
 
-    /// Says that the model's input, sequences of indices, must be below this number: whatever is in memory is checked before
-    /// the first batch, not when its batch comes. Of several layers that say so the smallest number counts.
+    /// Says that the indices that go into the layer must be below this number, where they are the model's input or a part of it:
+    /// whatever is in memory is checked before the first batch, not when its batch comes. Of several layers that say so the smallest
+    /// number counts.
     pub fn indices_below(&mut self, rows: usize) {
-        let before = self.builder.indices_below.unwrap_or(rows);
-        self.builder.indices_below = Some(before.min(rows));
+        if let Some(part) = &self.reads {
+            let before = self.builder.indices_below.entry(part.clone()).or_insert(rows);
+            *before = rows.min(*before);
+        }
+    }
+
+    /// Says which part of the model's input goes into the layers that are built from here on; `None` where it is none of them.
+    pub fn reading(&mut self, part: Option<&str>) {
+        self.reads = part.map(String::from);
+    }
+
+    /// The part of the model's input that goes into the layer, the empty name for the whole.
+    pub(super) fn reads(&self) -> Option<&str> {
+        self.reads.as_deref()
+    }
+
+    /// A place within this one under `name`, for a part of a layer that is built by hand, such as a
+    /// [`RnnModule`](super::rnn::RnnModule): two of them do not clash. Errors: a name that is taken.
+    pub fn scope(&mut self, name: &str) -> Result<Scope<'_, B>> {
+        let name = self.take_name(Some(name), "")?;
+        let params_of = self.params_of.as_ref().map(|of| join(of, &name));
+        Ok(self.inner(&name, params_of))
+    }
+
+    /// A parameter of another layer, by its path in the model, `words.embeddings`, which is used here too: gradients of both uses
+    /// add up. Gives its shape too. Errors: no such parameter so far.
+    pub fn shared(&self, path: &str) -> Result<(ParamId, Shape)> {
+        let params = &self.builder.params;
+        let Some(number) = params.iter().position(|param| param.name() == path) else {
+            let names: Vec<&str> = params.iter().map(Param::name).collect();
+            let expected = format!("the path of a parameter that was made before ({})", names.join(", "));
+            return Err(Error::invalid("shared parameter", expected, format!("`{path}`")));
+        };
+        Ok((ParamId::new(number), params[number].shape()))
     }
 
     /// Makes a parameter of the layer. Its initial draws depend on the model's seed and on its full path alone.
@@ -188,6 +226,14 @@ impl<B: Backend> Scope<'_, B> {
         weight: &Weight,
         values: impl FnOnce(Key) -> Result<Vec<f64>>,
     ) -> Result<ParamId> {
+        if let Some(of) = &self.params_of {
+            let path = join(of, name);
+            let (id, found) = self.shared(&path)?;
+            return match found == shape {
+                true => Ok(id),
+                false => Err(Error::invalid(format!("shared parameter `{path}`"), format!("the shape {shape}"), found)),
+            };
+        }
         let path = self.join(name);
         if self.builder.params.iter().any(|param| param.name() == path) {
             return Err(Error::invalid("parameter", "a name that is not taken", path));
@@ -217,7 +263,9 @@ impl<B: Backend> Scope<'_, B> {
     /// changed by [`Pass::set_state`].
     pub fn state(&mut self, name: &str, shape: Shape, init: Init) -> Result<ParamId> {
         let id = self.param(name, shape, &Weight::new(init).frozen())?;
-        self.builder.params[id.index()].keep_for_layer();
+        if self.params_of.is_none() {
+            self.builder.params[id.index()].keep_for_layer();
+        }
         Ok(id)
     }
 
@@ -249,28 +297,57 @@ impl<B: Backend> Scope<'_, B> {
     /// where the kind itself is taken (`dense`, `dense_1`, ... as in Keras). Errors: a `name` that is taken; those of
     /// the layer, with its path.
     pub fn layer(&mut self, name: Option<&str>, layer: &dyn Layer<B>, input: &Spec) -> Result<Built<B>> {
-        let taken = |name: &str| self.names.contains(name);
+        let name = self.take_name(name, layer.kind())?;
+        let params_of = self.params_of.as_ref().map(|of| join(of, &name));
+        self.build(name, params_of, layer, input)
+    }
+
+    /// Builds a layer once more under a name of its own, with the parameters of `of`, a layer within this one: Keras' shared layer.
+    /// State that is carried is its own. Errors: those of [`Scope::layer`]; an input that would want other parameters.
+    pub fn layer_again(&mut self, name: &str, of: &str, layer: &dyn Layer<B>, input: &Spec) -> Result<Built<B>> {
+        let name = self.take_name(Some(name), layer.kind())?;
+        let params_of = join(self.params_of.as_deref().unwrap_or(&self.path), of);
+        self.build(name, Some(params_of), layer, input)
+    }
+
+    /// The name, or the kind with the first number that is free. Errors for a name that is none, or is taken.
+    fn take_name(&mut self, name: Option<&str>, kind: &str) -> Result<String> {
         let name = match name {
             Some(name) if name.is_empty() || name.contains('.') => {
                 return Err(Error::invalid("layer", "a name that is not empty and holds no dot", format!("`{name}`")));
             }
-            Some(name) if taken(name) => {
+            Some(name) if self.names.contains(name) => {
                 return Err(Error::invalid("layer", "a name that is not taken", format!("`{name}`")));
             }
             Some(name) => name.to_string(),
-            None => free_name(layer.kind(), &self.names),
+            None => free_name(kind, &self.names),
         };
         self.names.insert(name.clone());
-        let (path, first, row) = (self.join(&name), self.builder.params.len(), self.builder.rows.len());
-        let mut inner = Scope {
+        Ok(name)
+    }
+
+    fn inner(&mut self, name: &str, params_of: Option<String>) -> Scope<'_, B> {
+        Scope {
             backend: self.backend,
+            path: self.join(name),
             builder: &mut *self.builder,
-            path: path.clone(),
+            params_of,
             names: HashSet::new(),
             depth: self.depth + 1,
             apart: self.apart,
-        };
-        let built = layer.build(input, &mut inner).map_err(|e| e.in_layer(&name))?;
+            reads: self.reads.clone(),
+        }
+    }
+
+    fn build(
+        &mut self,
+        name: String,
+        params_of: Option<String>,
+        layer: &dyn Layer<B>,
+        input: &Spec,
+    ) -> Result<Built<B>> {
+        let (path, first, row) = (self.join(&name), self.builder.params.len(), self.builder.rows.len());
+        let built = layer.build(input, &mut self.inner(&name, params_of)).map_err(|e| e.in_layer(&name))?;
         let params = first..self.builder.params.len();
         // A layer stands before the layers within it.
         let of_layer = Row { path, kind: layer.kind(), output: built.output.clone(), params, depth: self.depth };
@@ -279,8 +356,12 @@ impl<B: Backend> Scope<'_, B> {
     }
 
     fn join(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) }
+        join(&self.path, name)
     }
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_string() } else { format!("{path}.{name}") }
 }
 
 /// A parameter's array from those that are there. Errors when there is none, or one of another shape.
@@ -311,11 +392,11 @@ impl<B: Backend> Module<B> for Named<B> {
         self.module.forward(input, pass).map_err(|e| e.in_layer(&self.name))
     }
 
-    fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Activation)> {
+    fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Last)> {
         self.module.forward_linear(input, pass).map_err(|e| e.in_layer(&self.name))
     }
 
-    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+    fn last_activation(&self, input: Last) -> Last {
         self.module.last_activation(input)
     }
 }

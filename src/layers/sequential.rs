@@ -1,7 +1,6 @@
 //! [`Sequential`]: layers one after another.
 
-use super::{Built, Layer, Module, Pass, Scope, Spec, Value, free_name};
-use crate::activation::Activation;
+use super::{Built, Last, Layer, Module, Pass, Scope, Spec, Value, free_name};
 use crate::backend::Backend;
 use crate::description::Description;
 use crate::error::{Error, Result};
@@ -108,12 +107,12 @@ impl<B: Backend> Module<B> for SequentialModule<B> {
         self.last.forward(x, pass)
     }
 
-    fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Activation)> {
+    fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Last)> {
         let x = self.through_front(input, pass)?;
         self.last.forward_linear(x, pass)
     }
 
-    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+    fn last_activation(&self, input: Last) -> Last {
         self.front.iter().chain([&self.last]).fold(input, |known, module| module.last_activation(known))
     }
 }

@@ -1,7 +1,6 @@
 //! [`SpatialDropout`]: leaves out whole features of a sequence at random while training.
 
-use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
-use crate::activation::Activation;
+use super::{Built, Last, Layer, Module, Pass, Scope, Spec, Value};
 use crate::backend::Backend;
 use crate::description::{Description, describe};
 use crate::error::{Error, Result};
@@ -58,7 +57,7 @@ impl<B: Backend> Module<B> for SpatialDropout {
     }
 
     // It changes nothing in evaluation.
-    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+    fn last_activation(&self, input: Last) -> Last {
         input
     }
 }

@@ -1,14 +1,12 @@
-//! What flows between layers: [`Spec`] says of what kind and shape it is, [`Value`] is the thing itself.
+//! [`Spec`]: of what kind and shape it is that flows between layers.
 
-use super::{Mask, Pass};
-use crate::backend::{Backend, bags};
-use crate::data::{Bags, Inputs};
+use super::Value;
+use crate::backend::Backend;
+use crate::data::Inputs;
 use crate::error::{Error, Result};
-use crate::shape::Shape;
-use crate::tensor::Tensor;
+use crate::record::Record;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::sync::Arc;
 
 /// Kind and shape of what a layer takes or gives, without the batch axis.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +18,8 @@ pub enum Spec {
     Indices(Option<usize>),
     /// Sparse bags of words `[batch, width]`.
     Bags(usize),
+    /// Several of them under names, of one batch: the inputs or outputs of a network that has more than one.
+    Record(Record<Spec>),
 }
 
 impl Spec {
@@ -38,12 +38,42 @@ impl Spec {
         Spec::Bags(width)
     }
 
+    /// Several inputs or outputs under names. Errors: as those of [`Record::new`].
+    ///
+    /// ```
+    /// use elman::Spec;
+    /// let input = Spec::record([("source", Spec::Indices(None)), ("target", Spec::Indices(None))])?;
+    /// assert_eq!(input.to_string(), "{source: indices [batch, any], target: indices [batch, any]}");
+    /// # Ok::<(), elman::Error>(())
+    /// ```
+    pub fn record<N: Into<String>>(parts: impl IntoIterator<Item = (N, Spec)>) -> Result<Self> {
+        Record::new(parts).map(Spec::Record)
+    }
+
+    /// The parts. Errors for what is no record.
+    pub fn parts(&self) -> Result<&Record<Spec>> {
+        match self {
+            Spec::Record(parts) => Ok(parts),
+            other => Err(Error::invalid("input", "a record of named parts", other)),
+        }
+    }
+
+    /// A part by name, or the whole where none is named; `None` where there is no such part.
+    pub(crate) fn part(&self, name: Option<&str>) -> Option<&Spec> {
+        match (self, name) {
+            (Spec::Record(parts), Some(name)) => parts.get(name),
+            (whole, None) => Some(whole),
+            (_, Some(_)) => None,
+        }
+    }
+
     /// The size of the last axis. Errors for indices, for a single number a sample and where it is not known.
     pub fn features(&self) -> Result<usize> {
         match self {
             Spec::Dense(sizes) => sizes.last().copied().flatten(),
             Spec::Indices(_) => None,
             Spec::Bags(width) => Some(*width),
+            Spec::Record(_) => None,
         }
         .filter(|&n| n > 0)
         .ok_or_else(|| Error::invalid("input", "numbers with a last axis of known size above 0", self))
@@ -53,7 +83,7 @@ impl Spec {
     pub fn sizes(&self) -> Result<Vec<usize>> {
         let known = match self {
             Spec::Dense(sizes) => sizes.iter().copied().collect(),
-            Spec::Indices(_) => None,
+            Spec::Indices(_) | Spec::Record(_) => None,
             Spec::Bags(width) => Some(vec![*width]),
         };
         known.ok_or_else(|| Error::invalid("input", "numbers of known sizes", self))
@@ -80,7 +110,7 @@ impl Spec {
         match self {
             Spec::Dense(_) => Ok(self.clone()),
             Spec::Bags(width) => Ok(Spec::dense(&[*width])),
-            Spec::Indices(_) => Err(Error::invalid("input", "numbers", self)),
+            Spec::Indices(_) | Spec::Record(_) => Err(Error::invalid("input", "numbers", self)),
         }
     }
 
@@ -106,12 +136,53 @@ impl Spec {
             Inputs::RaggedDense(rows) => Spec::Dense(vec![None, Some(rows.width())]),
             Inputs::Bags(bags) => Spec::bags(bags.width()),
             Inputs::Masked { inputs, .. } => return self.check_inputs(place, inputs),
+            Inputs::Record(parts) => {
+                let check = |spec: &Spec, place: &str, part: &Inputs| spec.check_inputs(place, part);
+                return self.check_parts(place, parts, true, check);
+            }
         };
         self.check(place, &found)
     }
 
+    /// Checks each part by its name. Errors for parts that there are not; where the record is to be `whole` for those that lack.
+    fn check_parts<T>(
+        &self,
+        place: &str,
+        parts: &Record<T>,
+        whole: bool,
+        check: impl Fn(&Spec, &str, &T) -> Result<()>,
+    ) -> Result<()> {
+        let Spec::Record(wanted) = self else {
+            let names: Vec<&str> = parts.names().collect();
+            return Err(Error::invalid(place, self, format!("a record of the parts {}", names.join(", "))));
+        };
+        let lacks = wanted.names().find(|name| parts.get(name).is_none());
+        if let Some(name) = lacks.filter(|_| whole) {
+            return Err(Error::invalid(place, format!("a part `{name}` of {self}"), "none"));
+        }
+        for (name, part) in parts.iter() {
+            let place = format!("{place}, part `{name}`");
+            match wanted.get(name) {
+                Some(spec) => check(spec, &place, part)?,
+                None => return Err(Error::invalid(place, format!("a part of {self}"), "another")),
+            }
+        }
+        Ok(())
+    }
+
     /// Checks that a value is of this kind and shape.
     pub fn check_value<B: Backend>(&self, place: &str, value: &Value<B>, backend: &B) -> Result<()> {
+        self.check_value_of(place, value, backend, true)
+    }
+
+    /// The same; where it is not to be `whole`, parts of a record may lack.
+    pub(crate) fn check_value_of<B: Backend>(
+        &self,
+        place: &str,
+        value: &Value<B>,
+        backend: &B,
+        whole: bool,
+    ) -> Result<()> {
         let found = match value {
             Value::Tensor(tensor) if tensor.shape().rank() > 0 => Spec::dense(&tensor.shape()[1..]),
             Value::Tensor(_) => return Err(Error::invalid(place, self, "a single number without a batch axis")),
@@ -120,6 +191,11 @@ impl Spec {
                 ref other => return Err(Error::invalid(place, self, format!("indices of shape {other:?}"))),
             },
             Value::Bags(bags) => Spec::bags(bags.width()),
+            Value::Record(parts) => {
+                let check =
+                    |spec: &Spec, place: &str, part: &Value<B>| spec.check_value_of(place, part, backend, whole);
+                return self.check_parts(place, parts, whole, check);
+            }
             Value::Masked(value, mask) => {
                 let shape = match &**value {
                     Value::Tensor(tensor) => tensor.shape(),
@@ -127,22 +203,30 @@ impl Spec {
                     _ => return Err(Error::invalid(place, self, "a mask on what is no sequence")),
                 };
                 mask.check(backend, shape).map_err(|e| e.at(place))?;
-                return self.check_value(place, value, backend);
+                return self.check_value_of(place, value, backend, whole);
             }
         };
         self.check(place, &found)
     }
 
-    fn check(&self, place: &str, found: &Spec) -> Result<()> {
-        let fits = match (self, found) {
+    /// Whether what is found is of this kind and shape.
+    pub(crate) fn takes(&self, found: &Spec) -> bool {
+        match (self, found) {
             (Spec::Dense(want), Spec::Dense(have)) => {
                 want.len() == have.len() && want.iter().zip(have).all(|(w, h)| w.is_none() || w == h)
             }
             (Spec::Indices(want), Spec::Indices(have)) => want.is_none() || want == have,
             (Spec::Bags(want), Spec::Bags(have)) => want == have,
+            (Spec::Record(want), Spec::Record(have)) => {
+                let part = |(name, want): (&str, &Spec)| have.get(name).is_some_and(|have| want.takes(have));
+                want.len() == have.len() && want.iter().all(part)
+            }
             _ => false,
-        };
-        if fits { Ok(()) } else { Err(Error::invalid(place, self, found)) }
+        }
+    }
+
+    fn check(&self, place: &str, found: &Spec) -> Result<()> {
+        if self.takes(found) { Ok(()) } else { Err(Error::invalid(place, self, found)) }
     }
 }
 
@@ -157,134 +241,10 @@ impl fmt::Display for Spec {
             }
             Spec::Indices(steps) => write!(f, "indices [batch, {}]", size(steps)),
             Spec::Bags(width) => write!(f, "bags [batch, {width}]"),
-        }
-    }
-}
-
-/// What goes into a layer and comes out of it.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Value<B: Backend> {
-    /// Numbers `[batch, ..]`.
-    Tensor(Tensor<B>),
-    /// Indices `[batch, steps]`.
-    Indices(B::Indices),
-    /// Sparse bags of words.
-    Bags(Arc<Bags>),
-    /// A sequence, as numbers `[batch, time, ..]` or indices `[batch, time]`, with the steps of it that count.
-    Masked(Box<Value<B>>, Mask<B>),
-}
-
-impl<B: Backend> Value<B> {
-    /// The value as numbers; bags become dense rows. Errors for indices, which are no numbers to compute with, and for a
-    /// masked sequence, whose mask would be lost: see [`Value::map`], [`Value::sequence`] and [`Value::split`].
-    pub fn tensor(self, pass: &Pass<'_, B>) -> Result<Tensor<B>> {
-        match self {
-            Value::Tensor(tensor) => Ok(tensor),
-            Value::Masked(..) => Err(Error::invalid(
-                "input",
-                "numbers without a mask, which this layer would drop (pool the sequence first)",
-                "a masked sequence",
-            )),
-            Value::Bags(bags) => Ok(Tensor::constant(pass.backend(), bags::dense(pass.backend(), &bags)?)),
-            Value::Indices(indices) => {
-                let shape: Shape = pass.backend().indices_shape(&indices);
-                Err(Error::invalid("input", "numbers", format!("indices {shape}")))
+            Spec::Record(parts) => {
+                let parts: Vec<String> = parts.iter().map(|(name, part)| format!("{name}: {part}")).collect();
+                write!(f, "{{{}}}", parts.join(", "))
             }
         }
-    }
-}
-
-impl<B: Backend> Value<B> {
-    /// The value without its mask, and the mask.
-    pub fn split(self) -> (Value<B>, Option<Mask<B>>) {
-        match self {
-            Value::Masked(value, mask) => (*value, Some(mask)),
-            other => (other, None),
-        }
-    }
-
-    /// The value with a mask in the place of any that it has. In the steps that do not count there may be anything, NaN too:
-    /// the first layer of this crate that takes the sequence clears them.
-    pub fn with_mask(self, mask: impl Into<Option<Mask<B>>>) -> Value<B> {
-        self.masked(mask.into(), false)
-    }
-
-    /// The same of a layer of this crate, whose numbers are finite in the steps that do not count, too.
-    pub(crate) fn with_clean_mask(self, mask: Option<Mask<B>>) -> Value<B> {
-        self.masked(mask, true)
-    }
-
-    fn masked(self, mask: Option<Mask<B>>, clean: bool) -> Value<B> {
-        let (value, _) = self.split();
-        match mask {
-            Some(mask) => Value::Masked(Box::new(value), mask.marked(clean)),
-            None => value,
-        }
-    }
-
-    /// The value without its mask, whose numbers are 0 in the steps that do not count where they might be anything, and the
-    /// mask. Products with the zeros of a mask or of a gradient would not keep NaN out.
-    pub(crate) fn cleared(self, pass: &Pass<'_, B>) -> Result<(Value<B>, Option<Mask<B>>)> {
-        match self.split() {
-            (Value::Tensor(x), Some(mask)) if !mask.is_clean() => {
-                mask.check(pass.backend(), x.shape())?;
-                Ok((mask.clear(&x)?.into(), Some(mask)))
-            }
-            other => Ok(other),
-        }
-    }
-
-    /// Applies `f` to the numbers, which are 0 in steps that do not count where they might be anything, and keeps the mask:
-    /// what a layer does that works on each step by itself.
-    pub fn map(
-        self,
-        pass: &mut Pass<'_, B>,
-        f: impl FnOnce(Tensor<B>, &mut Pass<'_, B>) -> Result<Tensor<B>>,
-    ) -> Result<Value<B>> {
-        let (value, mask) = self.cleared(pass)?;
-        let x = value.tensor(pass)?;
-        Ok(Value::Tensor(f(x, pass)?).with_mask(mask))
-    }
-
-    /// [`Value::map`] with a function that makes finite numbers of those that are cleared.
-    pub(crate) fn map_clean(
-        self,
-        pass: &mut Pass<'_, B>,
-        f: impl FnOnce(Tensor<B>, &mut Pass<'_, B>) -> Result<Tensor<B>>,
-    ) -> Result<Value<B>> {
-        let (value, mask) = self.map(pass, f)?.split();
-        Ok(value.with_clean_mask(mask))
-    }
-
-    /// The numbers `[batch, time, features]`, 0 in steps that do not count where they might be anything, and the mask. Errors
-    /// for another rank, for sequences without a step, and for a mask of another shape.
-    pub fn sequence(self, pass: &Pass<'_, B>) -> Result<(Tensor<B>, Option<Mask<B>>)> {
-        let (value, mask) = self.split();
-        let x = value.tensor(pass)?;
-        match x.shape()[..] {
-            [_, time, _] if time > 0 => {}
-            _ => {
-                let expected = "sequences [batch, time, features] of at least one step";
-                return Err(Error::invalid("input", expected, format!("shape {}", x.shape())));
-            }
-        }
-        mask.as_ref().map_or(Ok(()), |mask| mask.check(pass.backend(), x.shape()))?;
-        match mask {
-            Some(mask) if !mask.is_clean() => Ok((mask.clear(&x)?, Some(mask))),
-            mask => Ok((x, mask)),
-        }
-    }
-}
-
-impl<B: Backend> From<Tensor<B>> for Value<B> {
-    fn from(tensor: Tensor<B>) -> Self {
-        Value::Tensor(tensor)
-    }
-}
-
-impl<B: Backend> From<Bags> for Value<B> {
-    fn from(bags: Bags) -> Self {
-        Value::Bags(Arc::new(bags))
     }
 }

@@ -1,7 +1,6 @@
 //! [`TimeDistributed`]: the same layer for every step.
 
-use super::{Built, Layer, Module, Pass, Scope, Spec, Value};
-use crate::activation::Activation;
+use super::{Built, Last, Layer, Module, Pass, Scope, Spec, Value};
 use crate::backend::Backend;
 use crate::description::Description;
 use crate::error::{Error, Result};
@@ -108,11 +107,11 @@ impl<B: Backend> Module<B> for Steps<B> {
         self.each(input, pass, |layer, x, pass| Ok((forward(layer, x, pass)?, ()))).map(|(y, ())| y)
     }
 
-    fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Activation)> {
+    fn forward_linear(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<(Value<B>, Last)> {
         self.each(input, pass, |layer, x, pass| layer.forward_linear(x.into(), pass))
     }
 
-    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
+    fn last_activation(&self, input: Last) -> Last {
         self.0.last_activation(input)
     }
 }

@@ -3,6 +3,7 @@
 use crate::backend::Backend;
 use crate::element::Element;
 use crate::error::{Error, Result};
+use crate::record::Record;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub enum Target<B: Backend> {
     },
     /// Numbers of the predictions' shape: distributions over classes, 0 and 1, ±1, a regression's.
     Values(Tensor<B>),
+    /// Those of several outputs, by their names: each loss gets its own.
+    Record(Record<Target<B>>),
 }
 
 impl<B: Backend> Target<B> {
@@ -35,6 +38,7 @@ impl<B: Backend> Target<B> {
             Target::Values(values) => {
                 Err(Error::invalid("target", "class labels", format!("numbers of shape {}", values.shape())))
             }
+            Target::Record(_) => Err(Error::invalid("target", "class labels", "a record")),
         }
     }
 
@@ -64,6 +68,16 @@ impl<B: Backend> Target<B> {
         match self {
             Target::Values(_) => self.values_for(loss, prediction),
             Target::Classes { .. } => Err(Error::invalid(loss, "numbers as targets", "class labels")),
+            Target::Record(_) => Err(Error::invalid(loss, "numbers as targets", "a record")),
+        }
+    }
+
+    /// The target of an output by name, or the whole where none is named; `None` where there is none of that name.
+    pub(crate) fn part(&self, name: Option<&str>) -> Option<&Target<B>> {
+        match (self, name) {
+            (Target::Record(parts), Some(name)) => parts.get(name),
+            (whole, None) => Some(whole),
+            (_, Some(_)) => None,
         }
     }
 
@@ -96,6 +110,7 @@ impl<B: Backend> Target<B> {
                 let labels = self.labels_for(loss, prediction, None)?;
                 Ok(Tensor::constant(b, b.one_hot(&labels, shape.last())?))
             }
+            Target::Record(_) => Err(Error::invalid(loss, "the targets of one output", "a record")),
         }
     }
 }

@@ -20,6 +20,8 @@ impl<'a> From<&'a Targets> for TargetsRef<'a> {
             Targets::Values { data, .. } => TargetsRef::Values(data),
             Targets::RaggedClasses(rows) => TargetsRef::Classes(rows.data()),
             Targets::RaggedValues(rows) => TargetsRef::Values(rows.data()),
+            // Each output has its own; those of all together fit no predictions.
+            Targets::Record(_) => TargetsRef::Values(&[]),
         }
     }
 }

@@ -29,26 +29,32 @@ impl<B: Backend> Batch<B> {
         let len = data.len();
         let weights = data.weights_in_block();
         let (inputs, targets, _) = data.into_parts();
-        let target = match targets {
-            Targets::Classes { labels, per_sample } => {
-                let shape = if per_sample == 1 { [len].into() } else { [len, per_sample].into() };
-                Target::Classes { labels: labels.into(), shape }
-            }
-            Targets::Values { data, shape } => Target::Values(upload(backend, data, len, &shape)?),
-            Targets::RaggedClasses(rows) => {
-                Target::Classes { labels: rows.block(0).into(), shape: [len, rows.longest()].into() }
-            }
-            Targets::RaggedValues(rows) => {
-                Target::Values(upload(backend, rows.block(0.0), len, &[rows.longest(), rows.width()])?)
-            }
-        };
-        Ok(Batch { input: input(backend, inputs)?, target, weights, len })
+        Ok(Batch { input: input(backend, inputs)?, target: target(backend, targets)?, weights, len })
     }
 
     /// Whether there are no samples.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
+}
+
+/// Brings targets to the device, but for labels.
+fn target<B: Backend>(backend: &B, targets: Targets) -> Result<Target<B>> {
+    let len = targets.len();
+    Ok(match targets {
+        Targets::Classes { labels, per_sample } => {
+            let shape = if per_sample == 1 { [len].into() } else { [len, per_sample].into() };
+            Target::Classes { labels: labels.into(), shape }
+        }
+        Targets::Values { data, shape } => Target::Values(upload(backend, data, len, &shape)?),
+        Targets::RaggedClasses(rows) => {
+            Target::Classes { labels: rows.block(0).into(), shape: [len, rows.longest()].into() }
+        }
+        Targets::RaggedValues(rows) => {
+            Target::Values(upload(backend, rows.block(0.0), len, &[rows.longest(), rows.width()])?)
+        }
+        Targets::Record(parts) => Target::Record(parts.try_map(|_, part| target(backend, part))?),
+    })
 }
 
 /// Brings inputs to the device.
@@ -66,6 +72,7 @@ pub(super) fn input<B: Backend>(backend: &B, inputs: Inputs) -> Result<Value<B>>
             masked(backend, block.into(), &rows)?
         }
         Inputs::Bags(bags) => Value::Bags(Arc::new(bags)),
+        Inputs::Record(parts) => Value::Record(parts.try_map(|_, part| input(backend, part))?),
         Inputs::Masked { inputs, mask } => {
             let steps = inputs.sample_shape().first().copied().unwrap_or(0);
             input(backend, *inputs)?.with_mask(Mask::new(backend, &mask, steps)?)

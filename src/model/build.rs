@@ -3,7 +3,7 @@
 use super::Model;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
-use crate::layers::{Builder, Layer, Row, Sequential, Spec};
+use crate::layers::{Builder, Last, Layer, Row, Sequential, Spec};
 use std::collections::BTreeMap;
 
 impl<B: Backend> Model<B> {
@@ -40,8 +40,8 @@ impl<B: Backend> Model<B> {
         seed: u64,
         builder: &mut Builder<B>,
     ) -> Result<Self> {
-        let built = network.build(&input, &mut builder.root(backend))?;
-        let last = built.module.last_activation(None);
+        let built = network.build(&input, &mut builder.root(backend, &input))?;
+        let last = built.module.last_activation(Last::Unknown);
         // A network that is one layer, or has parameters of its own, has a line for itself.
         let listed = |i: usize| builder.rows.iter().any(|row| row.params.contains(&i));
         if builder.rows.is_empty() || !(0..builder.params.len()).all(listed) {
@@ -59,7 +59,7 @@ impl<B: Backend> Model<B> {
             output: built.output,
             rows: std::mem::take(&mut builder.rows),
             params: std::mem::take(&mut builder.params),
-            indices_below: builder.indices_below,
+            indices_below: std::mem::take(&mut builder.indices_below),
             seed,
             steps: 0,
             epochs: 0,

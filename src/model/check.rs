@@ -1,21 +1,23 @@
 //! What is found wrong before the first batch, or by a look at it: data and a last activation that do not go with the loss.
 
-use super::Model;
 use super::evaluate::no_samples;
-use super::step::Outcome;
+use super::step::{Outcome, Scored};
 use super::tally::to_f32;
+use super::{Model, Objective};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::data::{Dataset, Inputs, Targets};
 use crate::error::{Error, Result};
+use crate::layers::Spec;
 use crate::loss::{Loss, Outputs, Scale};
 
 impl<B: Backend> Model<B> {
-    /// What the model's numbers are, by the loss: probabilities, logits, one class a row or several labels. Of a model that is
-    /// not compiled by its last activation; `None` where that leaves open what they are.
-    pub(super) fn read_as(&self) -> Option<Outputs> {
-        let compiled = self.compiled.as_ref().map(|compiled| compiled.loss.outputs());
-        match (compiled, self.last) {
+    /// What the model's numbers are, or those of an output by name, by the loss: probabilities, logits, one class a row or several
+    /// labels. Where it is not compiled by the last activation; `None` where that leaves open what they are.
+    pub(super) fn read_as(&self, output: Option<&str>) -> Option<Outputs> {
+        let objectives = self.compiled.as_ref().map_or(&[][..], |compiled| &compiled.objectives);
+        let objective = objectives.iter().find(|objective| objective.output.as_deref() == output);
+        match (objective.map(|objective| objective.loss.outputs()), self.last.part(output).known()) {
             // A softmax shares out one class among the outputs, also where the loss looks at each.
             (Some(Outputs::Labels(Scale::Probabilities)) | None, Some(Activation::Softmax)) => {
                 Some(Outputs::Class(Scale::Probabilities))
@@ -26,25 +28,27 @@ impl<B: Backend> Model<B> {
         }
     }
 
-    /// Errors when the model's last activation, where it is known, does not give what the loss takes.
-    pub(super) fn check_last(&self, last: Option<Activation>) -> Result<()> {
-        let loss = &self.compiled()?.loss;
-        last.map_or(Ok(()), |last| loss.outputs().check_last(loss.name(), last))
-    }
-
     /// Errors when numbers of a model whose last activation is not known are not what the loss takes them for: once, on a first
     /// batch, as the numbers are read back for it.
     pub(crate) fn check_numbers(&self, outcome: &Outcome<B>) -> Result<()> {
-        let loss = &self.compiled()?.loss;
-        if self.last.is_some() || matches!(loss.outputs().scale(), None | Some(Scale::Logits)) {
+        for (objective, scored) in self.compiled()?.objectives.iter().zip(&outcome.scored) {
+            self.check_numbers_of(objective, scored).map_err(|e| objective.at(e))?;
+        }
+        Ok(())
+    }
+
+    fn check_numbers_of(&self, objective: &Objective<B>, scored: &Scored<B>) -> Result<()> {
+        let loss = &objective.loss;
+        let known = self.last.part(objective.output.as_deref()).known().is_some();
+        if known || matches!(loss.outputs().scale(), None | Some(Scale::Logits)) {
             return Ok(());
         }
-        let numbers = to_f32(self.backend.download(outcome.predictions.value())?);
-        let there = match &outcome.mask {
+        let numbers = to_f32(self.backend.download(scored.predictions.value())?);
+        let there = match &scored.mask {
             Some(mask) => to_f32(self.backend.download(mask.array())?),
             None => Vec::new(),
         };
-        let shape = outcome.predictions.shape();
+        let shape = scored.predictions.shape();
         let outputs = if shape.rank() < 2 { 1 } else { shape.last().max(1) };
         let rows = numbers.chunks_exact(outputs).enumerate().filter(|(row, _)| there.get(*row) != Some(&0.0));
         loss.outputs().check_numbers(loss.name(), rows.map(|(_, row)| row))
@@ -79,40 +83,95 @@ impl<B: Backend> Model<B> {
             return Err(Error::invalid(place, "a sample weight above 0", "weights that are all 0"));
         }
         self.check_samples(place, data)?;
-        let ignored = self.compiled()?.loss.ignored();
-        let labels = data.targets().labels().unwrap_or_default();
-        match ignored.filter(|class| !labels.is_empty() && labels.iter().all(|label| label == class)) {
-            None => Ok(()),
-            Some(class) => {
+        for objective in &self.compiled()?.objectives {
+            let targets = data.targets().part(objective.output.as_deref());
+            let labels = targets.and_then(Targets::labels).unwrap_or_default();
+            let ignored = objective.loss.ignored();
+            if let Some(class) = ignored.filter(|class| !labels.is_empty() && labels.iter().all(|label| label == class))
+            {
                 let found = format!("class {class}, which is ignored, throughout");
-                Err(Error::invalid(place, "a target that counts", found))
+                return Err(objective.at(Error::invalid(place, "a target that counts", found)));
             }
         }
+        Ok(())
     }
 
     /// Checks that the model is compiled, with options in range and a loss that goes with its last activation.
     pub(crate) fn check_ready(&self) -> Result<()> {
-        self.compiled()?.check()?;
-        self.check_last(self.last)
+        let compiled = self.compiled()?;
+        compiled.check()?;
+        if compiled.objectives.is_empty() {
+            return Err(Error::invalid("model", "an objective to be trained for", "none"));
+        }
+        for objective in &compiled.objectives {
+            let output = objective.output.as_deref();
+            if self.output.part(output).is_none() || (output.is_none() && matches!(self.output, Spec::Record(_))) {
+                let expected =
+                    format!("objectives for outputs of the model, {}, by name (`compile_outputs`)", self.output);
+                let found = output.map_or("a single loss".to_string(), |output| format!("one for `{output}`"));
+                return Err(Error::invalid("compile", expected, found));
+            }
+            objective.check_last(self.last.part(output).known()).map_err(|e| objective.at(e))?;
+        }
+        Ok(())
+    }
+
+    /// Checks that indices are below what the tables of the model hold.
+    pub(super) fn check_indices(&self, place: &str, inputs: &Inputs) -> Result<()> {
+        for (part, &rows) in &self.indices_below {
+            let found = match inputs {
+                Inputs::Record(parts) => {
+                    parts.part(part)?.check_indices(rows).map_err(|e| e.at(format!("part `{part}`")))
+                }
+                whole => whole.check_indices(rows),
+            };
+            found.map_err(|error| error.at(place))?;
+        }
+        Ok(())
     }
 
     /// Checks that samples, all that there are or those of a batch, fit the model and its loss.
     pub(crate) fn check_samples(&self, place: &str, data: &Dataset) -> Result<()> {
         self.input.check_inputs(place, data.inputs())?;
-        if let Some(rows) = self.indices_below {
-            data.inputs().check_indices(rows).map_err(|error| error.at(place))?;
-        }
+        self.check_indices(place, data.inputs())?;
         let compiled = self.compiled()?;
-        let Ok(outputs) = self.output.features() else { return Ok(()) };
-        match data.targets().labels() {
-            Some(labels) => {
-                let ignored = compiled.loss.ignored();
-                // A single output tells two classes apart.
-                let classes = data.targets().check_classes(outputs.max(2), ignored);
-                classes.map_err(|error| hinted(error, outputs, labels, ignored).at(place))
+        if let Targets::Record(parts) = data.targets() {
+            let asked = |name: &str| compiled.objectives.iter().any(|of| of.output.as_deref() == Some(name));
+            if let Some(name) = parts.names().find(|name| !asked(name)) {
+                let expected = "targets of outputs that are trained (`compile_outputs`)";
+                return Err(Error::invalid(place, expected, format!("some of `{name}`")));
             }
-            None => check_rows(&*compiled.loss, data, outputs).map_err(|error| error.at(place)),
         }
+        compiled.objectives.iter().try_for_each(|objective| {
+            self.check_targets(objective, data).map_err(|error| objective.at(error).at(place))
+        })
+    }
+
+    /// Checks the targets of an objective.
+    fn check_targets(&self, objective: &Objective<B>, data: &Dataset) -> Result<()> {
+        let output = objective.output.as_deref();
+        let Some(targets) = data.targets().part(output).filter(|targets| !matches!(targets, Targets::Record(_))) else {
+            let expected =
+                if output.is_some() { "targets of this output, by its name" } else { "the targets of one output" };
+            return Err(Error::invalid("targets", expected, data.targets().kind()));
+        };
+        let Some(Ok(outputs)) = self.output.part(output).map(Spec::features) else { return Ok(()) };
+        match targets.labels() {
+            Some(labels) => {
+                let ignored = objective.loss.ignored();
+                // A single output tells two classes apart.
+                let classes = targets.check_classes(outputs.max(2), ignored);
+                classes.map_err(|error| hinted(error, outputs, labels, ignored))
+            }
+            None => check_rows(&*objective.loss, (data, targets), outputs),
+        }
+    }
+}
+
+impl<B: Backend> Objective<B> {
+    /// Errors when the last activation, where it is known, does not give what the loss takes.
+    pub(super) fn check_last(&self, last: Option<Activation>) -> Result<()> {
+        last.map_or(Ok(()), |last| self.loss.outputs().check_last(self.loss.name(), last))
     }
 }
 
@@ -135,8 +194,8 @@ fn hinted(error: Error, outputs: usize, labels: &[u32], ignored: Option<u32>) ->
 
 /// Checks every row of targets that are numbers. Samples of weight 0, steps that the inputs' own mask leaves out and steps
 /// whose targets are all 0 (padding) are passed over.
-fn check_rows<B: Backend>(loss: &dyn Loss<B>, data: &Dataset, outputs: usize) -> Result<()> {
-    let (numbers, shape) = match data.targets() {
+fn check_rows<B: Backend>(loss: &dyn Loss<B>, (data, targets): (&Dataset, &Targets), outputs: usize) -> Result<()> {
+    let (numbers, shape) = match targets {
         Targets::Values { data, shape } => (data, shape),
         Targets::RaggedValues(rows) if rows.width() == outputs => {
             for (sample, own) in rows.rows().enumerate() {

@@ -29,10 +29,10 @@ impl<B: Backend> Clone for Model<B> {
             network: self.network.clone(),
             input: self.input.clone(),
             output: self.output.clone(),
-            last: self.last,
+            last: self.last.clone(),
             rows: self.rows.clone(),
             params: self.params.clone(),
-            indices_below: self.indices_below,
+            indices_below: self.indices_below.clone(),
             stateful: self.stateful.clone(),
             seed: self.seed,
             steps: self.steps,
@@ -45,11 +45,6 @@ impl<B: Backend> Clone for Model<B> {
 impl<B: Backend> Compiled<B> {
     fn copy(&self) -> Option<Self> {
         let optimizer = self.optimizer.copy()?;
-        Some(Compiled {
-            optimizer,
-            loss: self.loss.clone(),
-            metrics: self.metrics.clone(),
-            weighted: self.weighted.clone(),
-        })
+        Some(Compiled { optimizer, objectives: self.objectives.clone() })
     }
 }

@@ -1,8 +1,9 @@
 //! `evaluate` and `predict`: in mini-batches, nothing recorded, dropout off (L9).
 
+use super::counted::Counted;
 use super::gathered::Gathered;
 use super::tally::Tally;
-use super::{Batch, Model, Predictions, batch};
+use super::{Batch, Model, Objective, Predictions, batch};
 use crate::backend::Backend;
 use crate::data::{
     BATCH_SIZE, Batches, ClassWeights, Epoch, HostBatch, Inputs, Order, SampleBatches, Source, each_batch,
@@ -10,6 +11,7 @@ use crate::data::{
 use crate::error::{Error, Result};
 use crate::layers::{Carry, Mode, Spec};
 use crate::random::Key;
+use crate::record::Record;
 use std::fmt;
 use std::ops::ControlFlow;
 
@@ -113,20 +115,59 @@ impl<B: Backend> Model<B> {
         if inputs.is_empty() {
             return Err(no_samples(place));
         }
+        if let Spec::Record(_) = &self.output {
+            let expected = "a model of one output (`predict_outputs` gives those of several)";
+            return Err(Error::invalid("predict", expected, &self.output));
+        }
+        let [(_, predictions)] = self
+            .predicted_outputs(inputs, batch_size, &[(None, &self.output)])?
+            .try_into()
+            .map_err(|_| Error::invalid("predict", "one output", "several"))?;
+        Ok(predictions)
+    }
+
+    /// [`Model::predict`] of a model that gives a record: the values of all outputs, by name.
+    pub fn predict_outputs(&self, inputs: &Inputs, batch_size: usize) -> Result<Record<Predictions>> {
+        let outputs: Vec<(Option<&str>, &Spec)> =
+            self.output.parts()?.iter().map(|(name, spec)| (Some(name), spec)).collect();
+        let predicted = self.predicted_outputs(inputs, batch_size, &outputs)?;
+        Record::new(predicted.into_iter().map(|(name, predictions)| (name.unwrap_or_default(), predictions)))
+    }
+
+    /// The values of outputs by name, or of the only one.
+    fn predicted_outputs<'a>(
+        &self,
+        inputs: &Inputs,
+        batch_size: usize,
+        outputs: &[(Option<&'a str>, &Spec)],
+    ) -> Result<Vec<(Option<&'a str>, Predictions)>> {
+        let place = "inputs to predict";
         self.input.check_inputs(place, inputs)?;
-        if let Some(rows) = self.indices_below {
-            inputs.check_indices(rows).map_err(|error| error.at(place))?;
-        }
-        let ragged = matches!(inputs, Inputs::RaggedIndices(_) | Inputs::RaggedDense(_));
-        let by_step = ragged && matches!(&self.output, Spec::Dense(sizes) if sizes.len() > 1 && sizes[0].is_none());
+        self.check_indices(place, inputs)?;
         let batches = by_length(inputs, batch_size)?;
-        let mut gathered = Gathered::new(&self.backend, inputs, by_step);
+        let mut gathered: Vec<Gathered<'_, B>> = outputs
+            .iter()
+            .map(|(_, spec)| {
+                // As long as the longest of the inputs, where that is what decides.
+                let by_step = matches!(spec, Spec::Dense(sizes) if sizes.len() > 1 && sizes[0].is_none());
+                let longest = longest(inputs).filter(|_| by_step);
+                Gathered::new(&self.backend, inputs.len(), longest)
+            })
+            .collect();
         for rows in &batches {
-            let y = self.forward(batch::input(&self.backend, inputs.select(rows)?)?, Mode::Evaluation)?;
-            gathered.add(rows, &y)?;
+            let mut pass = self.pass(Mode::Evaluation);
+            let y = self.run(batch::input(&self.backend, inputs.select(rows)?)?, &mut pass)?;
+            for ((output, _), gathered) in outputs.iter().zip(&mut gathered) {
+                let part = y.part(*output).cloned();
+                let part = part.ok_or_else(|| Error::invalid("predict", "the outputs that the model has", "others"))?;
+                gathered.add(rows, &part.split().0.tensor(&pass)?)?;
+            }
         }
-        let (data, shape) = gathered.close()?;
-        Ok(Predictions::new(data, shape, self.read_as()))
+        let close = |((output, _), gathered): (&(Option<&'a str>, &Spec), Gathered<'_, B>)| {
+            let (data, shape) = gathered.close()?;
+            Ok((*output, Predictions::new(data, shape, self.read_as(*output))))
+        };
+        outputs.iter().zip(gathered).map(close).collect()
     }
 
     /// The samples by length, unless each batch goes on with the one before.
@@ -140,21 +181,29 @@ impl<B: Backend> Model<B> {
     /// A tally with the model's metrics.
     pub(crate) fn tally(&self) -> Result<Tally<B>> {
         let compiled = self.compiled()?;
-        Ok(Tally::new(
-            &self.backend,
-            (compiled.metrics.clone(), compiled.weighted.clone()),
-            compiled.loss.ignored(),
-            self.read_as().unwrap_or_default(),
-        ))
+        let of = |objective: &Objective<B>| {
+            Counted::new(objective, self.read_as(objective.output.as_deref()).unwrap_or_default())
+        };
+        Ok(Tally::new(&self.backend, compiled.objectives.iter().map(of).collect()))
+    }
+}
+
+/// The steps of the longest sequence, where they are kept at their own lengths.
+fn longest(inputs: &Inputs) -> Option<usize> {
+    match inputs {
+        Inputs::RaggedIndices(rows) => Some(rows.longest()),
+        Inputs::RaggedDense(rows) => Some(rows.longest()),
+        Inputs::Record(parts) => parts.iter().filter_map(|(_, part)| longest(part)).max(),
+        _ => None,
     }
 }
 
 /// Samples in the order in which they stand, or, of sequences of their own lengths, from the shortest to the longest.
 fn by_length(inputs: &Inputs, batch_size: usize) -> Result<Batches> {
-    let lengths = match inputs {
-        Inputs::RaggedIndices(_) | Inputs::RaggedDense(_) => inputs.lengths(0).unwrap_or_default(),
-        _ => return Batches::new(inputs.len(), batch_size, None),
-    };
+    if longest(inputs).is_none() {
+        return Batches::new(inputs.len(), batch_size, None);
+    }
+    let lengths = inputs.lengths(0).unwrap_or_default();
     let mut rows: Vec<usize> = (0..inputs.len()).collect();
     rows.sort_by_key(|&row| lengths[row]);
     Batches::over(rows, batch_size, None)

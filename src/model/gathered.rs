@@ -2,7 +2,6 @@
 
 use super::tally::{NUMBERS, to_f32, together};
 use crate::backend::Backend;
-use crate::data::Inputs;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -21,10 +20,10 @@ pub(super) struct Gathered<'a, B: Backend> {
 }
 
 impl<'a, B: Backend> Gathered<'a, B> {
-    /// Of so many inputs. `by_step`: outputs of all steps, of which batches have as many as their longest sequence.
-    pub(super) fn new(backend: &'a B, inputs: &Inputs, by_step: bool) -> Self {
-        let longest = by_step.then(|| inputs.sample_shape()[0]);
-        let (samples, pending) = (inputs.len(), Vec::new());
+    /// Of so many inputs; where there are outputs of all steps, of which batches have as many as their longest sequence, the steps of
+    /// the `longest` of all.
+    pub(super) fn new(backend: &'a B, samples: usize, longest: Option<usize>) -> Self {
+        let pending = Vec::new();
         Gathered { backend, data: Vec::new(), shape: Vec::new(), longest, samples, pending, numbers: 0 }
     }
 

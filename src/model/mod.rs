@@ -9,6 +9,7 @@ mod build;
 mod check;
 mod clone;
 mod compile;
+mod counted;
 mod evaluate;
 mod gathered;
 mod predictions;
@@ -18,7 +19,7 @@ mod tally;
 mod tally_state;
 
 pub use batch::Batch;
-pub use compile::Compiled;
+pub use compile::{Compiled, Objective};
 pub use evaluate::Evaluation;
 pub use predictions::Predictions;
 pub use step::BatchLoss;
@@ -27,12 +28,12 @@ pub use summary::Summary;
 pub(crate) use tally::Tally;
 pub(crate) use tally_state::{TallyState, same};
 
-use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::description::Description;
 use crate::error::{Error, Result};
-use crate::layers::{Module, NewStates, Row, Spec};
+use crate::layers::{Last, Module, NewStates, Row, Spec};
 use crate::param::Param;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A network with its parameters on a backend, and what it is trained with once it is compiled.
@@ -67,11 +68,11 @@ pub struct Model<B: Backend> {
     input: Spec,
     output: Spec,
     /// The last activation, where it is known.
-    last: Option<Activation>,
+    last: Last,
     rows: Vec<Row>,
     params: Vec<Param<B>>,
-    /// Every index of the input must be below it, where a table says so.
-    indices_below: Option<usize>,
+    /// What every index of the input, or of a part of it, must be below, where a table says so.
+    indices_below: BTreeMap<String, usize>,
     pub(crate) seed: u64,
     /// Training steps and epochs done so far: they number the streams of dropout and of shuffling.
     pub(crate) steps: u64,

@@ -1,15 +1,16 @@
 //! A batch through the model: its value, its loss, a step of training.
 
 use super::compile::not_compiled;
-use super::{Batch, Model};
+use super::{Batch, Model, Objective};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
-use crate::layers::{Carry, Mask, Mode, NewStates, Pass, Value};
+use crate::layers::{Carry, Last, Mask, Mode, NewStates, Pass, Value};
 use crate::loss::{self, Count, Loss};
 use crate::optim::Verdict;
 use crate::param::ParamId;
 use crate::random::Key;
+use crate::record::Record;
 use crate::tensor::Tensor;
 
 /// What [`Model::loss`] gives. In a training loop of one's own:
@@ -30,8 +31,8 @@ pub struct BatchLoss<B: Backend> {
     /// The loss with the weights' penalties, a scalar to take `backward` of.
     pub loss: Tensor<B>,
     /// The model's predictions, cut off from the tape.
-    pub predictions: Tensor<B>,
-    /// What the loss is a mean over: for [`Optimizer::step_of`](crate::optim::Optimizer::step_of), where gradients are accumulated.
+    pub predictions: Value<B>,
+    /// What the loss is a mean over, of several outputs that of the first: for [`Optimizer::step_of`](crate::optim::Optimizer::step_of), where gradients are accumulated.
     pub count: Count<B>,
     /// In training what layers made of their own state: for [`Model::keep`].
     pub states: NewStates<B>,
@@ -39,16 +40,46 @@ pub struct BatchLoss<B: Backend> {
 
 /// What a batch gave, all of it on the device.
 pub(crate) struct Outcome<B: Backend> {
+    /// The losses of all objectives by their weights, and the penalties.
     pub(crate) loss: Tensor<B>,
-    /// Without the penalties.
-    pub(super) unpenalised: Tensor<B>,
-    /// What its mean is over.
+    /// What each objective gave, in their order; there is at least one.
+    pub(super) scored: Vec<Scored<B>>,
+    /// Whether the gradients were finite, so that it counts.
+    pub(super) verdict: Verdict<B>,
+}
+
+/// What an objective gave.
+pub(super) struct Scored<B: Backend> {
+    /// Its mean loss.
+    pub(super) loss: Tensor<B>,
+    /// What the mean is over.
     pub(super) count: Count<B>,
     pub(super) predictions: Tensor<B>,
     /// The steps that count, where there is an output at every step.
     pub(super) mask: Option<Mask<B>>,
-    /// Whether the gradients were finite, so that it counts.
-    pub(super) verdict: Verdict<B>,
+}
+
+impl<B: Backend> Outcome<B> {
+    /// What the loss is a mean over, where several batches make one update. Errors where several objectives are means over different
+    /// numbers of rows, so that none of them stands for all.
+    fn count(&self) -> Result<Count<B>> {
+        let first = &self.scored[0].count;
+        for other in &self.scored[1..] {
+            match (first, &other.count) {
+                (Count::Known(one), Count::Known(other)) if one == other => {}
+                _ => {
+                    let expected = "outputs whose losses are means over as many rows each where batches are accumulated \
+                                    (larger batches do without)";
+                    return Err(Error::invalid(
+                        "accumulate",
+                        expected,
+                        "a class that is ignored, a mask, or steps in one of them",
+                    ));
+                }
+            }
+        }
+        Ok(first.clone())
+    }
 }
 
 impl<B: Backend> Model<B> {
@@ -81,7 +112,8 @@ impl<B: Backend> Model<B> {
     /// ```
     pub fn run(&self, input: impl Into<Value<B>>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
         let input = input.into();
-        self.input.check_value("model input", &input, &self.backend)?;
+        // What is computed once a sequence needs its parts of the input only at the beginning.
+        self.input.check_value_of("model input", &input, &self.backend, !pass.goes_on())?;
         let y = self.root.forward(input, pass)?;
         pass.commit();
         Ok(y)
@@ -111,37 +143,83 @@ impl<B: Backend> Model<B> {
     /// own state. Where the loss has a stable form on what feeds the last activation, that form is used.
     pub fn loss(&self, batch: &Batch<B>, mode: Mode) -> Result<BatchLoss<B>> {
         let mut pass = self.pass(mode);
-        let Outcome { loss, predictions, count, .. } = self.outcome(batch, &mut pass)?;
-        Ok(BatchLoss { loss, predictions, count, states: pass.into_states() })
+        let outcome = self.outcome(batch, &mut pass)?;
+        let (count, predictions) = (outcome.scored[0].count.clone(), self.predicted(&outcome)?);
+        Ok(BatchLoss { loss: outcome.loss, predictions, count, states: pass.into_states() })
     }
 
     /// [`Model::loss`] in a pass of the caller's: the loss, a scalar to take `backward` of, and the predictions, cut off from the
     /// tape. What layers make of their own state stays in the pass.
-    pub fn run_loss(&self, batch: &Batch<B>, pass: &mut Pass<'_, B>) -> Result<(Tensor<B>, Tensor<B>)> {
+    pub fn run_loss(&self, batch: &Batch<B>, pass: &mut Pass<'_, B>) -> Result<(Tensor<B>, Value<B>)> {
         let outcome = self.outcome(batch, pass)?;
         pass.commit();
-        Ok((outcome.loss, outcome.predictions))
+        let predictions = self.predicted(&outcome)?;
+        Ok((outcome.loss, predictions))
+    }
+
+    /// The predictions of a batch, of several objectives a record.
+    fn predicted(&self, outcome: &Outcome<B>) -> Result<Value<B>> {
+        let objectives = &self.compiled()?.objectives;
+        let each = objectives.iter().zip(&outcome.scored);
+        match &objectives[..] {
+            [Objective { output: None, .. }] => Ok(outcome.scored[0].predictions.clone().into()),
+            _ => {
+                let named = each.map(|(of, scored)| {
+                    (of.output.clone().unwrap_or_default(), Value::from(scored.predictions.clone()))
+                });
+                Record::new(named).map(Value::Record)
+            }
+        }
     }
 
     pub(crate) fn outcome(&self, batch: &Batch<B>, pass: &mut Pass<'_, B>) -> Result<Outcome<B>> {
         let compiled = self.compiled()?;
         self.input.check_value("model input", &batch.input, &self.backend)?;
         let (z, last) = self.root.forward_linear(batch.input.clone(), pass)?;
-        self.check_last(Some(last).filter(|&last| last != Activation::Linear).or(self.last))?;
-        let (z, mask) = z.split();
+        let (mut scored, mut sum) = (Vec::with_capacity(compiled.objectives.len()), None);
+        for objective in &compiled.objectives {
+            let of = self.scored(objective, (&z, &last), batch, pass).map_err(|e| objective.at(e))?;
+            let weighed =
+                if objective.weight == 1.0 { of.loss.clone() } else { of.loss.affine(objective.weight, 0.0)? };
+            sum = Some(match sum {
+                Some(sum) => weighed.add(&sum)?,
+                None => weighed,
+            });
+            scored.push(Scored { loss: of.loss.detach(), ..of });
+        }
+        let sum = sum.ok_or_else(|| Error::invalid("model", "an objective to be trained for", "none"))?;
+        Ok(Outcome { loss: self.with_penalties(sum, pass)?, scored, verdict: Verdict::Finite })
+    }
+
+    /// The loss of one objective, in whatever form is stable, and what it was taken of.
+    fn scored(
+        &self,
+        objective: &Objective<B>,
+        (z, last): (&Value<B>, &Last),
+        batch: &Batch<B>,
+        pass: &Pass<'_, B>,
+    ) -> Result<Scored<B>> {
+        let output = objective.output.as_deref();
+        let (Some(z), Some(target)) = (z.part(output), batch.target.part(output)) else {
+            let expected = "an output and targets of this name (`compile_outputs` names those of a record)";
+            return Err(Error::invalid("objective", expected, format!("the output {}", self.output)));
+        };
+        let last = last.part(output).known();
+        let known = last.filter(|&last| last != Activation::Linear);
+        objective.check_last(known.or(self.last.part(output).known()))?;
+        let last = last.unwrap_or_default();
+        let (z, mask) = z.clone().split();
         let z = z.tensor(pass)?;
         let weights = batch.weights.as_deref();
-        let mean = |loss: &dyn Loss<B>, y| loss::counted_mean(loss, y, &batch.target, weights, mask.as_ref());
-        let ((loss, count), predictions) = match compiled.loss.before(last) {
+        let mean = |loss: &dyn Loss<B>, y| loss::counted_mean(loss, y, target, weights, mask.as_ref());
+        let ((loss, count), predictions) = match objective.loss.before(last) {
             Some(stable) => (mean(&*stable, &z)?, z.detach().activate(last)?),
             None => {
                 let y = z.activate(last)?;
-                (mean(&*compiled.loss, &y)?, y.detach())
+                (mean(&*objective.loss, &y)?, y.detach())
             }
         };
-        let unpenalised = loss.detach();
-        let loss = self.with_penalties(loss, pass)?;
-        Ok(Outcome { loss, unpenalised, count, predictions, mask, verdict: Verdict::Finite })
+        Ok(Scored { loss, count, predictions, mask })
     }
 
     /// Adds the penalties of the weights that are trained: those of frozen ones do not count, as in Keras.
@@ -158,14 +236,16 @@ impl<B: Backend> Model<B> {
     /// both still on the device: reading them waits for it. Every sequence begins anew; see [`Model::train_step_carried`]. After an
     /// error the model is as it was; see
     /// [`Optimizer::step`](crate::optim::Optimizer::step) for gradients that are not finite, of which a device tells later.
-    pub fn train_step(&mut self, batch: &Batch<B>) -> Result<(Tensor<B>, Tensor<B>)> {
+    pub fn train_step(&mut self, batch: &Batch<B>) -> Result<(Tensor<B>, Value<B>)> {
         self.train_step_carried(batch, &mut Carry::new())
     }
 
     /// The same, on sequences that go on where those before ended, which `carry` holds, and that leave there where they end. After an
     /// error it is as it was, as it is where gradients are not finite and the step is skipped.
-    pub fn train_step_carried(&mut self, batch: &Batch<B>, carry: &mut Carry<B>) -> Result<(Tensor<B>, Tensor<B>)> {
-        self.step(batch, carry).map(|outcome| (outcome.loss, outcome.predictions))
+    pub fn train_step_carried(&mut self, batch: &Batch<B>, carry: &mut Carry<B>) -> Result<(Tensor<B>, Value<B>)> {
+        let outcome = self.step(batch, carry)?;
+        let predictions = self.predicted(&outcome)?;
+        Ok((outcome.loss, predictions))
     }
 
     pub(crate) fn step(&mut self, batch: &Batch<B>, carry: &mut Carry<B>) -> Result<Outcome<B>> {
@@ -184,7 +264,9 @@ impl<B: Backend> Model<B> {
         let (states, left) = pass.into_parts();
         // Of several batches that make one update the sums are added up, and divided by the count of all.
         let accumulates = self.compiled()?.optimizer.accumulates();
-        let sum = accumulates.then(|| outcome.count.sum_of(&outcome.loss)).transpose()?;
+        // A single batch is its own mean, whatever it is over.
+        let count = if accumulates { outcome.count()? } else { outcome.scored[0].count.clone() };
+        let sum = accumulates.then(|| count.sum_of(&outcome.loss)).transpose()?;
         let gradients = sum.as_ref().unwrap_or(&outcome.loss).backward().map_err(|error| match error {
             // Nothing that is trained took part at all.
             Error::Constant => Error::MissingGradient {
@@ -193,7 +275,7 @@ impl<B: Backend> Model<B> {
             other => other,
         })?;
         let compiled = self.compiled.as_mut().ok_or_else(not_compiled)?;
-        let call = compiled.optimizer.call(&mut self.params, gradients, outcome.count.clone())?;
+        let call = compiled.optimizer.call(&mut self.params, gradients, count)?;
         self.keep_unless(states, &call.verdict)?;
         match &call.verdict {
             Verdict::Finite => carry.put(left),

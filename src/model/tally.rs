@@ -1,14 +1,15 @@
 //! Collects losses and predictions of batches without waiting for the device at each of them.
 
-use super::step::Outcome;
+use super::counted::Counted;
+use super::step::{Outcome, Scored};
 use super::{Evaluation, TallyState, same};
 use crate::backend::Backend;
 use crate::data::{Dataset, Targets};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::exact::Exact;
-use crate::loss::{Count, Outputs};
-use crate::metrics::{Metric, Scores};
+use crate::loss::Count;
+use crate::metrics::Metric;
 use crate::optim::Verdict;
 
 /// What is pending is read back when so many predicted numbers, or so many batches, have piled up: often enough to keep
@@ -19,19 +20,13 @@ const BATCHES: usize = 1 << 12;
 /// The running loss and metrics of an epoch.
 pub(crate) struct Tally<B: Backend> {
     backend: B,
-    metrics: Vec<Box<dyn Metric>>,
-    /// Which of them count rows by their weights.
-    weighted: Vec<bool>,
-    /// The class that the loss leaves out.
-    ignored: Option<u32>,
-    /// What the loss takes the predictions for.
-    read_as: Outputs,
+    /// Those of each objective.
+    counted: Vec<Counted>,
     pending: Vec<Pending<B>>,
     /// Predicted numbers among them.
     numbers: usize,
-    /// The losses times what they are means over, and the sum of that.
-    loss_sum: f64,
-    counted: f64,
+    /// The penalties of batches times their samples.
+    penalties: f64,
     samples: usize,
     /// Updates of the epoch that were skipped.
     pub(crate) skipped: u64,
@@ -41,18 +36,24 @@ pub(crate) struct Tally<B: Backend> {
 
 /// A batch whose numbers are still on the device.
 struct Pending<B: Backend> {
+    /// The loss of all objectives, with penalties.
     loss: B::Array,
-    /// The loss without penalties, where a metric asks for it.
-    unpenalised: Option<B::Array>,
+    of: Vec<PendingOf<B>>,
+    samples: usize,
+    /// Whether its gradients were finite; `None` where that is known.
+    counts: Option<B::Array>,
+}
+
+/// What it is of one objective.
+struct PendingOf<B: Backend> {
+    /// The loss without penalties, where it is asked for.
+    loss: Option<B::Array>,
     /// What it is a mean over.
     count: Count<B>,
-    samples: usize,
     /// With their targets, which never left the host; `None` where no metric asks for them.
     predictions: Option<(B::Array, Truth)>,
     /// The steps that count, of predictions at every step.
     mask: Option<B::Array>,
-    /// Whether its gradients were finite; `None` where that is known.
-    counts: Option<B::Array>,
 }
 
 /// What metrics are told of a batch besides the predictions, as it was on the host.
@@ -63,8 +64,12 @@ pub(crate) struct Truth {
 }
 
 impl Truth {
+    pub(super) fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
     /// How much each of so many rows counts: 0 where the mask leaves it out.
-    fn weights(&self, rows: usize, mask: Option<&[f32]>) -> Option<Vec<f32>> {
+    pub(super) fn weights(&self, rows: usize, mask: Option<&[f32]>) -> Option<Vec<f32>> {
         let weights = self.weights.as_ref()?;
         let sharing = rows / weights.len().max(1);
         let there = |row: usize| mask.is_none_or(|mask| mask.get(row) != Some(&0.0));
@@ -74,38 +79,33 @@ impl Truth {
 }
 
 impl<B: Backend> Tally<B> {
-    /// A new tally, with metrics of its own. `ignored` is the class that the loss leaves out, `read_as` what it takes the
-    /// predictions for.
-    pub(super) fn new(
-        backend: &B,
-        (mut metrics, weighted): (Vec<Box<dyn Metric>>, Vec<bool>),
-        ignored: Option<u32>,
-        read_as: Outputs,
-    ) -> Self {
-        metrics.iter_mut().for_each(|metric| metric.reset());
+    /// A new tally of objectives.
+    pub(super) fn new(backend: &B, counted: Vec<Counted>) -> Self {
         Tally {
             backend: backend.clone(),
-            metrics,
-            weighted,
-            ignored,
-            read_as,
+            counted,
             pending: Vec::new(),
             numbers: 0,
-            loss_sum: 0.0,
-            counted: 0.0,
+            penalties: 0.0,
             samples: 0,
             skipped: 0,
             astray: false,
         }
     }
 
-    /// What [`Tally::add`] is to be given with a batch's predictions.
-    pub(crate) fn truth(&self, part: &Dataset) -> Option<Truth> {
-        let weighted = self.weighted.contains(&true);
-        self.metrics.iter().any(|metric| metric.needs_predictions()).then(|| Truth {
-            targets: part.targets().in_block().into_owned(),
-            weights: weighted.then(|| part.weights_in_block()).flatten(),
-        })
+    /// Whether the outputs are named, so that each has a loss of its own.
+    fn is_of_several(&self) -> bool {
+        self.counted.iter().any(|counted| counted.output.is_some())
+    }
+
+    /// What [`Tally::add`] is to be given with a batch's predictions, of each objective.
+    pub(crate) fn truth(&self, part: &Dataset) -> Vec<Option<Truth>> {
+        let truth = |counted: &Counted| {
+            let targets = part.targets().part(counted.output.as_deref()).filter(|_| counted.needs_predictions())?;
+            let weights = counted.needs_weights().then(|| part.weights_in_block()).flatten();
+            Some(Truth { targets: targets.in_block().into_owned(), weights })
+        };
+        self.counted.iter().map(truth).collect()
     }
 
     /// The number of samples added.
@@ -114,22 +114,26 @@ impl<B: Backend> Tally<B> {
     }
 
     /// Adds a batch, unless its gradients were not finite; reads back only when much has piled up.
-    pub(crate) fn add(&mut self, samples: usize, outcome: Outcome<B>, truth: Option<Truth>) -> Result<()> {
-        let Outcome { loss, unpenalised, count, predictions, mask, verdict } = outcome;
+    pub(crate) fn add(&mut self, samples: usize, outcome: Outcome<B>, truth: Vec<Option<Truth>>) -> Result<()> {
+        let Outcome { loss, scored, verdict } = outcome;
         let counts = match verdict {
             Verdict::Finite => None,
             Verdict::NotFinite => return Ok(()),
             Verdict::Unread(finite) => Some(finite),
         };
-        let mask = mask.filter(|_| truth.is_some()).map(|mask| mask.array().clone());
-        let predictions = truth.map(|truth| {
-            self.numbers += predictions.shape().elements();
-            (predictions.value().clone(), truth)
+        let several = self.is_of_several();
+        let of = self.counted.iter().zip(scored).zip(truth).map(|((counted, scored), truth)| {
+            let Scored { loss, count, predictions, mask } = scored;
+            let mask = mask.filter(|_| truth.is_some()).map(|mask| mask.array().clone());
+            let predictions = truth.map(|truth| {
+                self.numbers += predictions.shape().elements();
+                (predictions.value().clone(), truth)
+            });
+            let loss = (several || counted.needs_loss()).then(|| loss.value().clone());
+            PendingOf { loss, count, predictions, mask }
         });
-        let asked = self.metrics.iter().any(|metric| !metric.needs_predictions());
-        let unpenalised = asked.then(|| unpenalised.value().clone());
-        let loss = loss.value().clone();
-        self.pending.push(Pending { loss, unpenalised, count, samples, predictions, mask, counts });
+        let of = of.collect();
+        self.pending.push(Pending { loss: loss.value().clone(), of, samples, counts });
         if self.numbers > NUMBERS || self.pending.len() >= BATCHES { self.flush() } else { Ok(()) }
     }
 
@@ -137,68 +141,68 @@ impl<B: Backend> Tally<B> {
     /// another.
     pub(crate) fn flush(&mut self) -> Result<()> {
         let b = &self.backend;
-        let pending = std::mem::take(&mut self.pending);
+        let (pending, several) = (std::mem::take(&mut self.pending), self.is_of_several());
         self.numbers = 0;
-        let counts = pending.iter().filter_map(|batch| batch.counts.as_ref());
-        let over = pending.iter().filter_map(|batch| match &batch.count {
+        let each = || pending.iter().flat_map(|batch| &batch.of);
+        let over = each().filter_map(|of| match &of.count {
             Count::OnDevice(count) => Some(count.value()),
             Count::Known(_) => None,
         });
-        let unpenalised = pending.iter().filter_map(|batch| batch.unpenalised.as_ref());
-        let all = pending.iter().map(|batch| &batch.loss).chain(unpenalised.clone()).chain(over.clone()).chain(counts);
-        let mut losses = together(b, all)?;
-        let mut unpenalised_there = losses.split_off(pending.len());
-        let mut over_there = unpenalised_there.split_off(unpenalised.count());
+        let (losses, counts) =
+            (each().filter_map(|of| of.loss.as_ref()), pending.iter().filter_map(|batch| batch.counts.as_ref()));
+        let all = pending.iter().map(|batch| &batch.loss).chain(losses.clone()).chain(over.clone()).chain(counts);
+        let mut together_losses = together(b, all)?;
+        let mut losses_there = together_losses.split_off(pending.len());
+        let mut over_there = losses_there.split_off(losses.count());
         let counts = over_there.split_off(over.count());
-        let numbers =
-            to_f32(together(b, pending.iter().filter_map(|batch| batch.predictions.as_ref().map(|(array, _)| array)))?);
-        let masks = to_f32(together(b, pending.iter().filter_map(|batch| batch.mask.as_ref()))?);
+        let numbers = to_f32(together(b, each().filter_map(|of| of.predictions.as_ref().map(|(array, _)| array)))?);
+        let masks = to_f32(together(b, each().filter_map(|of| of.mask.as_ref()))?);
         let (mut rest, mut masks, mut counts) = (&numbers[..], &masks[..], counts.into_iter());
-        let (mut over_there, mut unpenalised) = (over_there.into_iter(), unpenalised_there.into_iter());
-        for (batch, loss) in pending.iter().zip(losses) {
-            let loss = loss.to_f64();
+        let (mut over_there, mut losses) = (over_there.into_iter(), losses_there.into_iter());
+        for (batch, whole) in pending.iter().zip(together_losses) {
+            let whole = whole.to_f64();
             let counts = batch.counts.is_none() || counts.next() != Some(B::Elem::ZERO);
-            let over = match batch.count {
-                Count::Known(count) => count,
-                Count::OnDevice(_) => over_there.next().map_or(0.0, Element::to_f64),
-            };
-            let unpenalised = batch.unpenalised.as_ref().and_then(|_| unpenalised.next());
             if counts {
-                if let Some(mean) = unpenalised {
-                    let of_loss = self.metrics.iter_mut().filter(|metric| !metric.needs_predictions());
-                    of_loss.for_each(|metric| metric.update_loss(mean.to_f64(), over));
-                }
-                self.loss_sum += loss * over;
-                self.counted += over;
                 self.samples += batch.samples;
             }
-            let Some((array, truth)) = &batch.predictions else { continue };
-            let shape = b.shape(array);
-            let predictions;
-            (predictions, rest) = rest.split_at(shape.elements());
-            let mask = batch.mask.as_ref().map(|mask| {
-                let there;
-                (there, masks) = masks.split_at(b.shape(mask).elements());
-                there
-            });
-            if !counts {
-                continue;
-            }
-            if !loss.is_finite() {
+            if counts && !whole.is_finite() {
                 // The run is lost; what its callbacks and its user make of that is their business.
                 self.astray = true;
-                continue;
             }
-            // Sample and class weights weigh the loss and the metrics that ask for them; masked steps count in neither.
-            // `[batch]`: a single output a sample.
-            let outputs = if shape.rank() < 2 { 1 } else { shape.last() };
-            let (ignore, read_as) = (self.ignored, self.read_as);
-            let scores = Scores { ignore, read_as, weights: mask, ..Scores::new(predictions, outputs, &truth.targets) };
-            let weights = truth.weights(scores.rows(), mask);
-            let weighted = Scores { weights: weights.as_deref().or(mask), ..scores };
-            let metrics = self.metrics.iter_mut().zip(&self.weighted);
-            for (metric, by_weight) in metrics.filter(|(metric, _)| metric.needs_predictions()) {
-                metric.update(if *by_weight { &weighted } else { &scores })?;
+            let mut penalty = whole;
+            for (of, counted) in batch.of.iter().zip(&mut self.counted) {
+                let over = match of.count {
+                    Count::Known(count) => count,
+                    Count::OnDevice(_) => over_there.next().map_or(0.0, Element::to_f64),
+                };
+                let mean = of.loss.as_ref().and_then(|_| losses.next()).map(Element::to_f64);
+                let scored = of.predictions.as_ref().map(|(array, truth)| {
+                    let shape = b.shape(array);
+                    let predictions;
+                    (predictions, rest) = rest.split_at(shape.elements());
+                    ((predictions, shape), truth)
+                });
+                let mask = of.mask.as_ref().map(|mask| {
+                    let there;
+                    (there, masks) = masks.split_at(b.shape(mask).elements());
+                    there
+                });
+                if !counts {
+                    continue;
+                }
+                if let Some(mean) = mean {
+                    counted.add_loss(mean, over);
+                }
+                // Of a single output the penalties are in its own loss.
+                counted.sum += over * mean.filter(|_| several).unwrap_or(whole);
+                counted.over += over;
+                penalty -= counted.weigh(mean.unwrap_or(0.0));
+                if let Some((predictions, truth)) = scored.filter(|_| whole.is_finite()) {
+                    counted.add_predictions(predictions, truth, mask)?;
+                }
+            }
+            if counts {
+                self.penalties += penalty * batch.samples as f64;
             }
         }
         Ok(())
@@ -208,40 +212,67 @@ impl<B: Backend> Tally<B> {
     /// sample counts.
     pub(crate) fn values(&self) -> Evaluation {
         let value = |metric: &dyn Metric| if self.astray || self.samples == 0 { f64::NAN } else { metric.value() };
-        let mut values = vec![("loss".to_string(), self.loss_sum / self.counted)];
-        values.extend(self.metrics.iter().map(|metric| (metric.name().to_string(), value(&**metric))));
+        let several = self.is_of_several();
+        let loss = match &self.counted[..] {
+            [only] if !several => only.loss(),
+            // One of which nothing counted adds nothing.
+            all => {
+                let there = all.iter().filter(|counted| counted.over != 0.0);
+                let sum = there.map(Counted::weighed_loss).reduce(|one, other| one + other);
+                sum.map_or(f64::NAN, |sum| sum + self.penalties / self.samples as f64)
+            }
+        };
+        let mut values = vec![("loss".to_string(), loss)];
+        for counted in &self.counted {
+            values.extend(counted.output.as_ref().map(|output| (format!("{output}_loss"), counted.loss())));
+            values.extend(counted.metrics().map(|(name, metric)| (name.to_string(), value(metric))));
+        }
         Evaluation { values }
     }
 
     /// What has been counted so far. Waits for the device. Errors when a metric cannot be kept.
     pub(crate) fn state(&mut self) -> Result<TallyState> {
         self.flush()?;
-        let state = |metric: &dyn Metric| metric.state().ok_or_else(|| not_kept(metric.name()));
+        let state = |(name, metric): (&str, &dyn Metric)| metric.state().ok_or_else(|| not_kept(name));
+        let [first, others @ ..] = &self.counted[..] else {
+            return Err(Error::invalid("checkpoint", "an objective", "none"));
+        };
+        let sums = others.iter().map(|counted| (Exact(counted.sum), Exact(counted.over))).collect();
         Ok(TallyState {
-            loss_sum: Exact(self.loss_sum),
-            counted: Some(Exact(self.counted)),
+            loss_sum: Exact(first.sum),
+            counted: Some(Exact(first.over)),
+            others: sums,
+            penalties: self.is_of_several().then_some(Exact(self.penalties)),
             samples: self.samples,
             skipped: self.skipped,
             astray: self.astray,
             metrics: self.names(),
-            counts: self.metrics.iter().map(|metric| state(&**metric)).collect::<Result<_>>()?,
+            counts: self.counted.iter().flat_map(Counted::metrics).map(state).collect::<Result<_>>()?,
         })
     }
 
-    /// Goes on from a state. Errors when it is one of other metrics.
+    /// Goes on from a state. Errors when it is one of other metrics or outputs.
     pub(crate) fn restore(&mut self, state: &TallyState) -> Result<()> {
         same("metrics", &state.metrics, &self.names())?;
-        for (metric, counts) in self.metrics.iter_mut().zip(&state.counts) {
+        same("outputs", &(state.others.len() + 1), &self.counted.len())?;
+        let metrics = self.counted.iter_mut().flat_map(Counted::metrics_mut);
+        for (metric, counts) in metrics.zip(&state.counts) {
             metric.restore(counts)?;
         }
-        (self.loss_sum, self.samples, self.astray) = (state.loss_sum.0, state.samples, state.astray);
-        self.counted = state.counted.map_or(state.samples as f64, |counted| counted.0);
+        let first = state.counted.map_or(state.samples as f64, |counted| counted.0);
+        let sums =
+            std::iter::once((state.loss_sum.0, first)).chain(state.others.iter().map(|(sum, over)| (sum.0, over.0)));
+        for (counted, (sum, over)) in self.counted.iter_mut().zip(sums) {
+            (counted.sum, counted.over) = (sum, over);
+        }
+        (self.samples, self.astray) = (state.samples, state.astray);
+        self.penalties = state.penalties.map_or(0.0, |penalties| penalties.0);
         self.skipped = state.skipped;
         Ok(())
     }
 
     fn names(&self) -> Vec<String> {
-        self.metrics.iter().map(|metric| metric.name().to_string()).collect()
+        self.counted.iter().flat_map(Counted::metrics).map(|(name, _)| name.to_string()).collect()
     }
 
     /// Loss and metrics of all samples.

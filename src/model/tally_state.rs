@@ -12,6 +12,12 @@ pub(crate) struct TallyState {
     /// What the loss is a mean over; before it was there it was one over samples.
     #[serde(default)]
     pub(crate) counted: Option<Exact>,
+    /// Both of the objectives after the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) others: Vec<(Exact, Exact)>,
+    /// The penalties times samples, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) penalties: Option<Exact>,
     pub(crate) samples: usize,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) skipped: u64,

@@ -12,9 +12,12 @@ use std::sync::Arc;
 pub(super) fn add<B: Backend>(registry: Registry<B>) -> Registry<B> {
     registry
         .with_layer_from("activation", |_, description| Ok(Arc::new(read::<OfActivation>(description)?.activation)))
+        .with_layer::<Add>("add")
         .with_layer::<AdditiveAttention>("additive_attention")
+        .with_layer::<Average>("average")
         .with_layer::<BatchNorm>("batch_norm")
         .with_layer_from("bidirectional", |_, description| bidirectional(description))
+        .with_layer::<Concatenate>("concatenate")
         .with_layer::<Dense>("dense")
         .with_layer::<Dropout>("dropout")
         .with_layer::<Elman>("elman")
@@ -23,17 +26,21 @@ pub(super) fn add<B: Backend>(registry: Registry<B>) -> Registry<B> {
         .with_layer::<GlobalAveragePooling>("global_average_pooling")
         .with_layer::<GlobalMaxPooling>("global_max_pooling")
         .with_layer::<Glu>("glu")
+        .with_layer_from("graph", graph)
         .with_layer::<Gru>("gru")
         .with_layer::<LastStep>("last_step")
         .with_layer::<LayerNorm>("layer_norm")
         .with_layer::<Lstm>("lstm")
         .with_layer::<Masking>("masking")
+        .with_layer::<Maximum>("maximum")
         .with_layer::<MultiHeadAttention>("multi_head_attention")
+        .with_layer::<Multiply>("multiply")
         .with_layer::<PRelu>("prelu")
         .with_layer::<Reshape>("reshape")
         .with_layer::<RmsNorm>("rms_norm")
         .with_layer_from("sequential", sequential)
         .with_layer::<SpatialDropout>("spatial_dropout")
+        .with_layer::<Subtract>("subtract")
         .with_layer_from("time_distributed", time_distributed)
 }
 
@@ -110,4 +117,51 @@ fn sequential<B: Backend>(registry: &Registry<B>, description: &Description) -> 
         };
     }
     Ok(Arc::new(network))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfGraph {
+    nodes: Vec<OfNode>,
+    outputs: Option<Edges>,
+    #[serde(default)]
+    once: Vec<String>,
+}
+
+/// A node: a layer of its own, or that of another once more.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfNode {
+    name: String,
+    #[serde(default)]
+    layer: Option<Description>,
+    #[serde(default)]
+    again: Option<String>,
+    from: Edges,
+}
+
+fn graph<B: Backend>(registry: &Registry<B>, description: &Description) -> Result<Arc<dyn Layer<B>>> {
+    let OfGraph { nodes, outputs, once } = read(description)?;
+    let mut graph = Graph::new().once(once);
+    for OfNode { name, layer, again, from } in nodes {
+        graph = match (layer, again) {
+            (Some(layer), None) => {
+                let layer = registry.read_layer(&layer).map_err(|e| e.in_layer(&name))?;
+                graph.node(name, layer, from)
+            }
+            (None, Some(of)) => graph.again(name, of, from),
+            _ => {
+                return Err(Error::invalid(
+                    format!("graph, node `{name}`"),
+                    "either a layer or `again`",
+                    "both or none",
+                ));
+            }
+        };
+    }
+    Ok(Arc::new(match outputs {
+        Some(Edges::One(edge)) => graph.output(edge),
+        Some(several) => graph.outputs(several),
+        None => graph,
+    }))
 }

@@ -1,6 +1,6 @@
 //! What a count of the labels shows before training: classes that training or validation never sees.
 
-use crate::data::{Dataset, Targets};
+use crate::data::Targets;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -10,8 +10,8 @@ const NAMED: usize = 5;
 /// Warnings about classes that the samples which are trained on, or those of validation, lack. `outputs` is how many classes
 /// there are, if that is known; `ignored` the class that does not count. Only labels are counted, one a sample or one a step.
 pub(super) fn warnings(
-    training: (&Dataset, Range<usize>),
-    validation: Option<(&Dataset, Range<usize>)>,
+    training: (&Targets, Range<usize>),
+    validation: Option<(&Targets, Range<usize>)>,
     split: bool,
     outputs: Option<usize>,
     ignored: Option<u32>,
@@ -50,9 +50,9 @@ pub(super) fn warnings(
 }
 
 /// The classes that occur in a part of a data set, and how many labels a sample has; `None` for numbers as targets.
-fn classes((data, samples): (&Dataset, Range<usize>), ignored: Option<u32>) -> Option<(BTreeSet<u32>, usize)> {
+fn classes((targets, samples): (&Targets, Range<usize>), ignored: Option<u32>) -> Option<(BTreeSet<u32>, usize)> {
     let set = |labels: &mut dyn Iterator<Item = u32>| labels.filter(|&label| Some(label) != ignored).collect();
-    match data.targets() {
+    match targets {
         Targets::Classes { labels, per_sample } => {
             let labels = &labels[samples.start * per_sample..samples.end * per_sample];
             Some((set(&mut labels.iter().copied()), *per_sample))
@@ -76,7 +76,7 @@ fn named(classes: &BTreeSet<u32>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Inputs;
+    use crate::data::{Dataset, Inputs};
 
     fn data(labels: &[u32]) -> Dataset {
         let inputs = Inputs::dense(vec![0.0; labels.len()], &[1]).unwrap();
@@ -85,7 +85,7 @@ mod tests {
 
     fn split(labels: &[u32], at: usize, outputs: usize) -> Vec<String> {
         let data = data(labels);
-        warnings((&data, 0..at), Some((&data, at..labels.len())), true, Some(outputs), None)
+        warnings((data.targets(), 0..at), Some((data.targets(), at..labels.len())), true, Some(outputs), None)
     }
 
     #[test]
@@ -111,13 +111,13 @@ mod tests {
     #[test]
     fn classes_that_training_lacks_are_named() {
         let one = data(&[1, 1, 1]);
-        let found = warnings((&one, 0..3), None, false, Some(2), None);
+        let found = warnings((one.targets(), 0..3), None, false, Some(2), None);
         assert_eq!(found, ["training data: every sample is of class 1, so that there is nothing to tell apart"]);
         let from_one = data(&[1, 2, 3]);
-        let found = warnings((&from_one, 0..3), None, false, Some(4), None);
+        let found = warnings((from_one.targets(), 0..3), None, false, Some(4), None);
         assert_eq!(found.len(), 1);
         assert!(found[0].starts_with("training data: no sample of class 0 of the model's 4"), "{found:?}");
-        let found = warnings((&from_one, 0..3), None, false, Some(30), Some(2));
+        let found = warnings((from_one.targets(), 0..3), None, false, Some(30), Some(2));
         assert!(found[0].contains("no sample of classes 0, 2, 4, 5, 6 and 23 others of"), "{found:?}");
     }
 
@@ -125,9 +125,9 @@ mod tests {
     fn of_a_vocabulary_not_every_word_occurs() {
         let inputs = Inputs::dense(vec![0.0; 4], &[2]).unwrap();
         let steps = Dataset::new(inputs, Targets::classes_per_step(&[[0, 3], [3, 0]]).unwrap()).unwrap();
-        assert_eq!(warnings((&steps, 0..2), None, false, Some(9), None), [""; 0]);
+        assert_eq!(warnings((steps.targets(), 0..2), None, false, Some(9), None), [""; 0]);
         let inputs = Inputs::dense(vec![0.0; 2], &[1]).unwrap();
         let numbers = Dataset::new(inputs, Targets::values(vec![0.0, 0.0], &[1]).unwrap()).unwrap();
-        assert_eq!(warnings((&numbers, 0..2), None, false, Some(1), None), [""; 0]);
+        assert_eq!(warnings((numbers.targets(), 0..2), None, false, Some(1), None), [""; 0]);
     }
 }

@@ -128,11 +128,16 @@ impl<B: Backend> Model<B> {
 
     /// Says through the crate `log` which classes training or validation lacks.
     fn warn_of_labels(&self, data: &Dataset, count: usize, validation: Option<&Dataset>, split: bool) {
-        let validation = validation.map(|validation| (validation, 0..validation.len()));
-        let ignored = self.compiled().ok().and_then(|compiled| compiled.loss.ignored());
-        let outputs = self.output().features().ok();
-        for warning in labels::warnings((data, 0..count), validation, split, outputs, ignored) {
-            log::warn!("{warning}");
+        for objective in self.compiled().iter().flat_map(|compiled| &compiled.objectives) {
+            let output = objective.output.as_deref();
+            let validation = validation.and_then(|data| Some((data.targets().part(output)?, 0..data.len())));
+            let Some(training) = data.targets().part(output) else { continue };
+            let outputs = self.output().part(output).and_then(|spec| spec.features().ok());
+            let ignored = objective.loss.ignored();
+            for warning in labels::warnings((training, 0..count), validation, split, outputs, ignored) {
+                let of = output.map(|output| format!("output `{output}`: ")).unwrap_or_default();
+                log::warn!("{of}{warning}");
+            }
         }
     }
 
@@ -198,7 +203,8 @@ impl<B: Backend> Model<B> {
 
     /// Checks that there will be the values which callbacks watch.
     fn check_watched(&self, callbacks: &[Box<dyn Callback<B> + '_>], validated: bool) -> Result<()> {
-        let names: Vec<&str> = self.compiled()?.names().collect();
+        let names = self.compiled()?.names();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let val_names: Vec<String> = names.iter().filter(|_| validated).map(|name| format!("val_{name}")).collect();
         let names: Vec<&str> = names.into_iter().chain(val_names.iter().map(String::as_str)).collect();
         match callbacks.iter().filter_map(|callback| callback.watches()).find(|name| !names.contains(name)) {
@@ -209,7 +215,7 @@ impl<B: Backend> Model<B> {
 
     /// Errors for a weight of a class that does not occur.
     fn check_class_weights(&self, data: &Dataset, weights: &ClassWeights) -> Result<()> {
-        let ignored = self.compiled()?.loss.ignored();
+        let ignored = self.compiled()?.objectives.iter().find_map(|objective| objective.loss.ignored());
         let labels = labels_of(data)?.iter().copied().filter(|&label| Some(label) != ignored).collect::<Vec<_>>();
         weights.weights_for(&labels, self.output().features()?.max(2)).map(drop)
     }

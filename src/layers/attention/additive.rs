@@ -1,6 +1,6 @@
 //! [`AdditiveAttention`]: a sequence becomes the weighted sum of its steps.
 
-use super::super::{Built, Layer, Module, Pass, Scope, Spec, Value, Weight};
+use super::super::{Built, Last, Layer, Module, Pass, Scope, Spec, Value, Weight};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::description::{Description, describe};
@@ -101,7 +101,7 @@ impl<B: Backend> Module<B> for AdditiveModule {
     }
 
     // A weighted mean of the steps.
-    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
-        input.filter(|&last| last != Activation::LogSoftmax)
+    fn last_activation(&self, input: Last) -> Last {
+        input.filter(|last| last != Activation::LogSoftmax)
     }
 }

@@ -1,6 +1,6 @@
 //! [`MultiHeadAttention`]: every step attends to all steps of its sequence.
 
-use super::super::{Built, Layer, Module, Pass, Scope, Spec, Value, Weight};
+use super::super::{Built, Last, Layer, Module, Pass, Scope, Spec, Value, Weight};
 use crate::activation::Activation;
 use crate::backend::{Attention, Backend};
 use crate::description::{Description, describe};
@@ -179,7 +179,7 @@ impl<B: Backend> Module<B> for MultiHeadModule {
     }
 
     // Numbers of any size and either sign.
-    fn last_activation(&self, _: Option<Activation>) -> Option<Activation> {
-        Some(Activation::Linear)
+    fn last_activation(&self, _: Last) -> Last {
+        Activation::Linear.into()
     }
 }

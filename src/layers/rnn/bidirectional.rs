@@ -1,11 +1,10 @@
 //! [`Bidirectional`]: a recurrent layer in both directions.
 
 use super::{CellKind, Rnn};
-use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::description::Description;
 use crate::error::{Error, Result};
-use crate::layers::{Built, Layer, Module, Pass, Scope, Spec, Value};
+use crate::layers::{Built, Last, Layer, Module, Pass, Scope, Spec, Value};
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -82,9 +81,12 @@ impl<B: Backend, C: CellKind> Layer<B> for Bidirectional<C> {
         }
         let forward = scope.layer(Some("forward"), &self.layer, input)?;
         let backward = scope.layer(Some("backward"), &self.layer.clone().reverse(), input)?;
-        let output = match self.merge {
-            Merge::Concat => forward.output.with_features(2 * forward.output.features()?),
-            _ => forward.output,
+        let output = match (self.merge, forward.output) {
+            (Merge::Concat, Spec::Record(parts)) => {
+                Spec::Record(parts.try_map(|_, part| Ok(part.with_features(2 * part.features()?)))?)
+            }
+            (Merge::Concat, output) => output.with_features(2 * output.features()?),
+            (_, output) => output,
         };
         Ok(Built::new(
             BidirectionalModule { forward: forward.module, backward: backward.module, merge: self.merge },
@@ -102,8 +104,29 @@ struct BidirectionalModule<B: Backend> {
 
 impl<B: Backend> Module<B> for BidirectionalModule<B> {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
-        let (forward, mask) = self.forward.forward(input.clone(), pass)?.split();
-        let (backward, _) = self.backward.forward(input, pass)?.split();
+        let forward = self.forward.forward(input.clone(), pass)?;
+        let backward = self.backward.forward(input, pass)?;
+        match (forward, backward) {
+            (Value::Record(forward), Value::Record(backward)) => {
+                let part = |name: &str, part: Value<B>| self.merged(part, backward.part(name)?.clone(), pass);
+                forward.try_map(part).map(Value::Record)
+            }
+            (forward, backward) => self.merged(forward, backward, pass),
+        }
+    }
+
+    fn last_activation(&self, input: Last) -> Last {
+        let (forward, backward) = (self.forward.last_activation(input.clone()), self.backward.last_activation(input));
+        // Sums and products leave the range of what goes into them.
+        let same = forward == backward;
+        forward.filter(|_| same && matches!(self.merge, Merge::Concat | Merge::Average))
+    }
+}
+
+impl<B: Backend> BidirectionalModule<B> {
+    /// One value of both directions.
+    fn merged(&self, forward: Value<B>, backward: Value<B>, pass: &Pass<'_, B>) -> Result<Value<B>> {
+        let ((forward, mask), (backward, _)) = (forward.split(), backward.split());
         let (forward, backward) = (forward.tensor(pass)?, backward.tensor(pass)?);
         let rank = forward.shape().rank();
         let features = rank.checked_sub(1).ok_or_else(|| Error::invalid("bidirectional", "features", "a number"))?;
@@ -114,11 +137,5 @@ impl<B: Backend> Module<B> for BidirectionalModule<B> {
             Merge::Average => forward.add(&backward)?.affine(0.5, 0.0)?,
         };
         Ok(Value::Tensor(merged).with_clean_mask(mask))
-    }
-
-    fn last_activation(&self, input: Option<Activation>) -> Option<Activation> {
-        let (forward, backward) = (self.forward.last_activation(input), self.backward.last_activation(input));
-        // Sums and products leave the range of what goes into them.
-        forward.filter(|_| forward == backward && matches!(self.merge, Merge::Concat | Merge::Average))
     }
 }

@@ -83,6 +83,7 @@ pub struct Rnn<C> {
     by_gate: bool,
     return_sequences: bool,
     return_state: bool,
+    record: bool,
     reverse: bool,
     stateful: bool,
     learned_state: bool,
@@ -106,6 +107,7 @@ impl<C: CellKind> Rnn<C> {
             by_gate: false,
             return_sequences: false,
             return_state: false,
+            record: false,
             reverse: false,
             stateful: false,
             learned_state: false,
@@ -123,6 +125,34 @@ impl<C: CellKind> Rnn<C> {
     /// outputs and the states at once, in a layer of one's own, see [`RnnModule::states`].
     pub fn return_state(self) -> Self {
         Rnn { return_state: true, ..self }
+    }
+
+    /// Gives a record: `output` as it is without, the last state `h [batch, units]` and, of an LSTM, `c [batch, units]`. What encodes a
+    /// source gives a decoder its first state so:
+    ///
+    /// ```
+    /// use elman::Spec;
+    /// use elman::layers::{Dense, Embedding, Graph, Lstm};
+    /// use elman_reference::Reference;
+    ///
+    /// let translator = Graph::new()
+    ///     .node("source_words", Embedding::new(50, 8).padding(0), "source")
+    ///     .node("encoder", Lstm::new(16).record(), "source_words")
+    ///     .node("target_words", Embedding::new(60, 8).padding(0), "target")
+    ///     .node("decoder", Lstm::new(16).return_sequences(), [("input", "target_words"), ("h", "encoder.h"), ("c", "encoder.c")])
+    ///     .node("words", Dense::new(60), "decoder")
+    ///     .output("words")
+    ///     .once(["encoder"]);
+    /// let input = Spec::record([("source", Spec::Indices(None)), ("target", Spec::Indices(None))])?;
+    /// let model = translator.build(&Reference::<f32>::new(), input, 0)?;
+    /// assert_eq!(model.output(), &Spec::Dense(vec![None, Some(60)]));
+    /// # Ok::<(), elman::Error>(())
+    /// ```
+    ///
+    /// All recurrent layers take such a record too: of `input`, the sequences, and of the states with which they begin where none is
+    /// [carried](crate::layers::Carry).
+    pub fn record(self) -> Self {
+        Rnn { record: true, ..self }
     }
 
     /// Goes from the last step to the first. Outputs stand at their own steps (Keras' `go_backwards` gives them in
@@ -256,6 +286,7 @@ impl<C: CellKind> Rnn<C> {
             first,
             return_sequences: self.return_sequences,
             return_state: self.return_state,
+            record: self.record,
             reverse: self.reverse,
             dropout: self.dropout,
             recurrent_dropout: self.recurrent_dropout,
@@ -274,10 +305,14 @@ impl<B: Backend, C: CellKind> Layer<B> for Rnn<C> {
     }
 
     fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {
-        let (steps, features) = sequences(input)?;
+        let (steps, features) = sequences(self.sequences_of(input)?)?;
         if self.return_sequences && self.return_state {
             let found = "both `return_sequences` and `return_state`";
-            return Err(Error::invalid("recurrent layer", "one value: outputs or states", found));
+            return Err(Error::invalid("recurrent layer", "one value: outputs or states (`record` gives both)", found));
+        }
+        if self.record && self.return_state {
+            let found = "both `record` and `return_state`";
+            return Err(Error::invalid("recurrent layer", "states in a record or side by side", found));
         }
         let module = self.module(features, scope)?;
         let states = if self.return_state && module.cell.has_cell_state() { 2 } else { 1 };
@@ -285,7 +320,35 @@ impl<B: Backend, C: CellKind> Layer<B> for Rnn<C> {
             true => Spec::Dense(vec![steps, Some(self.units)]),
             false => Spec::dense(&[states * self.units]),
         };
-        Ok(Built::new(module, output))
+        if !self.record {
+            return Ok(Built::new(module, output));
+        }
+        let states = module::state_names(&module.cell).iter().map(|&name| (name, Spec::dense(&[self.units])));
+        Ok(Built::new(module, Spec::record(std::iter::once(("output", output)).chain(states))?))
+    }
+}
+
+impl<C: CellKind> Rnn<C> {
+    /// The sequences that come in, by themselves or in a record with states to begin with. Errors for other parts.
+    fn sequences_of<'a>(&self, input: &'a Spec) -> Result<&'a Spec> {
+        let Spec::Record(parts) = input else { return Ok(input) };
+        let (cell, state) = (self.cell.cell(), Spec::dense(&[self.units]));
+        let names = module::state_names(&cell);
+        let wrong = |found: String| {
+            let expected = format!("a record of `input` and the first states {} {state}", names.join(", "));
+            Err(Error::invalid("input", expected, found))
+        };
+        if let Some(name) = parts.names().find(|name| *name != module::INPUT && !names.contains(name)) {
+            return wrong(format!("a part `{name}`"));
+        }
+        for &name in names {
+            match parts.get(name) {
+                Some(found) if state.takes(found) => {}
+                Some(found) => return wrong(format!("{name}: {found}")),
+                None => return wrong(format!("none `{name}`")),
+            }
+        }
+        parts.part(module::INPUT)
     }
 }
 

@@ -4,8 +4,9 @@ use super::normed::Norms;
 use crate::activation::Activation;
 use crate::backend::{Backend, Cell, norm};
 use crate::error::{Error, Result};
-use crate::layers::{Mask, Module, Pass, Place, Slot, Value};
+use crate::layers::{Last, Mask, Module, Pass, Place, Slot, Value};
 use crate::param::ParamId;
+use crate::record::Record;
 use crate::shape::Shape;
 use crate::tensor::{Recurrence, States, Tensor};
 
@@ -24,6 +25,7 @@ pub struct RnnModule {
     pub(super) first: Vec<ParamId>,
     pub(super) return_sequences: bool,
     pub(super) return_state: bool,
+    pub(super) record: bool,
     pub(super) reverse: bool,
     pub(super) dropout: f64,
     pub(super) recurrent_dropout: f64,
@@ -87,7 +89,7 @@ impl RnnModule {
             None => x.projected_recurrent(self.cell, (&kernel, bias.as_ref()), &recurrence)?,
         };
         if let Some(place) = place {
-            pass.carry(place, std::iter::once(&states.h).chain(&states.c).map(|state| state.value().clone()))?;
+            pass.carry(place, std::iter::once(&states.h).chain(&states.c).cloned())?;
         }
         Ok(states)
     }
@@ -106,13 +108,13 @@ impl RnnModule {
         }
         if let Some(place) = place {
             let carried = pass.carried(place, n)?;
-            let fits = |state: &B::Array| b.shape(state)[..] == [n, self.units];
+            let fits = |state: &Tensor<B>| state.shape()[..] == [n, self.units];
             if !carried.is_empty() && (carried.len() != count || !carried.iter().all(fits)) {
                 let expected = format!("{count} of [{n}, {}]", self.units);
                 return Err(Error::invalid("carried state", expected, "that of another layer"));
             }
             if !carried.is_empty() {
-                return Ok(carried.iter().map(|state| Tensor::constant(b, state.clone())).collect());
+                return Ok(carried);
             }
         }
         if !given.is_empty() {
@@ -125,8 +127,18 @@ impl RnnModule {
 
 impl<B: Backend> Module<B> for RnnModule {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
+        let (input, first) = self.first_of(input, pass)?;
         let (x, mask) = input.sequence(pass)?;
-        let states = self.states(&x, mask.as_ref(), &[], self.return_sequences, pass)?;
+        let states = self.states(&x, mask.as_ref(), &first, self.return_sequences, pass)?;
+        if self.record {
+            let output = match states.outputs {
+                Some(outputs) => Value::Tensor(outputs).with_clean_mask(mask),
+                None => states.h.clone().into(),
+            };
+            let states = std::iter::once(states.h).chain(states.c).map(Value::from);
+            let states = state_names(&self.cell).iter().copied().zip(states);
+            return Record::new(std::iter::once(("output", output)).chain(states)).map(Value::Record);
+        }
         Ok(match (states.outputs, states.c) {
             (Some(outputs), _) => Value::Tensor(outputs).with_clean_mask(mask),
             (None, Some(c)) if self.return_state => Tensor::concat(&[&states.h, &c], 1)?.into(),
@@ -134,15 +146,36 @@ impl<B: Backend> Module<B> for RnnModule {
         })
     }
 
-    fn last_activation(&self, _: Option<Activation>) -> Option<Activation> {
-        match self.cell {
-            Cell::Elman { activation } => Some(activation),
-            // Between the state before and the candidate.
-            Cell::Gru { gates, activation, .. } => gates.is_sigmoid().then_some(activation),
-            // Nothing holds the cell state within bounds; the output is gated by a number from 0 to 1.
-            Cell::Lstm { .. } if self.return_state => Some(Activation::Linear),
-            Cell::Lstm { gates, activation } => gates.is_sigmoid().then_some(activation),
+    fn last_activation(&self, _: Last) -> Last {
+        if self.record {
+            return Last::Unknown;
         }
+        match self.cell {
+            Cell::Elman { activation } => activation.into(),
+            // Between the state before and the candidate.
+            Cell::Gru { gates, activation, .. } => gates.is_sigmoid().then_some(activation).into(),
+            // Nothing holds the cell state within bounds; the output is gated by a number from 0 to 1.
+            Cell::Lstm { .. } if self.return_state => Activation::Linear.into(),
+            Cell::Lstm { gates, activation } => gates.is_sigmoid().then_some(activation).into(),
+        }
+    }
+}
+
+/// The part of a record that is the sequences.
+pub(super) const INPUT: &str = "input";
+
+/// The names of a cell's states.
+pub(super) fn state_names(cell: &Cell) -> &'static [&'static str] {
+    if cell.has_cell_state() { &["h", "c"] } else { &["h"] }
+}
+
+impl RnnModule {
+    /// The sequences that come in, and the states to begin with where they come with them.
+    fn first_of<B: Backend>(&self, input: Value<B>, pass: &Pass<'_, B>) -> Result<(Value<B>, Vec<Tensor<B>>)> {
+        let Value::Record(parts) = input else { return Ok((input, Vec::new())) };
+        let first = state_names(&self.cell).iter().map(|name| parts.part(name)?.clone().split().0.tensor(pass));
+        let first = first.collect::<Result<_>>()?;
+        Ok((parts.part(INPUT)?.clone(), first))
     }
 }
 

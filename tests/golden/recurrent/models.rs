@@ -63,9 +63,10 @@ fn whole<B: Backend, C: CellKind>(b: &B, case: &Reading<'_>, options: &Options, 
         len: shape[0],
     };
     let BatchLoss { loss, predictions, .. } = model.loss(&batch, TRAINING()).unwrap();
+    let predictions = predictions.as_tensor().unwrap();
     compare_seen(case, "loss", &loss, None);
     assert_eq!(predictions.shape()[..], case.tensor("predictions").1[..], "{name}");
     let seen = padding.iter().map(|&padding| f64::from(u8::from(!padding)));
-    compare_seen(case, "predictions", &predictions, tagger.then(|| seen.collect()));
+    compare_seen(case, "predictions", predictions, tagger.then(|| seen.collect()));
     compare_gradients(case, &loss.backward().unwrap(), &model);
 }

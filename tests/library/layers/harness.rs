@@ -173,7 +173,7 @@ fn keeps_its_spec<B: Backend>(b: &B, case: &Case, input: &Input, output: &Spec, 
     let target = Target::Values(Tensor::full(b, &evaluated.shape(), 0.0).unwrap());
     let batch = Batch { input: input.value(b).1, target, weights: None, len: input.samples() };
     let predictions = model.loss(&batch, Mode::Evaluation).unwrap().predictions;
-    assert_eq!(numbers(&predictions), numbers(&evaluated), "{what}");
+    assert_eq!(numbers(predictions.as_tensor().unwrap()), numbers(&evaluated), "{what}");
 }
 
 /// The whole network as one operation on its input (unless it takes bags) and its parameters, for `gradcheck`, which
