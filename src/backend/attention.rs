@@ -1,6 +1,6 @@
 //! Attention by products of queries and keys (L26): what the fused operation takes and gives, and its default bodies.
 
-use super::{Backend, Map, Zip, check, norm};
+use super::{AttentionWanted, Backend, Map, Zip, check, norm};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::random::Key;
@@ -103,7 +103,7 @@ pub fn attention_grad<B: Backend>(
     how: &Attention<B>,
     y: &Outcome<B>,
     dy: &B::Array,
-    wanted: [bool; 3],
+    wanted: AttentionWanted,
 ) -> Result<[Option<B::Array>; 3]> {
     let sizes = Sizes::of(b, x, how)?;
     check::same_shape("attention_grad", b.shape(&y.output), b.shape(dy))?;
@@ -111,15 +111,15 @@ pub fn attention_grad<B: Backend>(
         return Err(Error::invalid("attention_grad", "what `attention` saved", format!("{} arrays", y.saved.len())));
     };
     let (key, value) = counting(b, x, how, sizes)?;
-    let dv = wanted[2].then(|| b.matmul(&dropped(b, weights, how)?, true, dy, false)).transpose()?;
-    if !wanted[0] && !wanted[1] {
+    let dv = wanted.value.then(|| b.matmul(&dropped(b, weights, how)?, true, dy, false)).transpose()?;
+    if !wanted.query && !wanted.key {
         return Ok([None, None, dv]);
     }
     // Dropout's gradient is dropout.
     let dp = dropped(b, &b.matmul(dy, false, &value, true)?, how)?;
     let ds = b.map(Map::Affine(how.scale, 0.0), &b.softmax_grad(weights, &dp)?)?;
-    let dq = wanted[0].then(|| b.matmul(&ds, false, &key, false)).transpose()?;
-    let dk = wanted[1].then(|| b.matmul(&ds, true, x[0], false)).transpose()?;
+    let dq = wanted.query.then(|| b.matmul(&ds, false, &key, false)).transpose()?;
+    let dk = wanted.key.then(|| b.matmul(&ds, true, x[0], false)).transpose()?;
     Ok([dq, dk, dv])
 }
 
