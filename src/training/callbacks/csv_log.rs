@@ -1,6 +1,6 @@
 //! [`CsvLog`]: the history as a file of comma-separated values.
 
-use super::{Callback, Flow};
+use super::Callback;
 use crate::backend::Backend;
 use crate::checkpoint::CallbackState;
 use crate::error::{Error, Result};
@@ -8,6 +8,7 @@ use crate::file::{check_writable, write_whole};
 use crate::model::Model;
 use crate::training::{EpochLog, History};
 use std::fs::{self, File, OpenOptions};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// Writes one line an epoch under a heading: epoch, every value, learning rate, seconds of training. The file is complete after
@@ -184,9 +185,9 @@ impl<B: Backend> Callback<B> for CsvLog {
         if self.writer.is_none() { self.begin(epoch) } else { Ok(()) }
     }
 
-    fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model<B>) -> Result<Flow> {
+    fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model<B>) -> Result<ControlFlow<String>> {
         self.write(log)?;
-        Ok(Flow::Continue)
+        Ok(ControlFlow::Continue(()))
     }
 
     fn on_train_end(&mut self, _: &History, _: &mut Model<B>) -> Result<()> {
