@@ -4,6 +4,7 @@ macro_rules! wanted {
     ($(#[$meta:meta])* $name:ident, $count:literal, $($(#[$of_field:meta])* $field:ident),+) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[must_use]
         pub struct $name {
             $($(#[$of_field])* pub $field: bool),+
         }

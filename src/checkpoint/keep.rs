@@ -41,6 +41,7 @@ use std::path::{Path, PathBuf};
 /// # }
 /// ```
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Checkpoint {
     path: PathBuf,
     every: u64,

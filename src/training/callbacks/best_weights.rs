@@ -16,6 +16,7 @@ use std::path::PathBuf;
 /// is remembered from one training to the next, as in Keras: give the second `fit` the same callback, for a new one knows nothing of
 /// what is in the file and takes its place after the first epoch.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct BestWeights {
     path: PathBuf,
     watch: Watch,

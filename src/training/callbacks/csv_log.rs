@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 /// * The file of another training is moved aside: `log.csv` becomes `log.1.csv`, or the next number that is free.
 ///   [`CsvLog::append`] goes on in it, [`CsvLog::overwrite`] takes its place.
 #[derive(Debug)]
+#[must_use]
 pub struct CsvLog {
     path: PathBuf,
     of_another: OfAnother,

@@ -13,6 +13,7 @@ use std::ops::ControlFlow;
 /// Stops when a value has not improved for some epochs; can put the best epoch's weights back. Defaults as in Keras:
 /// patience 0 (the first epoch without improvement stops), no least improvement, weights left as they are.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct EarlyStopping<B: Backend> {
     watch: Watch,
     patience: u64,

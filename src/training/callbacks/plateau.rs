@@ -13,6 +13,7 @@ use std::ops::ControlFlow;
 /// Multiplies the learning rate by a factor when a value has not improved for some epochs. Defaults as in Keras: factor
 /// 0.1, patience 10, least improvement 1e-4, no cool-down, rates down to 0.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct ReduceOnPlateau {
     watch: Watch,
     factor: f64,
