@@ -315,7 +315,7 @@ pub(crate) fn masked_steps_have_no_influence<B: Backend>(b: &B) -> Result<()> {
         let masked = clean.mask.iter().flat_map(|mask| &mask.data).map(|&there| there == 0.0);
         dirty.z.data.chunks_mut(3 * cell.gates()).zip(masked).for_each(|(z, masked)| {
             if masked {
-                z.fill(f64::NAN)
+                z.fill(f64::NAN);
             }
         });
         let run = |x: &Arrays<Host>| -> Result<Vec<Option<B::Array>>> {
