@@ -42,7 +42,7 @@ pub mod rows;
 pub mod update;
 mod wanted;
 
-pub use attention::Attention;
+pub use attention::{Attended, Attention};
 pub use op::{Map, Zip};
 pub use recurrent::Cell;
 pub use rows::Reach;
@@ -268,7 +268,7 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
     }
 
     /// Attention of queries to keys and values by their products. See [`attention::attention`].
-    fn attention(&self, x: [&Self::Array; 3], how: &Attention<Self>) -> Result<attention::Outcome<Self>> {
+    fn attention(&self, x: [&Self::Array; 3], how: &Attention<Self>) -> Result<Attended<Self>> {
         attention::attention(self, x, how)
     }
     /// Gradients of [`Backend::attention`] for queries, keys and values, those that are wanted. See
@@ -277,7 +277,7 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
         &self,
         x: [&Self::Array; 3],
         how: &Attention<Self>,
-        y: &attention::Outcome<Self>,
+        y: &Attended<Self>,
         dy: &Self::Array,
         wanted: AttentionWanted,
     ) -> Result<[Option<Self::Array>; 3]> {

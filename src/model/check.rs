@@ -2,7 +2,7 @@
 
 use super::Model;
 use super::evaluate::no_samples;
-use super::step::Outcome;
+use super::step::StepOutcome;
 use super::tally::to_f32;
 use crate::activation::Activation;
 use crate::backend::Backend;
@@ -34,7 +34,7 @@ impl<B: Backend> Model<B> {
 
     /// Errors when numbers of a model whose last activation is not known are not what the loss takes them for: once, on a first
     /// batch, as the numbers are read back for it.
-    pub(crate) fn check_numbers(&self, outcome: &Outcome<B>) -> Result<()> {
+    pub(crate) fn check_numbers(&self, outcome: &StepOutcome<B>) -> Result<()> {
         let loss = &self.compiled()?.loss;
         if self.last.is_some() || matches!(loss.outputs().scale(), None | Some(Scale::Logits)) {
             return Ok(());

@@ -38,7 +38,7 @@ pub struct BatchLoss<B: Backend> {
 }
 
 /// What a batch gave, all of it on the device.
-pub(crate) struct Outcome<B: Backend> {
+pub(crate) struct StepOutcome<B: Backend> {
     pub(crate) loss: Tensor<B>,
     /// Without the penalties.
     pub(super) unpenalised: Tensor<B>,
@@ -111,7 +111,7 @@ impl<B: Backend> Model<B> {
     /// own state. Where the loss has a stable form on what feeds the last activation, that form is used.
     pub fn loss(&self, batch: &Batch<B>, mode: Mode) -> Result<BatchLoss<B>> {
         let mut pass = self.pass(mode);
-        let Outcome { loss, predictions, count, .. } = self.outcome(batch, &mut pass)?;
+        let StepOutcome { loss, predictions, count, .. } = self.outcome(batch, &mut pass)?;
         Ok(BatchLoss { loss, predictions, count, states: pass.into_states() })
     }
 
@@ -123,7 +123,7 @@ impl<B: Backend> Model<B> {
         Ok((outcome.loss, outcome.predictions))
     }
 
-    pub(crate) fn outcome(&self, batch: &Batch<B>, pass: &mut Pass<'_, B>) -> Result<Outcome<B>> {
+    pub(crate) fn outcome(&self, batch: &Batch<B>, pass: &mut Pass<'_, B>) -> Result<StepOutcome<B>> {
         let compiled = self.compiled()?;
         self.input.check_value("model input", &batch.input, &self.backend)?;
         let (z, last) = self.root.forward_linear(batch.input.clone(), pass)?;
@@ -141,7 +141,7 @@ impl<B: Backend> Model<B> {
         };
         let unpenalised = loss.detach();
         let loss = self.with_penalties(loss, pass)?;
-        Ok(Outcome { loss, unpenalised, count, predictions, mask, verdict: Verdict::Finite })
+        Ok(StepOutcome { loss, unpenalised, count, predictions, mask, verdict: Verdict::Finite })
     }
 
     /// Adds the penalties of the weights that are trained: those of frozen ones do not count, as in Keras.
@@ -168,7 +168,7 @@ impl<B: Backend> Model<B> {
         self.step(batch, carry).map(|outcome| (outcome.loss, outcome.predictions))
     }
 
-    pub(crate) fn step(&mut self, batch: &Batch<B>, carry: &mut Carry<B>) -> Result<Outcome<B>> {
+    pub(crate) fn step(&mut self, batch: &Batch<B>, carry: &mut Carry<B>) -> Result<StepOutcome<B>> {
         let calls = self.calls();
         let result = self.try_step(batch, carry);
         if result.is_err() {
@@ -177,7 +177,7 @@ impl<B: Backend> Model<B> {
         result
     }
 
-    fn try_step(&mut self, batch: &Batch<B>, carry: &mut Carry<B>) -> Result<Outcome<B>> {
+    fn try_step(&mut self, batch: &Batch<B>, carry: &mut Carry<B>) -> Result<StepOutcome<B>> {
         let key = Key::new(self.seed).named("dropout").fold(self.steps);
         let mut pass = self.pass(Mode::Training(key)).carrying(carry);
         let outcome = self.outcome(batch, &mut pass)?;
@@ -201,7 +201,7 @@ impl<B: Backend> Model<B> {
             Verdict::Unread(when) => carry.put(left.when(&self.backend, when, carry)?),
         }
         self.steps += 1;
-        Ok(Outcome { loss: outcome.loss.detach(), verdict: call.verdict, ..outcome })
+        Ok(StepOutcome { loss: outcome.loss.detach(), verdict: call.verdict, ..outcome })
     }
 
     /// Makes an update of the batches that [`Model::train_step`] has accumulated, if there are any, though they are fewer than

@@ -1,6 +1,6 @@
 //! Collects losses and predictions of batches without waiting for the device at each of them.
 
-use super::step::Outcome;
+use super::step::StepOutcome;
 use super::{Evaluation, TallyState, same};
 use crate::backend::Backend;
 use crate::data::{Dataset, Targets};
@@ -114,8 +114,8 @@ impl<B: Backend> Tally<B> {
     }
 
     /// Adds a batch, unless its gradients were not finite; reads back only when much has piled up.
-    pub(crate) fn add(&mut self, samples: usize, outcome: Outcome<B>, truth: Option<Truth>) -> Result<()> {
-        let Outcome { loss, unpenalised, count, predictions, mask, verdict } = outcome;
+    pub(crate) fn add(&mut self, samples: usize, outcome: StepOutcome<B>, truth: Option<Truth>) -> Result<()> {
+        let StepOutcome { loss, unpenalised, count, predictions, mask, verdict } = outcome;
         let counts = match verdict {
             Verdict::Finite => None,
             Verdict::NotFinite => return Ok(()),

@@ -190,7 +190,7 @@ pub(crate) fn wrong_norms_and_attentions<B: Backend>(b: &B) -> Result<()> {
     refused(b.attention([&q, &k, &v], &how(Some(&of(&[2, 3])?), 0.0)), "a mask of the queries");
     refused(b.attention([&q, &k, &v], &how(None, 1.0)), "a rate of 1");
     refused(b.attention_grad([&q, &k, &v], &plain, &y, &q, AttentionWanted::ALL), "a gradient of another shape");
-    let none = attention::Outcome { output: y.output.clone(), saved: vec![] };
+    let none = attention::Attended { output: y.output.clone(), saved: vec![] };
     let kept = y.output.clone();
     refused(attention::attention_grad(b, [&q, &k, &v], &plain, &none, &kept, AttentionWanted::ALL), "nothing saved");
     // Sums of ones: each query gets the mean of the values.
