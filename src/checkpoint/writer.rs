@@ -4,6 +4,7 @@
 //! metadata in an order that differs from run to run.
 
 use super::checksum;
+use super::layout::MOST_HEADER;
 use crate::backend::Backend;
 use crate::element::Element;
 use crate::error::{Error, Result};
@@ -12,9 +13,6 @@ use safetensors::tensor::{Dtype, TensorInfo};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
-
-/// The longest header that readers of the format take.
-pub(super) const MOST_HEADER: usize = 100_000_000;
 
 /// What is to be written under a name.
 pub(super) struct Written<'a, B: Backend> {
