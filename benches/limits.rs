@@ -42,7 +42,7 @@ fn products(threads: usize) -> f64 {
             let (x, w, y) = (x.as_ptr(), w.as_ptr(), y.as_mut_ptr());
             // SAFETY: all three are matrices of n rows of n numbers, and y is no part of x or w.
             unsafe {
-                gemm::gemm(n, n, n, y, 1, row, false, x, 1, row, w, 1, row, 0f32, 1f32, false, false, false, one)
+                gemm::gemm(n, n, n, y, 1, row, false, x, 1, row, w, 1, row, 0f32, 1f32, false, false, false, one);
             };
             black_box(y);
         }

@@ -5,7 +5,7 @@
 //! some twenty calls: by the clock, and of the calling thread's own.
 
 use elman::backend::recurrent::{Sequence, Upstream};
-use elman::backend::{Backend, Cell, Reach, Update};
+use elman::backend::{Backend, Cell, LinearWanted, Reach, RecurrentWanted, Update};
 use elman::tensor::Rows;
 use elman::{Activation, Element, Key, Result, Shape};
 use elman_candle::{Candle, candle_core::Device};
@@ -65,7 +65,7 @@ fn recurrence<B: Backend>(b: &B, name: &str, cell: Cell, [n, t]: [usize; 2], mas
     let what = format!("{name}, {n} x {t} steps{}", if masked { ", half masked" } else { "" });
     time(&format!("{what}, forward"), || b.recurrent(cell, &x))?;
     let y = b.recurrent(cell, &x)?;
-    time(&format!("{what}, backward"), || b.recurrent_grad(cell, &x, &y, &d, [true; 5]))
+    time(&format!("{what}, backward"), || b.recurrent_grad(cell, &x, &y, &d, RecurrentWanted::ALL))
 }
 
 fn embedding(b: &Candle) -> Result<()> {
@@ -111,6 +111,8 @@ fn main() -> Result<()> {
     let (x, w) = (random(&b, &[32, 80, UNITS], 1.0)?, random(&b, &[UNITS, 4 * UNITS], 0.2)?);
     let dz = random(&b, &[32, 80, 4 * UNITS], 1.0)?;
     time("z = x W, 32 x 80 steps", || b.linear(&x, &w, None))?;
-    time("z = x W, its gradients", || b.linear_grad(&x, &w, &dz, [true, true, false]))?;
+    time("z = x W, its gradients", || {
+        b.linear_grad(&x, &w, &dz, LinearWanted { x: true, kernel: true, ..LinearWanted::NONE })
+    })?;
     embedding(&b)
 }

@@ -37,26 +37,37 @@ pub trait Element:
     /// The same value.
     fn to_f64(self) -> f64;
     /// `e^self`.
+    #[must_use]
     fn exp(self) -> Self;
     /// Natural logarithm.
+    #[must_use]
     fn ln(self) -> Self;
     /// `ln(1 + self)`, exact near 0.
+    #[must_use]
     fn ln_1p(self) -> Self;
     /// `e^self - 1`, exact near 0.
+    #[must_use]
     fn exp_m1(self) -> Self;
     /// Hyperbolic tangent.
+    #[must_use]
     fn tanh(self) -> Self;
     /// Square root.
+    #[must_use]
     fn sqrt(self) -> Self;
     /// Absolute value.
+    #[must_use]
     fn abs(self) -> Self;
     /// `self a + b`, rounded once: quick where the processor has an instruction for it, slow elsewhere.
+    #[must_use]
     fn mul_add(self, a: Self, b: Self) -> Self;
     /// `self^exponent`.
+    #[must_use]
     fn powf(self, exponent: Self) -> Self;
     /// The greater of two; NaN when either is NaN.
+    #[must_use]
     fn maximum(self, other: Self) -> Self;
     /// The lesser of two; NaN when either is NaN.
+    #[must_use]
     fn minimum(self, other: Self) -> Self;
     /// Neither infinite nor NaN.
     fn is_finite(self) -> bool;
@@ -82,7 +93,7 @@ macro_rules! element {
             }
             #[inline(always)]
             fn to_f64(self) -> f64 {
-                self as f64
+                f64::from(self)
             }
             #[inline(always)]
             fn exp(self) -> Self {

@@ -178,6 +178,7 @@ impl Error {
     }
 
     /// This error inside the layer at `path`; a path that is already there is put behind it.
+    #[must_use]
     pub fn in_layer(self, path: &str) -> Self {
         match self {
             Error::Layer { path: inner, error } => Error::Layer { path: format!("{path}.{inner}"), error },
@@ -186,6 +187,7 @@ impl Error {
     }
 
     /// This error at `place`: which data set it was, for instance.
+    #[must_use]
     pub fn at(self, place: impl ToString) -> Self {
         Error::At { place: place.to_string(), error: Box::new(self) }
     }

@@ -45,11 +45,13 @@ impl<B: Backend> Param<B> {
     }
 
     /// The same parameter with a penalty that the model adds to its loss.
+    #[must_use]
     pub fn with_regularizer(self, regularizer: impl Into<Option<Regularizer>>) -> Self {
         Param { regularizer: regularizer.into(), ..self }
     }
 
     /// The same parameter with a constraint that it is projected onto after every update. The first value is not.
+    #[must_use]
     pub fn with_constraint(self, constraint: impl Into<Option<Constraint>>) -> Self {
         Param { constraint: constraint.into(), ..self }
     }

@@ -23,11 +23,13 @@ impl Key {
     }
 
     /// The stream `number` below this one: of a step, an epoch, a layer.
+    #[must_use]
     pub fn fold(self, number: u64) -> Self {
         Key(mix(self.0 ^ mix(number.wrapping_add(0x9E37_79B9_7F4A_7C15))))
     }
 
     /// The stream below this one that bears a name: a purpose, a parameter's path.
+    #[must_use]
     pub fn named(self, name: &str) -> Self {
         // Eight bytes at a time, then the length, so that no two names share a stream by concatenation; the length is
         // counted from the top, where no step or epoch comes near.

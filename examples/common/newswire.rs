@@ -205,7 +205,7 @@ fn fill(sentence: &str, draws: &mut Draws) -> String {
             "{n}" => out.push_str(&(1 + draws.below(900)).to_string()),
             "{p}" => out.push_str(&format!("{}.{}", draws.below(40), draws.below(10))),
             _ => {
-                out.push_str(SLOTS.iter().find(|(name, _)| *name == slot).map_or(slot, |(_, words)| draws.pick(words)))
+                out.push_str(SLOTS.iter().find(|(name, _)| *name == slot).map_or(slot, |(_, words)| draws.pick(words)));
             }
         }
         rest = after;

@@ -1,6 +1,6 @@
 //! Attention by products of queries and keys (L26): what the fused operation takes and gives, and its default bodies.
 
-use super::{Backend, Map, Zip, check, norm};
+use super::{AttentionWanted, Backend, Map, Zip, check, norm};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::random::Key;
@@ -21,7 +21,7 @@ pub struct Attention<B: Backend> {
 
 /// What came out, and what the gradient needs of it.
 #[derive(Clone, Debug)]
-pub struct Outcome<B: Backend> {
+pub struct Attended<B: Backend> {
     /// The values, weighted and summed: `[batch, .., queries, width]`.
     pub output: B::Array,
     /// Arrays of the backend's own choice.
@@ -30,7 +30,7 @@ pub struct Outcome<B: Backend> {
 
 /// Sizes of an attention, after a check that all arrays go together. Every implementation begins with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sizes {
+pub struct AttentionSizes {
     /// Number of axes of the operands.
     pub rank: usize,
     /// Sequences.
@@ -41,7 +41,7 @@ pub struct Sizes {
     pub keys: usize,
 }
 
-impl Sizes {
+impl AttentionSizes {
     /// The sizes.
     pub fn of<B: Backend>(b: &B, [query, key, value]: [&B::Array; 3], how: &Attention<B>) -> Result<Self> {
         let [q, k, v] = [b.shape(query), b.shape(key), b.shape(value)];
@@ -54,7 +54,7 @@ impl Sizes {
             let why = "keys are [batch, .., keys, d] and values [batch, .., keys, width]";
             return Err(Error::shapes("attention", k, v, why));
         }
-        let sizes = Sizes { rank, batch: q[0], queries: q[rank - 2], keys: k[rank - 2] };
+        let sizes = AttentionSizes { rank, batch: q[0], queries: q[rank - 2], keys: k[rank - 2] };
         if sizes.keys == 0 {
             return Err(Error::invalid("attention", "at least one key", k));
         }
@@ -83,8 +83,8 @@ impl Sizes {
 /// `[batch, .., keys, width]`, with any axes between, such as heads.
 ///
 /// Vaswani et al., "Attention Is All You Need", NeurIPS 2017.
-pub fn attention<B: Backend>(b: &B, x: [&B::Array; 3], how: &Attention<B>) -> Result<Outcome<B>> {
-    let sizes = Sizes::of(b, x, how)?;
+pub fn attention<B: Backend>(b: &B, x: [&B::Array; 3], how: &Attention<B>) -> Result<Attended<B>> {
+    let sizes = AttentionSizes::of(b, x, how)?;
     let (key, value) = counting(b, x, how, sizes)?;
     let scores = b.map(Map::Affine(how.scale, 0.0), &b.matmul(x[0], false, &key, true)?)?;
     let weights = match seen(b, how, sizes)? {
@@ -92,7 +92,7 @@ pub fn attention<B: Backend>(b: &B, x: [&B::Array; 3], how: &Attention<B>) -> Re
         None => b.softmax(&scores)?,
     };
     let output = b.matmul(&dropped(b, &weights, how)?, false, &value, false)?;
-    Ok(Outcome { output, saved: vec![weights] })
+    Ok(Attended { output, saved: vec![weights] })
 }
 
 /// With the weights `p` (after dropout) and their scores `s`: `dv = pᵀ dy`, `dp = dy vᵀ`, `ds` from it through dropout and
@@ -101,25 +101,25 @@ pub fn attention_grad<B: Backend>(
     b: &B,
     x: [&B::Array; 3],
     how: &Attention<B>,
-    y: &Outcome<B>,
+    y: &Attended<B>,
     dy: &B::Array,
-    wanted: [bool; 3],
+    wanted: AttentionWanted,
 ) -> Result<[Option<B::Array>; 3]> {
-    let sizes = Sizes::of(b, x, how)?;
+    let sizes = AttentionSizes::of(b, x, how)?;
     check::same_shape("attention_grad", b.shape(&y.output), b.shape(dy))?;
     let [weights] = &y.saved[..] else {
         return Err(Error::invalid("attention_grad", "what `attention` saved", format!("{} arrays", y.saved.len())));
     };
     let (key, value) = counting(b, x, how, sizes)?;
-    let dv = wanted[2].then(|| b.matmul(&dropped(b, weights, how)?, true, dy, false)).transpose()?;
-    if !wanted[0] && !wanted[1] {
+    let dv = wanted.value.then(|| b.matmul(&dropped(b, weights, how)?, true, dy, false)).transpose()?;
+    if !wanted.query && !wanted.key {
         return Ok([None, None, dv]);
     }
     // Dropout's gradient is dropout.
     let dp = dropped(b, &b.matmul(dy, false, &value, true)?, how)?;
     let ds = b.map(Map::Affine(how.scale, 0.0), &b.softmax_grad(weights, &dp)?)?;
-    let dq = wanted[0].then(|| b.matmul(&ds, false, &key, false)).transpose()?;
-    let dk = wanted[1].then(|| b.matmul(&ds, true, x[0], false)).transpose()?;
+    let dq = wanted.query.then(|| b.matmul(&ds, false, &key, false)).transpose()?;
+    let dk = wanted.key.then(|| b.matmul(&ds, true, x[0], false)).transpose()?;
     Ok([dq, dk, dv])
 }
 
@@ -128,7 +128,7 @@ fn counting<B: Backend>(
     b: &B,
     [_, key, value]: [&B::Array; 3],
     how: &Attention<B>,
-    sizes: Sizes,
+    sizes: AttentionSizes,
 ) -> Result<(B::Array, B::Array)> {
     let Some(mask) = &how.mask else { return Ok((key.clone(), value.clone())) };
     let (mask, zero) = (b.reshape(mask, sizes.along(sizes.keys, 2)?)?, b.fill(Shape::SCALAR, 0.0)?);
@@ -136,7 +136,7 @@ fn counting<B: Backend>(
 }
 
 /// Which keys each query sees, broadcasting to the scores `[batch, .., queries, keys]`; `None` if it sees all of them.
-fn seen<B: Backend>(b: &B, how: &Attention<B>, sizes: Sizes) -> Result<Option<B::Array>> {
+fn seen<B: Backend>(b: &B, how: &Attention<B>, sizes: AttentionSizes) -> Result<Option<B::Array>> {
     let mask = match &how.mask {
         Some(mask) => Some(b.reshape(mask, sizes.along(sizes.keys, 1)?)?),
         None => None,

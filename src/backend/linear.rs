@@ -1,6 +1,6 @@
 //! Default bodies of the affine map `x w + bias` and its gradients.
 
-use super::{Backend, Zip, check};
+use super::{Backend, LinearWanted, Zip, check};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 
@@ -22,12 +22,12 @@ pub fn linear_grad<B: Backend>(
     x: &B::Array,
     w: &B::Array,
     dy: &B::Array,
-    wanted: [bool; 3],
+    wanted: LinearWanted,
 ) -> Result<[Option<B::Array>; 3]> {
     let flat = rows(b, dy)?;
-    let dx = wanted[0].then(|| b.reshape(&b.matmul(&flat, false, w, true)?, b.shape(x)));
-    let dw = wanted[1].then(|| b.matmul(&rows(b, x)?, true, &flat, false));
-    let dbias = wanted[2].then(|| b.sum_to(&flat, [b.shape(w)[1]].into()));
+    let dx = wanted.x.then(|| b.reshape(&b.matmul(&flat, false, w, true)?, b.shape(x)));
+    let dw = wanted.kernel.then(|| b.matmul(&rows(b, x)?, true, &flat, false));
+    let dbias = wanted.bias.then(|| b.sum_to(&flat, [b.shape(w)[1]].into()));
     Ok([dx.transpose()?, dw.transpose()?, dbias.transpose()?])
 }
 
@@ -53,10 +53,10 @@ pub fn linear_steps_grad<B: Backend>(
     w: &B::Array,
     dy: &B::Array,
     mask: &B::Array,
-    wanted: [bool; 3],
+    wanted: LinearWanted,
 ) -> Result<[Option<B::Array>; 3]> {
     check_steps(b.shape(x), b.shape(mask))?;
-    if !wanted[1] {
+    if !wanted.kernel {
         return b.linear_grad(x, w, dy, wanted);
     }
     let steps = b.reshape(mask, b.shape(mask).and(1)?)?;

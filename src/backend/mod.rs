@@ -40,12 +40,14 @@ pub mod op;
 pub mod recurrent;
 pub mod rows;
 pub mod update;
+mod wanted;
 
-pub use attention::Attention;
+pub use attention::{Attended, Attention};
 pub use op::{Map, Zip};
 pub use recurrent::Cell;
 pub use rows::Reach;
 pub use update::{Update, WeightStep};
+pub use wanted::{AttentionWanted, LayerNormWanted, LinearWanted, ProjectedWanted, RecurrentWanted};
 
 /// Arrays on a device and the operations on them. See the [module](self) for the contract.
 pub trait Backend: Clone + Debug + Send + Sync + 'static {
@@ -180,7 +182,7 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
         x: &Self::Array,
         w: &Self::Array,
         dy: &Self::Array,
-        wanted: [bool; 3],
+        wanted: LinearWanted,
     ) -> Result<[Option<Self::Array>; 3]> {
         linear::linear_grad(self, x, w, dy, wanted)
     }
@@ -202,7 +204,7 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
         w: &Self::Array,
         dy: &Self::Array,
         mask: &Self::Array,
-        wanted: [bool; 3],
+        wanted: LinearWanted,
     ) -> Result<[Option<Self::Array>; 3]> {
         linear::linear_steps_grad(self, x, w, dy, mask, wanted)
     }
@@ -260,13 +262,13 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
         gamma: &Self::Array,
         epsilon: f64,
         dy: &Self::Array,
-        wanted: [bool; 3],
+        wanted: LayerNormWanted,
     ) -> Result<[Option<Self::Array>; 3]> {
         norm::layer_norm_grad(self, x, gamma, epsilon, dy, wanted)
     }
 
     /// Attention of queries to keys and values by their products. See [`attention::attention`].
-    fn attention(&self, x: [&Self::Array; 3], how: &Attention<Self>) -> Result<attention::Outcome<Self>> {
+    fn attention(&self, x: [&Self::Array; 3], how: &Attention<Self>) -> Result<Attended<Self>> {
         attention::attention(self, x, how)
     }
     /// Gradients of [`Backend::attention`] for queries, keys and values, those that are wanted. See
@@ -275,9 +277,9 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
         &self,
         x: [&Self::Array; 3],
         how: &Attention<Self>,
-        y: &attention::Outcome<Self>,
+        y: &Attended<Self>,
         dy: &Self::Array,
-        wanted: [bool; 3],
+        wanted: AttentionWanted,
     ) -> Result<[Option<Self::Array>; 3]> {
         attention::attention_grad(self, x, how, y, dy, wanted)
     }
@@ -345,7 +347,7 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
         x: &recurrent::Sequence<'_, Self>,
         y: &recurrent::Outcome<Self>,
         d: &recurrent::Upstream<'_, Self>,
-        wanted: [bool; 5],
+        wanted: RecurrentWanted,
     ) -> Result<[Option<Self::Array>; 5]> {
         recurrent::recurrent_grad(self, cell, x, y, d, wanted)
     }
@@ -362,7 +364,7 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
         x: &recurrent::Projected<'_, Self>,
         y: &recurrent::Outcome<Self>,
         d: &recurrent::Upstream<'_, Self>,
-        wanted: [bool; 7],
+        wanted: ProjectedWanted,
     ) -> Result<[Option<Self::Array>; 7]> {
         recurrent::projected_recurrent_grad(self, cell, x, y, d, wanted)
     }

@@ -1,6 +1,6 @@
 //! Default bodies of softmax, its logarithm, layer normalisation, and dropout.
 
-use super::{Backend, Map, Zip, check};
+use super::{Backend, LayerNormWanted, Map, Zip, check};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::random::Key;
@@ -69,7 +69,7 @@ pub fn layer_norm_grad<B: Backend>(
     gamma: &B::Array,
     epsilon: f64,
     dy: &B::Array,
-    wanted: [bool; 3],
+    wanted: LayerNormWanted,
 ) -> Result<[Option<B::Array>; 3]> {
     check::layer_norm(b.shape(x), b.shape(gamma), b.shape(gamma))?;
     check::same_shape("layer_norm_grad", b.shape(x), b.shape(dy))?;
@@ -82,8 +82,7 @@ pub fn layer_norm_grad<B: Backend>(
     };
     let dgamma = || b.sum_to(&b.zip(Zip::Mul, dy, &n)?, b.shape(gamma));
     let dbeta = || b.sum_to(dy, b.shape(gamma));
-    let [of_x, of_gamma, of_beta] = wanted;
-    Ok([of_x.then(dx).transpose()?, of_gamma.then(dgamma).transpose()?, of_beta.then(dbeta).transpose()?])
+    Ok([wanted.x.then(dx).transpose()?, wanted.gamma.then(dgamma).transpose()?, wanted.beta.then(dbeta).transpose()?])
 }
 
 /// `(x - μ) / √(σ² + ε)` and `1 / √(σ² + ε)` of each row.

@@ -5,7 +5,7 @@
 //! arrays' bytes, in the order of their names. So a flipped bit is found in the header when a file is opened, in an
 //! array when that array is read: nothing is read twice, and what only looks at the metadata need not read the arrays.
 
-use super::manifest::{FORMAT, WITHOUT_CHECKSUMS};
+use super::layout::{FORMAT, WITHOUT_CHECKSUMS};
 use safetensors::tensor::Metadata;
 use std::collections::{BTreeMap, BTreeSet};
 

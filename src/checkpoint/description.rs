@@ -5,7 +5,7 @@ use super::differences::differences;
 use super::manifest::{EXTRA, check_version, own};
 use super::reader::TensorFile;
 use super::weights::{upload, weight_shapes};
-use super::writer::{Entry, write};
+use super::writer::{Written, write};
 use crate::backend::Backend;
 use crate::description::Description;
 use crate::error::{Error, Result};
@@ -93,7 +93,7 @@ impl<B: Backend> Model<B> {
         let json = text(self)?;
         metadata.insert(NETWORK.into(), json);
         metadata.extend(extras.texts().map(|(name, text)| (format!("{EXTRA}{name}"), text.to_string())));
-        let entries = self.weights().map(|(name, array)| Entry::array(name, array)).collect();
+        let entries = self.weights().map(|(name, array)| Written::array(name, array)).collect();
         write(path.as_ref(), self.backend(), &metadata, entries)
     }
 

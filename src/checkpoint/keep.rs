@@ -1,7 +1,7 @@
 //! [`Checkpoint`]: when `fit` writes checkpoints, where to, and how many of them stay.
 
 use super::history::History;
-use super::training::{Progress, save};
+use super::training::{Reached, save};
 use super::{CallbackState, Extras, Position};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
@@ -41,6 +41,7 @@ use std::path::{Path, PathBuf};
 /// # }
 /// ```
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Checkpoint {
     path: PathBuf,
     every: u64,
@@ -121,9 +122,9 @@ impl Checkpoint {
         position: Option<(&Position, &Carry<B>)>,
         going_on: Option<&[B::Array]>,
     ) -> Result<()> {
-        let progress = Progress { history, callbacks, position, going_on };
-        let Some(keep) = self.keep else { return save(model, &self.path, &progress, &self.extras) };
-        save(model, &self.of_step(model.steps), &progress, &self.extras)?;
+        let reached = Reached { history, callbacks, position, going_on };
+        let Some(keep) = self.keep else { return save(model, &self.path, &reached, &self.extras) };
+        save(model, &self.of_step(model.steps), &reached, &self.extras)?;
         let mut files = self.files()?;
         files.retain(|&(step, _)| step <= model.steps);
         for (_, path) in files.iter().rev().skip(keep) {

@@ -1,6 +1,7 @@
 //! What a checkpoint's metadata says: everything about a training that is not an array.
 
 use super::history::{EpochLog, History};
+use super::layout::{FORMAT, VERSION, WITHOUT_CHECKSUMS, WRITTEN_BY};
 use super::reader::TensorFile;
 use crate::error::Result;
 use crate::exact::Exact;
@@ -9,14 +10,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Key and value in the file's metadata that say in which version of the layout it is.
-pub(super) const FORMAT: (&str, &str) = ("elman.format", "2");
-/// The version before there were checksums; otherwise the same.
-pub(super) const WITHOUT_CHECKSUMS: &str = "1";
-/// Key of the version of the library that wrote a file.
-pub(super) const WRITTEN_BY: &str = "elman.version";
-/// The version of this library.
-pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Key of the [`Manifest`]: a file without it holds weights alone.
 pub(super) const TRAINING: &str = "elman.training";
 /// What the keys of extras begin with.

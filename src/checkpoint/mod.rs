@@ -78,6 +78,7 @@ mod extras;
 pub(crate) mod history;
 mod import;
 mod keep;
+mod layout;
 mod manifest;
 mod partial;
 mod reader;

@@ -22,6 +22,7 @@ use std::path::Path;
 /// # }
 /// ```
 #[derive(Clone, Debug, Default)]
+#[must_use]
 pub struct PartialLoad {
     prefixes: Vec<(String, String)>,
     missing_ok: bool,

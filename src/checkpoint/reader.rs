@@ -2,8 +2,7 @@
 //! file.
 
 use super::checksum;
-use super::manifest::{VERSION, WRITTEN_BY};
-use super::writer::MOST_HEADER;
+use super::layout::{MOST_HEADER, VERSION, WRITTEN_BY};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use safetensors::SafeTensorError;

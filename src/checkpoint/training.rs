@@ -7,7 +7,7 @@ use super::manifest::{
 };
 use super::reader::TensorFile;
 use super::weights::{fitting, mismatch, upload};
-use super::writer::{Entry, write};
+use super::writer::{Written, write};
 use super::{CallbackState, Extras};
 use crate::backend::Backend;
 use crate::element::Element;
@@ -27,7 +27,7 @@ impl<B: Backend> Model<B> {
     /// In the course of [`Model::fit`] it is [`Fit::checkpoint`](crate::training::Fit::checkpoint) that writes checkpoints;
     /// they also have the state of callbacks.
     pub fn save_checkpoint(&self, path: impl AsRef<Path>, history: &History, extras: &Extras) -> Result<()> {
-        save(self, path.as_ref(), &Progress { history, callbacks: &[], position: None, going_on: None }, extras)
+        save(self, path.as_ref(), &Reached { history, callbacks: &[], position: None, going_on: None }, extras)
     }
 
     /// Puts the model where a checkpoint was written, and returns the history and the extras that are in it. Compile the
@@ -54,7 +54,7 @@ impl<B: Backend> Model<B> {
 }
 
 /// How far a training has come, besides what the model knows.
-pub(crate) struct Progress<'a, B: Backend> {
+pub(crate) struct Reached<'a, B: Backend> {
     pub(crate) history: &'a History,
     pub(crate) callbacks: &'a [CallbackState<B>],
     /// A place within an epoch, and what is carried to there.
@@ -64,30 +64,30 @@ pub(crate) struct Progress<'a, B: Backend> {
 }
 
 /// Writes a checkpoint.
-pub(crate) fn save<B: Backend>(model: &Model<B>, path: &Path, at: &Progress<'_, B>, extras: &Extras) -> Result<()> {
-    let mut entries: Vec<Entry<'_, B>> = Vec::new();
+pub(crate) fn save<B: Backend>(model: &Model<B>, path: &Path, at: &Reached<'_, B>, extras: &Extras) -> Result<()> {
+    let mut entries: Vec<Written<'_, B>> = Vec::new();
     for (name, array) in model.weights() {
         if name.starts_with(STATE) {
             let expected = format!("names of parameters that do not begin with {STATE}");
             return Err(Error::invalid("checkpoint", expected, format!("`{name}`")));
         }
-        entries.push(Entry::array(name, array));
+        entries.push(Written::array(name, array));
     }
     let last = at.going_on.unwrap_or_default().iter();
-    entries.extend(model.params().iter().zip(last).map(|(param, array)| Entry::array(going_on(param.name()), array)));
+    entries.extend(model.params().iter().zip(last).map(|(param, array)| Written::array(going_on(param.name()), array)));
     let optimizer = model.optimizer().map(|optimizer| optimizer.state());
     let params = optimizer.iter().flat_map(|state| &state.params);
     for (param, (name, array)) in params.flat_map(|param| param.arrays.iter().map(move |array| (param, array))) {
-        entries.push(Entry::array(slot(&param.name, name), array));
+        entries.push(Written::array(slot(&param.name, name), array));
     }
     for (i, callback) in at.callbacks.iter().enumerate() {
-        entries.extend(callback.arrays.iter().map(|(name, array)| Entry::array(of_callback(i, name), array)));
+        entries.extend(callback.arrays.iter().map(|(name, array)| Written::array(of_callback(i, name), array)));
     }
     let carried = || at.position.iter().flat_map(|(_, carry)| carry.iter());
     let arrays = carried().flat_map(|(_, arrays)| arrays).enumerate();
-    entries.extend(arrays.map(|(i, array)| Entry::array(of_carry(i), array)));
+    entries.extend(arrays.map(|(i, array)| Written::array(of_carry(i), array)));
     let counts = at.position.iter().flat_map(|(position, _)| &position.tally.counts).enumerate();
-    entries.extend(counts.map(|(i, counts)| Entry::numbers(metric(i), counts)));
+    entries.extend(counts.map(|(i, counts)| Written::numbers(metric(i), counts)));
 
     let manifest = Manifest {
         precision: B::Elem::NAME.into(),

@@ -3,7 +3,7 @@
 use super::description::{metadata, other_network};
 use super::manifest::{STATE, TRAINING, check_version};
 use super::reader::TensorFile;
-use super::writer::{Entry, write};
+use super::writer::{Written, write};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -17,7 +17,7 @@ impl<B: Backend> Model<B> {
     /// written beside its place, synced and renamed: whatever happens, `path` holds the old file or the whole new one.
     /// No more than one parameter at a time is in memory a second time.
     pub fn save_weights(&self, path: impl AsRef<Path>) -> Result<()> {
-        let entries = self.weights().map(|(name, array)| Entry::array(name, array)).collect();
+        let entries = self.weights().map(|(name, array)| Written::array(name, array)).collect();
         write(path.as_ref(), self.backend(), &metadata(self).collect(), entries)
     }
 

@@ -4,6 +4,7 @@
 //! metadata in an order that differs from run to run.
 
 use super::checksum;
+use super::layout::MOST_HEADER;
 use crate::backend::Backend;
 use crate::element::Element;
 use crate::error::{Error, Result};
@@ -13,11 +14,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-/// The longest header that readers of the format take.
-pub(super) const MOST_HEADER: usize = 100_000_000;
-
 /// What is to be written under a name.
-pub(super) struct Entry<'a, B: Backend> {
+pub(super) struct Written<'a, B: Backend> {
     name: String,
     data: Data<'a, B>,
 }
@@ -28,15 +26,15 @@ enum Data<'a, B: Backend> {
     Numbers(&'a [f64]),
 }
 
-impl<'a, B: Backend> Entry<'a, B> {
+impl<'a, B: Backend> Written<'a, B> {
     /// An array, in the backend's own precision.
     pub(super) fn array(name: impl Into<String>, array: &'a B::Array) -> Self {
-        Entry { name: name.into(), data: Data::Array(array) }
+        Written { name: name.into(), data: Data::Array(array) }
     }
 
     /// Numbers, in `f64`.
     pub(super) fn numbers(name: impl Into<String>, numbers: &'a [f64]) -> Self {
-        Entry { name: name.into(), data: Data::Numbers(numbers) }
+        Written { name: name.into(), data: Data::Numbers(numbers) }
     }
 
     fn dtype(&self) -> Dtype {
@@ -72,7 +70,7 @@ pub(super) fn write<B: Backend>(
     path: &Path,
     b: &B,
     metadata: &BTreeMap<String, String>,
-    mut entries: Vec<Entry<'_, B>>,
+    mut entries: Vec<Written<'_, B>>,
 ) -> Result<()> {
     // The wide types first, so that each array lies at a multiple of its elements' size; then by name, as the format's
     // library has it.
@@ -83,7 +81,7 @@ pub(super) fn write<B: Backend>(
     let mut header = header(path, b, metadata, &entries)?;
     // The header comes first and has the checksums: each array is fetched twice, one at a time. Going back in the file
     // instead would not do for a pipe, and what is here takes less time than the disk does.
-    let checksum = |entry: &Entry<'_, B>| Ok((entry.name.clone(), crc32fast::hash(&entry.bytes(b)?)));
+    let checksum = |entry: &Written<'_, B>| Ok((entry.name.clone(), crc32fast::hash(&entry.bytes(b)?)));
     checksum::seal(&mut header, &entries.iter().map(checksum).collect::<Result<_>>()?);
     write_whole(path, |writer| {
         let mut put = |bytes: &[u8]| writer.write_all(bytes).map_err(|e| Error::io(path, e));
@@ -98,7 +96,7 @@ fn header<B: Backend>(
     path: &Path,
     b: &B,
     metadata: &BTreeMap<String, String>,
-    entries: &[Entry<'_, B>],
+    entries: &[Written<'_, B>],
 ) -> Result<String> {
     let failed = |why: String| Error::Parse { path: path.into(), line: None, why };
     let json = |e: serde_json::Error| failed(e.to_string());

@@ -183,7 +183,7 @@ mod tests {
     fn batches_by_length_have_every_row_once() {
         let lengths: Vec<usize> = (0..50).map(|i| i * 7 % 50).collect();
         let batches = Batches::by_length(&lengths, 8, Key::new(3)).unwrap();
-        for batch in batches.iter() {
+        for batch in &batches {
             let of_batch = batch.iter().map(|&row| lengths[row]);
             assert_eq!(of_batch.clone().max().unwrap() - of_batch.min().unwrap() + 1, batch.len());
         }

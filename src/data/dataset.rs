@@ -107,6 +107,7 @@ impl Dataset {
     }
 
     /// The same with its inputs [trimmed](Inputs::trimmed), and with them the targets and weights of their steps.
+    #[must_use]
     pub fn trimmed(self, padding: u32) -> Self {
         let Some((kept, steps)) = self.inputs.kept(padding) else { return self };
         let weights = match self.weights {

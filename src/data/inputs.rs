@@ -194,6 +194,7 @@ impl Inputs {
     /// assert_eq!(words.trimmed(0), Inputs::indices(&[[0, 4, 7], [5, 0, 0]])?);
     /// # Ok::<(), elman::Error>(())
     /// ```
+    #[must_use]
     pub fn trimmed(self, padding: u32) -> Self {
         let Some((kept, _)) = self.kept(padding) else { return self };
         let Inputs::Indices { data, steps } = self else { return self };

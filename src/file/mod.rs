@@ -11,5 +11,6 @@ mod write;
 pub(crate) use lines::{LONGEST_LINE, Lines, cut, is_blank, returns, whole};
 pub(crate) use patient::Patient;
 pub(crate) use source::Source;
+pub(crate) use target::folder;
+pub(crate) use write::write_whole;
 pub use write::{check_writable, write};
-pub(crate) use write::{folder, write_whole};

@@ -1,12 +1,16 @@
 //! Where a path leads: to a plain file, which can be replaced whole, or to what can only be written into.
 
-use super::folder;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// As many symbolic links in a row as Linux follows.
 const LINKS: usize = 40;
+
+/// The folder that a file is in.
+pub(crate) fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
 
 /// What is behind a path.
 #[derive(Debug, PartialEq)]

@@ -5,7 +5,7 @@
 //! lives. What a killed run left behind is therefore known by its lock being free, and goes with the next save to the
 //! same target. Where a file system knows no locks, nothing is cleared away.
 
-use super::target::Target;
+use super::target::{Target, folder};
 use crate::error::{Error, Result};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -18,11 +18,6 @@ fn beside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}.{}.tmp", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
     path.with_file_name(name)
-}
-
-/// The folder that a file is in.
-pub(crate) fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Finds out before the work whether [`write()`] could begin: the folder is there and lets one write, and no folder is in

@@ -51,7 +51,7 @@ impl Activation {
         Err(Error::invalid(
             "activation",
             expected,
-            format!("{self} over one unit, which is always {}", if self == Activation::Softmax { 1 } else { 0 }),
+            format!("{self} over one unit, which is always {}", u8::from(self == Activation::Softmax)),
         ))
     }
 }

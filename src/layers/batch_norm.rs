@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 /// Ioffe, Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift", ICML 2015.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct BatchNorm {
     momentum: f64,
     epsilon: f64,

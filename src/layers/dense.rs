@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default = "Dense::of_no_units", deny_unknown_fields)]
+#[must_use]
 pub struct Dense {
     units: usize,
     activation: Activation,

@@ -30,6 +30,7 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default = "Embedding::of_no_rows", deny_unknown_fields)]
+#[must_use]
 pub struct Embedding {
     rows: usize,
     dim: usize,

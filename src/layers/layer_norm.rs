@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 /// Ba, Kiros, Hinton, "Layer Normalization", 2016.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct LayerNorm {
     epsilon: f64,
     gamma: Weight,

@@ -35,6 +35,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct PRelu {
     slope: Weight,
     #[serde(rename = "shared_axes")]

@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, HashSet};
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct Weight {
     init: Init,
     regularizer: Option<Regularizer>,

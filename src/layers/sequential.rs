@@ -25,6 +25,7 @@ use std::sync::Arc;
 /// # Ok::<(), elman::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Sequential<B: Backend> {
     layers: Vec<(Option<String>, Arc<dyn Layer<B>>)>,
 }

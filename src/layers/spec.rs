@@ -115,6 +115,7 @@ impl Spec {
     }
 
     /// The same kind with another last axis: what a layer gives that works on features.
+    #[must_use]
     pub fn with_features(&self, features: usize) -> Spec {
         match self {
             Spec::Dense(sizes) if !sizes.is_empty() => {

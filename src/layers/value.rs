@@ -107,6 +107,7 @@ impl<B: Backend> Value<B> {
 
     /// The value with a mask in the place of any that it has. In the steps that do not count there may be anything, NaN too:
     /// the first layer of this crate that takes the sequence clears them.
+    #[must_use]
     pub fn with_mask(self, mask: impl Into<Option<Mask<B>>>) -> Value<B> {
         self.masked(mask.into(), false)
     }

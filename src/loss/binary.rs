@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 /// ends in a sigmoid is therefore trained on what feeds it (`max(z, 0) - z t + ln(1 + e^-|z|)`), by itself.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct BinaryCrossEntropy {
     #[serde(rename = "from_logits")]
     logits: bool,

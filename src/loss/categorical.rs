@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 /// is trained on what feeds it, by log-sum-exp.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct CategoricalCrossEntropy {
     #[serde(rename = "from_logits")]
     logits: bool,
@@ -25,6 +26,7 @@ pub struct CategoricalCrossEntropy {
 /// [`CategoricalCrossEntropy`] for labels: `-ln o_label`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct SparseCategoricalCrossEntropy {
     #[serde(rename = "from_logits")]
     logits: bool,

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 /// behind a softmax.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct NegativeLogLikelihood {
     #[serde(rename = "ignore_class")]
     ignored: Option<u32>,
@@ -62,6 +63,7 @@ impl<B: Backend> Loss<B> for NegativeLogLikelihood {
 /// `e^y - t y`: PyTorch's `PoissonNLLLoss` as it is by default.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct Poisson {
     log: bool,
     full: bool,
@@ -159,6 +161,7 @@ impl<B: Backend> Loss<B> for Poisson {
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct GaussianNll {
     log: bool,
     full: bool,

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 /// Weston, Watkins, "Support Vector Machines for Multi-Class Pattern Recognition", ESANN 1999.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct MultiMargin {
     p: u32,
     margin: f64,

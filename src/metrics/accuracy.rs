@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 /// # Ok::<(), elman::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Accuracy {
     name: String,
     threshold: Option<f32>,
@@ -118,6 +119,7 @@ impl Metric for Accuracy {
 /// # Ok::<(), elman::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct TopK {
     name: String,
     k: usize,

@@ -132,6 +132,7 @@ macro_rules! by_class {
     ($(#[$doc:meta])* $type:ident, $name:literal, $measure:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug)]
+        #[must_use]
         pub struct $type {
             name: String,
             average: Average,

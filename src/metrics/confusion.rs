@@ -49,6 +49,7 @@ impl ConfusionMatrix {
 
     /// Sets what a single output must exceed to mean class 1. Unless it is set the loss says (see
     /// [`Scores::read_as`]): 0 for logits and margins, else 1/2.
+    #[must_use]
     pub fn threshold(mut self, threshold: f32) -> Self {
         self.threshold = Some(threshold);
         self
@@ -153,6 +154,7 @@ impl Table<'_> {
 
     /// Restricts the table to the `k` classes of most rows, the largest first, with a last column for predictions of
     /// any other class. Where there are no more classes than that they stand in their order. 30 unless said otherwise.
+    #[must_use]
     pub fn largest(mut self, k: usize) -> Self {
         self.largest = k;
         self

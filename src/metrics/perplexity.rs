@@ -100,6 +100,7 @@ macro_rules! of_the_loss {
 /// assert!((perplexity.value() - 2.0f64.powf(0.75)).abs() < 1e-12);
 /// ```
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Perplexity {
     name: String,
     sum: Sum,
@@ -117,6 +118,7 @@ of_the_loss!(Perplexity, "perplexity", f64::exp);
 /// assert!((bits.value() - 3.0).abs() < 1e-12);
 /// ```
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct BitsPerCharacter {
     name: String,
     sum: Sum,

@@ -9,6 +9,7 @@ macro_rules! mean_error {
     ($(#[$doc:meta])* $type:ident, $name:literal, $error:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug)]
+        #[must_use]
         pub struct $type {
             name: String,
             sum: f64,

@@ -46,7 +46,7 @@ pub struct Scores<'a> {
 }
 
 /// One row, taken apart.
-pub(super) struct Row<'a> {
+pub(super) struct ScoredRow<'a> {
     pub(super) number: usize,
     pub(super) predictions: &'a [f32],
     pub(super) target: Target<'a>,
@@ -136,7 +136,7 @@ impl<'a> Scores<'a> {
     }
 
     /// The true class of a row.
-    pub(super) fn class_of(&self, place: &str, row: &Row<'_>) -> Result<usize> {
+    pub(super) fn class_of(&self, place: &str, row: &ScoredRow<'_>) -> Result<usize> {
         let at = || format!("{place}, row {}", row.number);
         match row.target {
             Target::Class(label) if (label as usize) < self.classes() => Ok(label as usize),
@@ -158,7 +158,7 @@ impl<'a> Scores<'a> {
     }
 
     /// Hands `each` every row that counts, after checking that the batch fits together.
-    pub(super) fn each_row(&self, place: &str, mut each: impl FnMut(Row<'a>) -> Result<()>) -> Result<()> {
+    pub(super) fn each_row(&self, place: &str, mut each: impl FnMut(ScoredRow<'a>) -> Result<()>) -> Result<()> {
         self.check(place)?;
         for (number, predictions) in self.predictions.chunks_exact(self.outputs).enumerate() {
             let weight = self.weights.map_or(1.0, |weights| f64::from(weights[number]));
@@ -181,7 +181,7 @@ impl<'a> Scores<'a> {
             if let Target::Values(values) = target {
                 nan("target", values)?;
             }
-            each(Row { number, predictions, target, weight })?;
+            each(ScoredRow { number, predictions, target, weight })?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What is found wrong before the first batch, or by a look at it: data and a last activation that do not go with the loss.
 
 use super::evaluate::no_samples;
-use super::step::{Outcome, Scored};
+use super::step::{Scored, StepOutcome};
 use super::tally::to_f32;
 use super::{Model, Objective};
 use crate::activation::Activation;
@@ -30,7 +30,7 @@ impl<B: Backend> Model<B> {
 
     /// Errors when numbers of a model whose last activation is not known are not what the loss takes them for: once, on a first
     /// batch, as the numbers are read back for it.
-    pub(crate) fn check_numbers(&self, outcome: &Outcome<B>) -> Result<()> {
+    pub(crate) fn check_numbers(&self, outcome: &StepOutcome<B>) -> Result<()> {
         for (objective, scored) in self.compiled()?.objectives.iter().zip(&outcome.scored) {
             self.check_numbers_of(objective, scored).map_err(|e| objective.at(e))?;
         }

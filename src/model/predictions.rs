@@ -54,6 +54,7 @@ impl Predictions {
 
     /// Sets what a single output, or that of a label, must exceed to mean yes. Unless it is set the loss says: 0 for logits and
     /// margins, else 1/2.
+    #[must_use]
     pub fn threshold(self, threshold: f32) -> Self {
         Predictions { threshold: Some(threshold), ..self }
     }

@@ -39,7 +39,7 @@ pub struct BatchLoss<B: Backend> {
 }
 
 /// What a batch gave, all of it on the device.
-pub(crate) struct Outcome<B: Backend> {
+pub(crate) struct StepOutcome<B: Backend> {
     /// The losses of all objectives by their weights, and the penalties.
     pub(crate) loss: Tensor<B>,
     /// What each objective gave, in their order; there is at least one.
@@ -59,7 +59,7 @@ pub(super) struct Scored<B: Backend> {
     pub(super) mask: Option<Mask<B>>,
 }
 
-impl<B: Backend> Outcome<B> {
+impl<B: Backend> StepOutcome<B> {
     /// What the loss is a mean over, where several batches make one update. Errors where several objectives are means over different
     /// numbers of rows, so that none of them stands for all.
     fn count(&self) -> Result<Count<B>> {
@@ -158,7 +158,7 @@ impl<B: Backend> Model<B> {
     }
 
     /// The predictions of a batch, of several objectives a record.
-    fn predicted(&self, outcome: &Outcome<B>) -> Result<Value<B>> {
+    fn predicted(&self, outcome: &StepOutcome<B>) -> Result<Value<B>> {
         let objectives = &self.compiled()?.objectives;
         let each = objectives.iter().zip(&outcome.scored);
         match &objectives[..] {
@@ -172,7 +172,7 @@ impl<B: Backend> Model<B> {
         }
     }
 
-    pub(crate) fn outcome(&self, batch: &Batch<B>, pass: &mut Pass<'_, B>) -> Result<Outcome<B>> {
+    pub(crate) fn outcome(&self, batch: &Batch<B>, pass: &mut Pass<'_, B>) -> Result<StepOutcome<B>> {
         let compiled = self.compiled()?;
         self.input.check_value("model input", &batch.input, &self.backend)?;
         let (z, last) = self.root.forward_linear(batch.input.clone(), pass)?;
@@ -188,7 +188,7 @@ impl<B: Backend> Model<B> {
             scored.push(Scored { loss: of.loss.detach(), ..of });
         }
         let sum = sum.ok_or_else(|| Error::invalid("model", "an objective to be trained for", "none"))?;
-        Ok(Outcome { loss: self.with_penalties(sum, pass)?, scored, verdict: Verdict::Finite })
+        Ok(StepOutcome { loss: self.with_penalties(sum, pass)?, scored, verdict: Verdict::Finite })
     }
 
     /// The loss of one objective, in whatever form is stable, and what it was taken of.
@@ -248,7 +248,7 @@ impl<B: Backend> Model<B> {
         Ok((outcome.loss, predictions))
     }
 
-    pub(crate) fn step(&mut self, batch: &Batch<B>, carry: &mut Carry<B>) -> Result<Outcome<B>> {
+    pub(crate) fn step(&mut self, batch: &Batch<B>, carry: &mut Carry<B>) -> Result<StepOutcome<B>> {
         let calls = self.calls();
         let result = self.try_step(batch, carry);
         if result.is_err() {
@@ -257,7 +257,7 @@ impl<B: Backend> Model<B> {
         result
     }
 
-    fn try_step(&mut self, batch: &Batch<B>, carry: &mut Carry<B>) -> Result<Outcome<B>> {
+    fn try_step(&mut self, batch: &Batch<B>, carry: &mut Carry<B>) -> Result<StepOutcome<B>> {
         let key = Key::new(self.seed).named("dropout").fold(self.steps);
         let mut pass = self.pass(Mode::Training(key)).carrying(carry);
         let outcome = self.outcome(batch, &mut pass)?;
@@ -283,7 +283,7 @@ impl<B: Backend> Model<B> {
             Verdict::Unread(when) => carry.put(left.when(&self.backend, when, carry)?),
         }
         self.steps += 1;
-        Ok(Outcome { loss: outcome.loss.detach(), verdict: call.verdict, ..outcome })
+        Ok(StepOutcome { loss: outcome.loss.detach(), verdict: call.verdict, ..outcome })
     }
 
     /// Makes an update of the batches that [`Model::train_step`] has accumulated, if there are any, though they are fewer than

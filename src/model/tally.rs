@@ -1,7 +1,7 @@
 //! Collects losses and predictions of batches without waiting for the device at each of them.
 
 use super::counted::Counted;
-use super::step::{Outcome, Scored};
+use super::step::{Scored, StepOutcome};
 use super::{Evaluation, TallyState, same};
 use crate::backend::Backend;
 use crate::data::{Dataset, Targets};
@@ -114,8 +114,8 @@ impl<B: Backend> Tally<B> {
     }
 
     /// Adds a batch, unless its gradients were not finite; reads back only when much has piled up.
-    pub(crate) fn add(&mut self, samples: usize, outcome: Outcome<B>, truth: Vec<Option<Truth>>) -> Result<()> {
-        let Outcome { loss, scored, verdict } = outcome;
+    pub(crate) fn add(&mut self, samples: usize, outcome: StepOutcome<B>, truth: Vec<Option<Truth>>) -> Result<()> {
+        let StepOutcome { loss, scored, verdict } = outcome;
         let counts = match verdict {
             Verdict::Finite => None,
             Verdict::NotFinite => return Ok(()),

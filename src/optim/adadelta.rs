@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 /// `AdaDelta::new(1.0).rho(0.9).epsilon(1e-6)`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct AdaDelta {
     learning_rate: f64,
     rho: f64,

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 /// 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct AdaGrad {
     learning_rate: f64,
     initial_accumulator: f64,

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 #[doc(alias = "AdamW")]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct Adam {
     learning_rate: f64,
     beta1: f64,

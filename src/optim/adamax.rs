@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 /// `max(β₂ u, |g| + ε)`: `Adamax::new(0.002).epsilon(Epsilon::Inside(1e-8))`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct Adamax {
     learning_rate: f64,
     beta1: f64,

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 #[doc(alias = "NadamW")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct Nadam {
     learning_rate: f64,
     beta1: f64,

@@ -34,6 +34,7 @@ use crate::tensor::{Gradient, Gradients};
 /// # Ok::<(), elman::Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use]
 pub struct Optimizer<B: Backend> {
     pub(super) rule: Box<dyn Rule<B>>,
     pub(super) schedule: Schedule,

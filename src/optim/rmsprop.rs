@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 /// not contain the learning rate, which is the same as long as the rate does not change.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct RmsProp {
     learning_rate: f64,
     rho: f64,

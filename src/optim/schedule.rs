@@ -26,6 +26,7 @@ use std::sync::Arc;
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[must_use]
 pub enum Schedule {
     /// 1 throughout.
     #[default]

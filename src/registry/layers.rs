@@ -85,13 +85,13 @@ fn time_distributed<B: Backend>(registry: &Registry<B>, description: &Descriptio
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OfSequential {
-    layers: Vec<Entry>,
+    layers: Vec<Listed>,
 }
 
 /// A layer, which has a kind, or one with a name.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Entry {
+enum Listed {
     Named(Named),
     Layer(Description),
 }
@@ -107,11 +107,11 @@ fn sequential<B: Backend>(registry: &Registry<B>, description: &Description) -> 
     let mut network = Sequential::new();
     for (number, entry) in read::<OfSequential>(description)?.layers.into_iter().enumerate() {
         network = match entry {
-            Entry::Named(Named { name, layer }) => {
+            Listed::Named(Named { name, layer }) => {
                 let layer = registry.read_layer(&layer).map_err(|e| e.in_layer(&name))?;
                 network.add_named(name, layer)
             }
-            Entry::Layer(layer) => {
+            Listed::Layer(layer) => {
                 network.add(registry.read_layer(&layer).map_err(|e| e.at(format!("sequential, number {number}")))?)
             }
         };

@@ -54,6 +54,7 @@ use std::sync::Arc;
 /// # Ok::<(), elman::Error>(())
 /// ```
 #[derive(Clone)]
+#[must_use]
 pub struct Registry<B: Backend> {
     layers: Kinds<B, Arc<dyn Layer<B>>>,
     losses: Kinds<B, Box<dyn Loss<B>>>,

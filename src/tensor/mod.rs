@@ -62,12 +62,14 @@ impl<B: Backend> Tensor<B> {
     }
 
     /// The same value as a new variable, cut off from what computed it.
+    #[must_use]
     pub fn into_variable(self) -> Self {
         let node = Some(Arc::new(Node::leaf()));
         Tensor { node, ..self }
     }
 
     /// The same value as a constant: no gradient flows through it.
+    #[must_use]
     pub fn detach(&self) -> Self {
         Self::constant(&self.backend, self.value.clone())
     }

@@ -169,6 +169,7 @@ impl Vocabulary {
 
 /// How a [`Vocabulary`] is made from texts: all words by default, with an index for unknown ones.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct VocabularyBuilder {
     max_features: usize,
     min_count: u64,

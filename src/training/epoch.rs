@@ -1,7 +1,7 @@
 //! One epoch of training: its batches, the tally of them, checkpoints within it.
 
 use super::History;
-use super::callbacks::{Callback, Flow};
+use super::callbacks::Callback;
 use super::progress::Progress;
 use super::resume::states;
 use crate::backend::Backend;
@@ -94,7 +94,7 @@ impl<B: Backend> Model<B> {
             let batch = Batch::new(self.backend(), part)?;
             let outcome = self.step(&batch, &mut carry).map_err(|error| self.in_epoch(error, at.epoch, first))?;
             for callback in callbacks.iter_mut() {
-                if let Flow::Stop(reason) = callback.on_batch_end(at.epoch, number, &outcome.loss, self)? {
+                if let ControlFlow::Break(reason) = callback.on_batch_end(at.epoch, number, &outcome.loss, self)? {
                     stopped.get_or_insert(reason);
                 }
             }

@@ -1,6 +1,6 @@
 //! One training, from its preparation over its epochs to its end.
 
-use super::callbacks::{Callback, Flow};
+use super::callbacks::Callback;
 use super::epoch::{Begun, Current, TrainedOn};
 use super::prepare::Validation;
 use super::progress::Progress;
@@ -11,6 +11,7 @@ use crate::checkpoint::Checkpoint;
 use crate::data::Source;
 use crate::error::Result;
 use crate::model::{Evaluation, Model};
+use std::ops::ControlFlow;
 
 /// What [`Model::fit`] does.
 pub(super) struct Training<'a, B: Backend> {
@@ -82,7 +83,7 @@ impl<'a, B: Backend> Training<'a, B> {
         progress.finish(samples, &Evaluation { values: log.values.clone() }.to_string());
         for callback in callbacks.iter_mut() {
             let flow = callback.on_epoch_end(&log, model);
-            if let Flow::Stop(reason) = model.put_back_unless(flow, &mut own)? {
+            if let ControlFlow::Break(reason) = model.put_back_unless(flow, &mut own)? {
                 history.stopped.get_or_insert(reason);
             }
         }

@@ -8,12 +8,13 @@ use elman::loss::BinaryCrossEntropy;
 use elman::model::Model;
 use elman::optim::Adam;
 use elman::training::Fit;
-use elman::training::callbacks::{Callback, Flow};
+use elman::training::callbacks::Callback;
 use elman::{Activation, Key, Result, Spec, Tensor};
 use elman_candle::Candle;
 #[cfg(feature = "cuda")]
 use elman_candle::Precision;
 use elman_reference::Reference;
+use std::ops::ControlFlow;
 
 const STEPS: usize = 20;
 const WORDS: usize = 200;
@@ -23,9 +24,9 @@ const WORDS: usize = 200;
 struct Losses(Vec<f64>);
 
 impl<B: Backend> Callback<B> for Losses {
-    fn on_batch_end(&mut self, _: u64, _: usize, loss: &Tensor<B>, _: &mut Model<B>) -> Result<Flow> {
+    fn on_batch_end(&mut self, _: u64, _: usize, loss: &Tensor<B>, _: &mut Model<B>) -> Result<ControlFlow<String>> {
         self.0.push(loss.to_scalar()?);
-        Ok(Flow::Continue)
+        Ok(ControlFlow::Continue(()))
     }
 }
 

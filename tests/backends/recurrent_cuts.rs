@@ -4,7 +4,7 @@
 use crate::common::host::Host;
 use crate::common::near::assert_near;
 use elman::backend::recurrent::{Projected, Sequence, Upstream};
-use elman::backend::{Backend, Cell};
+use elman::backend::{Backend, Cell, ProjectedWanted};
 use elman::{Activation, Key, Result};
 use elman_candle::{Candle, Precision};
 
@@ -62,7 +62,7 @@ fn run(b: &Candle, cell: Cell, [n, u]: [usize; 2], plain: bool) -> Result<Vec<Ho
     let outputs = random("d outputs", &[n, STEPS, u])?;
     let (dh, dc) = (random("d h", &[n, u])?, random("d c", &[n, u])?);
     let d = Upstream { outputs: (!plain).then_some(&outputs), h: Some(&dh), c: (!plain && is_lstm).then_some(&dc) };
-    let gradients = b.projected_recurrent_grad(cell, &input, &y, &d, [true; 7])?;
+    let gradients = b.projected_recurrent_grad(cell, &input, &y, &d, ProjectedWanted::ALL)?;
     let found = [y.outputs, Some(y.h), y.c].into_iter().chain(gradients).flatten();
     found.map(|array| Host::down(b, &array)).collect()
 }

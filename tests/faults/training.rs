@@ -8,10 +8,11 @@ use elman::model::Model;
 use elman::optim::Adam;
 #[cfg(feature = "csv")]
 use elman::training::callbacks::CsvLog;
-use elman::training::callbacks::{BestWeights, Callback, Flow};
+use elman::training::callbacks::{BestWeights, Callback};
 use elman::training::{EpochLog, Fit};
 use elman_reference::Reference;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 type R = Reference<f64>;
@@ -96,11 +97,11 @@ fn a_read_only_folder_is_found_before_the_first_step() {
 struct Away(PathBuf);
 
 impl Callback<R> for Away {
-    fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model<R>) -> elman::Result<Flow> {
+    fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model<R>) -> elman::Result<ControlFlow<String>> {
         if log.epoch == 2 {
             fs::remove_dir_all(&self.0).unwrap();
         }
-        Ok(Flow::Continue)
+        Ok(ControlFlow::Continue(()))
     }
 }
 

@@ -139,7 +139,7 @@ fn check(backend: &str, of: impl Fn(&Suite) -> bool, run: impl Fn(&Case<'_>) -> 
                 (Ok(()), None) => passed += 1,
                 (Err(_), Some(_)) => {}
                 (Ok(()), Some((pattern, _))) => {
-                    wrong.push(format!("{}: passes, but {pattern} disables it", told.title))
+                    wrong.push(format!("{}: passes, but {pattern} disables it", told.title));
                 }
                 (Err(error), None) => wrong.push(format!("{}: {error:#}", told.title)),
             }

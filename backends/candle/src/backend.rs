@@ -5,7 +5,8 @@ use crate::{Candle, Kernels, portable};
 use candle_core::{DType, Device, Tensor};
 use elman::backend::recurrent::{self, Cell, Outcome, Projected, Sequence, Sizes, Upstream};
 use elman::backend::{
-    Backend, Map, Reach, Update, WeightStep, Zip, activate, bags, check, finite, linear, loss, norm, rows, update,
+    Backend, LayerNormWanted, LinearWanted, Map, ProjectedWanted, Reach, RecurrentWanted, Update, WeightStep, Zip,
+    activate, bags, check, finite, linear, loss, norm, rows, update,
 };
 use elman::data::Bags;
 use elman::{Activation, Key, Result, Shape};
@@ -289,7 +290,7 @@ impl Backend for Candle {
         on!(self, kernels => kernels.linear(x, w, bias), linear::linear(self, x, w, bias))
     }
 
-    fn linear_grad(&self, x: &Array, w: &Array, dy: &Array, wanted: [bool; 3]) -> Result<[Option<Array>; 3]> {
+    fn linear_grad(&self, x: &Array, w: &Array, dy: &Array, wanted: LinearWanted) -> Result<[Option<Array>; 3]> {
         on!(self, kernels => kernels.linear_grad(x, w, dy, wanted), linear::linear_grad(self, x, w, dy, wanted))
     }
 
@@ -303,7 +304,7 @@ impl Backend for Candle {
         w: &Array,
         dy: &Array,
         mask: &Array,
-        wanted: [bool; 3],
+        wanted: LinearWanted,
     ) -> Result<[Option<Array>; 3]> {
         on!(self, kernels => kernels.linear_steps_grad(x, w, dy, mask, wanted),
             linear::linear_steps_grad(self, x, w, dy, mask, wanted))
@@ -356,7 +357,7 @@ impl Backend for Candle {
         gamma: &Array,
         epsilon: f64,
         dy: &Array,
-        wanted: [bool; 3],
+        wanted: LayerNormWanted,
     ) -> Result<[Option<Array>; 3]> {
         if x.shape().elements() > 0 {
             on!(self, kernels => return kernels.layer_norm_grad(x, gamma, epsilon as f32, dy, wanted), {});
@@ -417,11 +418,11 @@ impl Backend for Candle {
         x: &Sequence<'_, Self>,
         y: &Outcome<Self>,
         d: &Upstream<'_, Self>,
-        wanted: [bool; 5],
+        wanted: RecurrentWanted,
     ) -> Result<[Option<Array>; 5]> {
         let sizes = Sizes::of_grad(self, cell, x, d)?;
-        let [z, u, bias, h, c] = wanted;
-        let all = [z, false, false, u, bias, h, c];
+        let RecurrentWanted { z, u, bias: recurrent_bias, h, c } = wanted;
+        let all = ProjectedWanted { x: z, u, recurrent_bias, h, c, ..ProjectedWanted::NONE };
         let fused = on!(self, kernels => kernels.recurrent_grad(cell, x, None, sizes, (y, d), all), Ok(None))?;
         match fused {
             Some([z, _, _, u, bias, h, c]) => Ok([z, u, bias, h, c]),
@@ -441,7 +442,7 @@ impl Backend for Candle {
         x: &Projected<'_, Self>,
         y: &Outcome<Self>,
         d: &Upstream<'_, Self>,
-        wanted: [bool; 7],
+        wanted: ProjectedWanted,
     ) -> Result<[Option<Array>; 7]> {
         let sizes = x.sizes(self, cell)?.with_upstream(self, d)?;
         let fused =

@@ -77,7 +77,7 @@ impl Columns {
         for option in told {
             match *option {
                 "--separator" if !separated => {
-                    problems.push(format!("{option}: only CSV has one, and no file here is CSV"))
+                    problems.push(format!("{option}: only CSV has one, and no file here is CSV"));
                 }
                 "--label-column" | "--text-column" if !names => {
                     problems.push(format!("{option}: TSV has no names of columns, only lines of label, tab, text"));

@@ -122,7 +122,7 @@ impl<S: RunSettings> Record<S> {
             options.backend = computed.backend;
         }
         if !given("device") {
-            options.device = computed.device.clone();
+            options.device.clone_from(&computed.device);
         }
         if !given("precision") {
             let wrong = |error| anyhow::anyhow!("{error}");

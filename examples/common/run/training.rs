@@ -96,7 +96,7 @@ impl<S: RunSettings> Training<S> {
         fresh.save_checkpoint(&path, &History::default(), extras)?;
         match chosen {
             Some((name, (epoch, value))) => {
-                tell!("{}: the weights of epoch {epoch}, the best by {name} ({value:.4})", path.display())
+                tell!("{}: the weights of epoch {epoch}, the best by {name} ({value:.4})", path.display());
             }
             None => tell!("{}: the weights of the last epoch", path.display()),
         }

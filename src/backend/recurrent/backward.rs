@@ -2,7 +2,7 @@
 
 use super::forward::{Values, stack, values};
 use super::{Cell, Outcome, Sequence, Sizes, Upstream, added, by_time, columns, dropped, gate, join, mul, step, swap};
-use crate::backend::{Backend, Map, Zip};
+use crate::backend::{Backend, Map, RecurrentWanted, Zip};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 
@@ -17,7 +17,7 @@ pub fn recurrent_grad<B: Backend>(
     x: &Sequence<'_, B>,
     y: &Outcome<B>,
     d: &Upstream<'_, B>,
-    wanted: [bool; 5],
+    wanted: RecurrentWanted,
 ) -> Result<[Option<B::Array>; 5]> {
     let sizes = Sizes::of_grad(b, cell, x, d)?;
     let (state, states) = (Shape::new(&[sizes.n, sizes.u])?, Shape::new(&[sizes.t, sizes.n, sizes.u])?);
@@ -55,7 +55,7 @@ pub fn recurrent_grad<B: Backend>(
         _ => (da.clone(), da),
     };
     let mut of_u = None;
-    if wanted[1] {
+    if wanted.u {
         let rows = |a: &B::Array| crate::backend::linear::rows(b, a);
         let product = |from: &B::Array, to: &B::Array| b.matmul(&rows(from)?, true, &rows(to)?, false);
         of_u = Some(match &taken {
@@ -67,12 +67,12 @@ pub fn recurrent_grad<B: Backend>(
         });
     }
     let of_bias = match x.bias {
-        Some(bias) if wanted[2] => Some(b.sum_to(&dv, b.shape(bias))?),
+        Some(bias) if wanted.bias => Some(b.sum_to(&dv, b.shape(bias))?),
         _ => None,
     };
-    let of_z = wanted[0].then(|| swap(b, &dz)).transpose()?;
-    let of_h = (wanted[3] && x.h.is_some()).then_some(dh);
-    let of_c = (wanted[4] && x.c.is_some()).then_some(dc);
+    let of_z = wanted.z.then(|| swap(b, &dz)).transpose()?;
+    let of_h = (wanted.h && x.h.is_some()).then_some(dh);
+    let of_c = (wanted.c && x.c.is_some()).then_some(dc);
     Ok([of_z, of_u, of_bias, of_h, of_c])
 }
 

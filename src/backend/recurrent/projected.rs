@@ -4,7 +4,7 @@
 //! overrides [`Backend::projected_recurrent`] and its gradient.
 
 use super::{Cell, Outcome, Sequence, Sizes, Upstream};
-use crate::backend::{Backend, check};
+use crate::backend::{Backend, LinearWanted, ProjectedWanted, RecurrentWanted, check};
 use crate::error::{Error, Result};
 
 /// What a recurrent network goes over, from its inputs on: [`Sequence`] with `z = x W + b`.
@@ -49,7 +49,7 @@ pub fn projected_recurrent_grad<B: Backend>(
     x: &Projected<'_, B>,
     y: &Outcome<B>,
     d: &Upstream<'_, B>,
-    wanted: [bool; 7],
+    wanted: ProjectedWanted,
 ) -> Result<[Option<B::Array>; 7]> {
     x.sizes(b, cell)?;
     let Some((z, saved)) = y.saved.split_last() else {
@@ -57,11 +57,11 @@ pub fn projected_recurrent_grad<B: Backend>(
         return Err(Error::invalid("projected_recurrent_grad", expected, "nothing"));
     };
     let inner = Outcome { outputs: y.outputs.clone(), h: y.h.clone(), c: y.c.clone(), saved: saved.to_vec() };
-    let [of_x, of_kernel, of_bias, rest @ ..] = wanted;
-    let of_bias = of_bias && x.bias.is_some();
-    let all = [of_x || of_kernel || of_bias, rest[0], rest[1], rest[2], rest[3]];
-    let [dz, du, dbias, dh, dc] = b.recurrent_grad(cell, &Sequence { z, ..x.rest }, &inner, d, all)?;
-    let affine = [of_x, of_kernel, of_bias];
+    let ProjectedWanted { x: of_x, kernel, bias, u, recurrent_bias, h, c } = wanted;
+    let affine = LinearWanted { x: of_x, kernel, bias: bias && x.bias.is_some() };
+    let of_z = affine.x || affine.kernel || affine.bias;
+    let rest = RecurrentWanted { z: of_z, u, bias: recurrent_bias, h, c };
+    let [dz, du, dbias, dh, dc] = b.recurrent_grad(cell, &Sequence { z, ..x.rest }, &inner, d, rest)?;
     let [dx, dw, db] = match (dz, x.rest.mask) {
         (None, _) => [None, None, None],
         (Some(dz), Some(mask)) => b.linear_steps_grad(x.x, x.kernel, &dz, mask, affine)?,

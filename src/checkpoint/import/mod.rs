@@ -61,6 +61,7 @@ impl Kind {
 
 /// A layer of another library's model and the layer here that takes its weights.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct Mapping {
     from: String,
     to: String,

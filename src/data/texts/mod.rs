@@ -35,6 +35,7 @@ pub enum TextFormat {
 /// # Ok::<(), elman::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct TextColumns {
     label: String,
     text: String,

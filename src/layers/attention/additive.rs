@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 /// Parameters: `kernel [features, units]` and `score [units]`, Glorot uniform, `bias [units]`, zeros.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default = "AdditiveAttention::of_no_units", deny_unknown_fields)]
+#[must_use]
 pub struct AdditiveAttention {
     units: usize,
     kernel: Weight,

@@ -56,7 +56,7 @@ pub fn additive_attention<B: Backend>(
     let b = query.backend();
     let how = Attention { mask: mask.map(|mask| mask.array().clone()), scale: 1.0, causal, dropout: None };
     let x = [query, key, value].map(Tensor::value);
-    let attention::Sizes { rank, batch, queries, keys } = attention::Sizes::of(b, x, &how)?;
+    let attention::AttentionSizes { rank, batch, queries, keys } = attention::AttentionSizes::of(b, x, &how)?;
     let d = query.shape().last();
     if rank != 3 || scale.shape()[..] != [d] {
         let why = "queries are [batch, queries, d] and the scale [d]";

@@ -38,6 +38,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default = "MultiHeadAttention::of_no_heads", deny_unknown_fields)]
+#[must_use]
 pub struct MultiHeadAttention {
     heads: usize,
     key_dim: usize,

@@ -18,10 +18,10 @@ pub enum Edges {
 
 impl Edges {
     /// All of them as a record.
-    pub(super) fn as_record(self) -> Self {
+    pub(super) fn into_record(self) -> Self {
         match self {
             Edges::One(edge) => Edges::Several(vec![(last_word(&edge).to_string(), edge)]),
-            several => several,
+            several @ Edges::Several(_) => several,
         }
     }
 }

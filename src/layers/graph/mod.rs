@@ -116,7 +116,7 @@ impl<B: Backend> Graph<B> {
     /// What comes out, a record: values by the names of their nodes (`["tags", "topic"]`), or by others
     /// (`[("tags", "dense_1"), ("h", "encoder.h")]`).
     pub fn outputs(self, edges: impl Into<Edges>) -> Self {
-        Graph { outputs: Some(edges.into().as_record()), ..self }
+        Graph { outputs: Some(edges.into().into_record()), ..self }
     }
 
     /// A model of this network for inputs of this kind and shape, with parameters drawn from `seed`.

@@ -38,6 +38,7 @@ pub enum Merge {
 /// let encoder = Bidirectional::new(Lstm::new(64).return_sequences()).merge(Merge::Sum);
 /// ```
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Bidirectional<C> {
     layer: Rnn<C>,
     merge: Merge,

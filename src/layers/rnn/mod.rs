@@ -73,6 +73,7 @@ pub trait CellKind: Clone + Debug + Default + DeserializeOwned + Send + Serializ
 /// Defaults as in Keras: kernel Glorot uniform, recurrent kernel orthogonal, biases 0 (L21), no dropout, the last output.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default = "of_no_units", deny_unknown_fields, bound = "C: CellKind")]
+#[must_use]
 pub struct Rnn<C> {
     cell: C,
     units: usize,

@@ -31,6 +31,7 @@ use areas::{area, probabilities};
 /// # Ok::<(), elman::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Auc {
     name: String,
     average: Average,

@@ -1,7 +1,7 @@
 //! Attention by products of queries and keys, as one operation on the tape.
 
 use super::super::Tensor;
-use crate::backend::{Attention, Backend};
+use crate::backend::{Attention, AttentionWanted, Backend};
 use crate::error::Result;
 
 impl<B: Backend> Tensor<B> {
@@ -14,7 +14,8 @@ impl<B: Backend> Tensor<B> {
         let y = b.attention(x.each_ref(), &how)?;
         let output = y.output.clone();
         Ok(Tensor::record("attention", self.backend(), output, &[self, key, value], move |dy, wanted| {
-            Ok(b.attention_grad(x.each_ref(), &how, &y, dy, [wanted[0], wanted[1], wanted[2]])?.into())
+            let of = AttentionWanted { query: wanted[0], key: wanted[1], value: wanted[2] };
+            Ok(b.attention_grad(x.each_ref(), &how, &y, dy, of)?.into())
         }))
     }
 }

@@ -1,7 +1,7 @@
 //! The fused operations that layers are made of: the affine map, dropout.
 
 use super::super::Tensor;
-use crate::backend::Backend;
+use crate::backend::{Backend, LinearWanted};
 use crate::data::Bags;
 use crate::error::{Error, Result};
 use crate::random::Key;
@@ -14,7 +14,8 @@ impl<B: Backend> Tensor<B> {
         let y = b.linear(&x, &kept, bias.map(Tensor::value))?;
         let pullback = move |dy: &B::Array, wanted: &[bool]| {
             let with_bias = wanted.get(2).copied().unwrap_or(false);
-            let [dx, dw, dbias] = b.linear_grad(&x, &kept, dy, [wanted[0], wanted[1], with_bias])?;
+            let of = LinearWanted { x: wanted[0], kernel: wanted[1], bias: with_bias };
+            let [dx, dw, dbias] = b.linear_grad(&x, &kept, dy, of)?;
             Ok([dx, dw, dbias].into_iter().take(wanted.len()).collect())
         };
         Ok(match bias {

@@ -1,7 +1,7 @@
 //! Normalisation along the last axis: layer normalisation, and the softmax over what a mask leaves.
 
 use super::super::Tensor;
-use crate::backend::{Backend, norm};
+use crate::backend::{Backend, LayerNormWanted, norm};
 use crate::error::Result;
 use crate::shape::Shape;
 
@@ -12,7 +12,8 @@ impl<B: Backend> Tensor<B> {
         let (b, x, g) = (self.backend().clone(), self.value().clone(), gamma.value().clone());
         let y = b.layer_norm(&x, &g, beta.value(), epsilon)?;
         Ok(Tensor::record("layer_norm", self.backend(), y, &[self, gamma, beta], move |dy, wanted| {
-            Ok(b.layer_norm_grad(&x, &g, epsilon, dy, [wanted[0], wanted[1], wanted[2]])?.into())
+            let of = LayerNormWanted { x: wanted[0], gamma: wanted[1], beta: wanted[2] };
+            Ok(b.layer_norm_grad(&x, &g, epsilon, dy, of)?.into())
         }))
     }
 

@@ -2,7 +2,7 @@
 
 use super::super::Tensor;
 use crate::backend::recurrent::{Projected, Sequence, Upstream};
-use crate::backend::{Backend, Cell};
+use crate::backend::{Backend, Cell, ProjectedWanted, RecurrentWanted};
 use crate::error::Result;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -104,9 +104,10 @@ impl<B: Backend> Tensor<B> {
             places.iter().zip(wanted).for_each(|(&place, &wanted)| all[place] = wanted);
             let upstream = Upstream { outputs: of_outputs.as_ref(), h: Some(dh), c: of_c.as_ref() };
             let mut gradients = match kept.projected() {
-                Some(x) => b.projected_recurrent_grad(cell, &x, &y, &upstream, all)?,
+                Some(x) => b.projected_recurrent_grad(cell, &x, &y, &upstream, all.into())?,
                 None => {
-                    let wanted = [all[0], all[3], all[4], all[5], all[6]];
+                    let ProjectedWanted { x: z, u, recurrent_bias: bias, h, c, .. } = all.into();
+                    let wanted = RecurrentWanted { z, u, bias, h, c };
                     let [z, u, bias, h, c] = b.recurrent_grad(cell, &kept.sequence(), &y, &upstream, wanted)?;
                     [z, None, None, u, bias, h, c]
                 }

@@ -104,6 +104,7 @@ impl HfTokenizer {
 
     /// Whether tokens are put around a text that its model expects there, such as `[CLS]` and `[SEP]`. Default: true,
     /// as the library has it.
+    #[must_use]
     pub fn special_tokens(mut self, special_tokens: bool) -> Self {
         self.special_tokens = special_tokens;
         self

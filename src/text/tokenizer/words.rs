@@ -60,6 +60,7 @@ pub enum Hashtags {
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct WordTokenizer {
     // A file from before says nothing of it: its vocabulary has words as they came.
     #[serde(default = "as_they_come")]

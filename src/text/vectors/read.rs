@@ -39,6 +39,7 @@ use std::path::Path;
 /// # }
 /// ```
 #[derive(Default)]
+#[must_use]
 pub struct ReadVectors<'a> {
     format: Option<VectorFormat>,
     limit: Option<u64>,

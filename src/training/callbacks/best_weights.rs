@@ -1,7 +1,7 @@
 //! [`BestWeights`]: a file with the weights of the best epoch so far.
 
+use super::Callback;
 use super::watch::{Direction, Watch};
-use super::{Callback, Flow};
 use crate::backend::Backend;
 use crate::checkpoint::CallbackState;
 use crate::error::Result;
@@ -9,12 +9,14 @@ use crate::file::check_writable;
 use crate::model::Model;
 use crate::training::{EpochLog, History};
 use serde_json::json;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 /// Saves the weights after each epoch that is the best so far by a value. The file is whole at any time. What is best
 /// is remembered from one training to the next, as in Keras: give the second `fit` the same callback, for a new one knows nothing of
 /// what is in the file and takes its place after the first epoch.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct BestWeights {
     path: PathBuf,
     watch: Watch,
@@ -50,11 +52,11 @@ impl<B: Backend> Callback<B> for BestWeights {
         check_writable(&self.path)
     }
 
-    fn on_epoch_end(&mut self, log: &EpochLog, model: &mut Model<B>) -> Result<Flow> {
+    fn on_epoch_end(&mut self, log: &EpochLog, model: &mut Model<B>) -> Result<ControlFlow<String>> {
         if self.watch.improves(log)? {
             model.save_weights(&self.path)?;
         }
-        Ok(Flow::Continue)
+        Ok(ControlFlow::Continue(()))
     }
     fn state(&self) -> Option<CallbackState<B>> {
         let (name, value) = (self.watch.state_name("best_weights"), json!(self.watch.state()));

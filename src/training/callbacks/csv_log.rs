@@ -1,6 +1,6 @@
 //! [`CsvLog`]: the history as a file of comma-separated values.
 
-use super::{Callback, Flow};
+use super::Callback;
 use crate::backend::Backend;
 use crate::checkpoint::CallbackState;
 use crate::error::{Error, Result};
@@ -8,6 +8,7 @@ use crate::file::{check_writable, write_whole};
 use crate::model::Model;
 use crate::training::{EpochLog, History};
 use std::fs::{self, File, OpenOptions};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// Writes one line an epoch under a heading: epoch, every value, learning rate, seconds of training. The file is complete after
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 /// * The file of another training is moved aside: `log.csv` becomes `log.1.csv`, or the next number that is free.
 ///   [`CsvLog::append`] goes on in it, [`CsvLog::overwrite`] takes its place.
 #[derive(Debug)]
+#[must_use]
 pub struct CsvLog {
     path: PathBuf,
     of_another: OfAnother,
@@ -184,9 +186,9 @@ impl<B: Backend> Callback<B> for CsvLog {
         if self.writer.is_none() { self.begin(epoch) } else { Ok(()) }
     }
 
-    fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model<B>) -> Result<Flow> {
+    fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model<B>) -> Result<ControlFlow<String>> {
         self.write(log)?;
-        Ok(Flow::Continue)
+        Ok(ControlFlow::Continue(()))
     }
 
     fn on_train_end(&mut self, _: &History, _: &mut Model<B>) -> Result<()> {

@@ -1,17 +1,19 @@
 //! [`EarlyStopping`]: ends training when a value no longer improves (L14).
 
+use super::Callback;
 use super::watch::{Direction, Watch};
-use super::{Callback, Flow};
 use crate::backend::Backend;
 use crate::checkpoint::CallbackState;
 use crate::error::Result;
 use crate::model::Model;
 use crate::training::{EpochLog, History};
 use serde_json::json;
+use std::ops::ControlFlow;
 
 /// Stops when a value has not improved for some epochs; can put the best epoch's weights back. Defaults as in Keras:
 /// patience 0 (the first epoch without improvement stops), no least improvement, weights left as they are.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct EarlyStopping<B: Backend> {
     watch: Watch,
     patience: u64,
@@ -67,15 +69,15 @@ impl<B: Backend> Callback<B> for EarlyStopping<B> {
         Ok(())
     }
 
-    fn on_epoch_end(&mut self, log: &EpochLog, model: &mut Model<B>) -> Result<Flow> {
+    fn on_epoch_end(&mut self, log: &EpochLog, model: &mut Model<B>) -> Result<ControlFlow<String>> {
         if self.watch.improves(log)? && self.restore {
             self.weights = Some(model.snapshot());
         }
         if self.watch.waited < self.patience.max(1) {
-            return Ok(Flow::Continue);
+            return Ok(ControlFlow::Continue(()));
         }
         let name = &self.watch.name;
-        Ok(Flow::Stop(match self.watch.best {
+        Ok(ControlFlow::Break(match self.watch.best {
             Some((epoch, value)) => format!("{name} has not improved on {value:.4} of epoch {epoch}"),
             None => format!("{name} is not a number"),
         }))

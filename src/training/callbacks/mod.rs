@@ -26,30 +26,24 @@ use crate::checkpoint::CallbackState;
 use crate::error::Result;
 use crate::model::Model;
 use crate::tensor::Tensor;
+use std::ops::ControlFlow;
 
-/// Whether training goes on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Flow {
-    /// It does.
-    Continue,
-    /// It stops, for this reason.
-    Stop(String),
-}
-
-/// What is called in the course of `fit`. Every method has a default that does nothing. An error ends training.
+/// What is called in the course of `fit`. Every method has a default that does nothing. An error ends training; so does a
+/// [`ControlFlow::Break`], without an error and for the reason that it holds ([`History::stopped`]).
 ///
 /// ```
-/// use elman::training::{EpochLog, callbacks::{Callback, Flow}};
+/// use elman::training::{EpochLog, callbacks::Callback};
 /// use elman::{Backend, Model, Result};
+/// use std::ops::ControlFlow;
 ///
 /// /// Stops once the accuracy is good enough.
 /// struct GoodEnough(f64);
 ///
 /// impl<B: Backend> Callback<B> for GoodEnough {
-///     fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model<B>) -> Result<Flow> {
+///     fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model<B>) -> Result<ControlFlow<String>> {
 ///         Ok(match log.get("val_accuracy") {
-///             Some(accuracy) if accuracy >= self.0 => Flow::Stop(format!("accuracy {accuracy:.3}")),
-///             _ => Flow::Continue,
+///             Some(accuracy) if accuracy >= self.0 => ControlFlow::Break(format!("accuracy {accuracy:.3}")),
+///             _ => ControlFlow::Continue(()),
 ///         })
 ///     }
 /// }
@@ -72,8 +66,14 @@ pub trait Callback<B: Backend> {
     }
 
     /// After a training step; `batch` counts from 0 in each epoch. The loss is still on the device: reading it waits.
-    fn on_batch_end(&mut self, _epoch: u64, _batch: usize, _loss: &Tensor<B>, _model: &mut Model<B>) -> Result<Flow> {
-        Ok(Flow::Continue)
+    fn on_batch_end(
+        &mut self,
+        _epoch: u64,
+        _batch: usize,
+        _loss: &Tensor<B>,
+        _model: &mut Model<B>,
+    ) -> Result<ControlFlow<String>> {
+        Ok(ControlFlow::Continue(()))
     }
 
     /// After the last update of an epoch, before its validation (not called where there is none): the weights that are to be validated, as
@@ -84,8 +84,8 @@ pub trait Callback<B: Backend> {
     }
 
     /// After an epoch and its validation.
-    fn on_epoch_end(&mut self, _log: &EpochLog, _model: &mut Model<B>) -> Result<Flow> {
-        Ok(Flow::Continue)
+    fn on_epoch_end(&mut self, _log: &EpochLog, _model: &mut Model<B>) -> Result<ControlFlow<String>> {
+        Ok(ControlFlow::Continue(()))
     }
 
     /// After the last epoch, not after an error.
@@ -120,7 +120,13 @@ impl<B: Backend, C: Callback<B> + ?Sized> Callback<B> for &mut C {
         (**self).on_epoch_begin(epoch, model)
     }
 
-    fn on_batch_end(&mut self, epoch: u64, batch: usize, loss: &Tensor<B>, model: &mut Model<B>) -> Result<Flow> {
+    fn on_batch_end(
+        &mut self,
+        epoch: u64,
+        batch: usize,
+        loss: &Tensor<B>,
+        model: &mut Model<B>,
+    ) -> Result<ControlFlow<String>> {
         (**self).on_batch_end(epoch, batch, loss, model)
     }
 
@@ -128,7 +134,7 @@ impl<B: Backend, C: Callback<B> + ?Sized> Callback<B> for &mut C {
         (**self).validated_weights(epoch, model)
     }
 
-    fn on_epoch_end(&mut self, log: &EpochLog, model: &mut Model<B>) -> Result<Flow> {
+    fn on_epoch_end(&mut self, log: &EpochLog, model: &mut Model<B>) -> Result<ControlFlow<String>> {
         (**self).on_epoch_end(log, model)
     }
 

@@ -1,17 +1,19 @@
 //! [`ReduceOnPlateau`]: a smaller learning rate when a value no longer improves.
 
+use super::Callback;
 use super::watch::{Direction, Watch};
-use super::{Callback, Flow};
 use crate::backend::Backend;
 use crate::checkpoint::CallbackState;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::training::{EpochLog, History};
 use serde_json::json;
+use std::ops::ControlFlow;
 
 /// Multiplies the learning rate by a factor when a value has not improved for some epochs. Defaults as in Keras: factor
 /// 0.1, patience 10, least improvement 1e-4, no cool-down, rates down to 0.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct ReduceOnPlateau {
     watch: Watch,
     factor: f64,
@@ -81,7 +83,7 @@ impl<B: Backend> Callback<B> for ReduceOnPlateau {
         Ok(())
     }
 
-    fn on_epoch_end(&mut self, log: &EpochLog, model: &mut Model<B>) -> Result<Flow> {
+    fn on_epoch_end(&mut self, log: &EpochLog, model: &mut Model<B>) -> Result<ControlFlow<String>> {
         if self.cooling > 0 {
             self.cooling -= 1;
             self.watch.waited = 0;
@@ -91,7 +93,7 @@ impl<B: Backend> Callback<B> for ReduceOnPlateau {
             self.watch.waited = 0;
         }
         if self.watch.waited >= self.patience.max(1) {
-            let Some(optimizer) = model.optimizer_mut() else { return Ok(Flow::Continue) };
+            let Some(optimizer) = model.optimizer_mut() else { return Ok(ControlFlow::Continue(())) };
             // The base rate: a schedule goes on multiplying it.
             let rate = optimizer.base_learning_rate();
             if rate > self.min_rate {
@@ -99,7 +101,7 @@ impl<B: Backend> Callback<B> for ReduceOnPlateau {
                 (self.cooling, self.watch.waited) = (self.cooldown, 0);
             }
         }
-        Ok(Flow::Continue)
+        Ok(ControlFlow::Continue(()))
     }
     fn state(&self) -> Option<CallbackState<B>> {
         let (name, value) = (self.watch.state_name("reduce_on_plateau"), json!((self.watch.state(), self.cooling)));

@@ -1,11 +1,12 @@
 //! [`StopOnNan`]: ends training that has gone astray.
 
-use super::{Callback, Flow};
+use super::Callback;
 use crate::backend::Backend;
 use crate::error::Result;
 use crate::model::Model;
 use crate::tensor::Tensor;
 use crate::training::EpochLog;
+use std::ops::ControlFlow;
 
 /// Stops when the loss is infinite or not a number: after each epoch, and within it after every so many batches (each
 /// look waits for the device).
@@ -38,20 +39,26 @@ impl Default for StopOnNan {
 }
 
 impl<B: Backend> Callback<B> for StopOnNan {
-    fn on_batch_end(&mut self, epoch: u64, batch: usize, loss: &Tensor<B>, _: &mut Model<B>) -> Result<Flow> {
+    fn on_batch_end(
+        &mut self,
+        epoch: u64,
+        batch: usize,
+        loss: &Tensor<B>,
+        _: &mut Model<B>,
+    ) -> Result<ControlFlow<String>> {
         if !(batch + 1).is_multiple_of(self.every) {
-            return Ok(Flow::Continue);
+            return Ok(ControlFlow::Continue(()));
         }
         let loss = loss.to_scalar()?;
         Ok(verdict(loss, || format!("the loss is {loss} after batch {} of epoch {epoch}", batch + 1)))
     }
 
-    fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model<B>) -> Result<Flow> {
+    fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model<B>) -> Result<ControlFlow<String>> {
         let loss = log.get("loss").unwrap_or(f64::NAN);
         Ok(verdict(loss, || format!("the loss is {loss} after epoch {}", log.epoch)))
     }
 }
 
-fn verdict(loss: f64, reason: impl FnOnce() -> String) -> Flow {
-    if loss.is_finite() { Flow::Continue } else { Flow::Stop(reason()) }
+fn verdict(loss: f64, reason: impl FnOnce() -> String) -> ControlFlow<String> {
+    if loss.is_finite() { ControlFlow::Continue(()) } else { ControlFlow::Break(reason()) }
 }

@@ -1,6 +1,6 @@
 //! [`WeightAverage`]: running averages of the weights in the course of training, and a model that ends with them.
 
-use super::{Callback, Flow};
+use super::Callback;
 use crate::backend::{Backend, Update, WeightStep, Zip};
 use crate::checkpoint::CallbackState;
 use crate::error::{Error, Result};
@@ -9,6 +9,7 @@ use crate::tensor::Tensor;
 use crate::training::{EpochLog, History};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::ops::ControlFlow;
 
 /// Averages the weights while they are trained, on the device, and puts the averages into the model when training ends. Training
 /// itself goes on from its own weights and sees nothing of them.
@@ -210,9 +211,9 @@ impl<B: Backend> Callback<B> for WeightAverage<B> {
         }
     }
 
-    fn on_batch_end(&mut self, _: u64, _: usize, _: &Tensor<B>, model: &mut Model<B>) -> Result<Flow> {
+    fn on_batch_end(&mut self, _: u64, _: usize, _: &Tensor<B>, model: &mut Model<B>) -> Result<ControlFlow<String>> {
         self.after_update(model)?;
-        Ok(Flow::Continue)
+        Ok(ControlFlow::Continue(()))
     }
 
     fn validated_weights(&mut self, epoch: u64, model: &Model<B>) -> Result<Option<Vec<B::Array>>> {
@@ -220,9 +221,9 @@ impl<B: Backend> Callback<B> for WeightAverage<B> {
         Ok((self.validate && !self.averages.is_empty()).then(|| self.averages.clone()))
     }
 
-    fn on_epoch_end(&mut self, log: &EpochLog, model: &mut Model<B>) -> Result<Flow> {
+    fn on_epoch_end(&mut self, log: &EpochLog, model: &mut Model<B>) -> Result<ControlFlow<String>> {
         self.after_epoch(log.epoch, model)?;
-        Ok(Flow::Continue)
+        Ok(ControlFlow::Continue(()))
     }
 
     fn on_train_end(&mut self, _: &History, model: &mut Model<B>) -> Result<()> {

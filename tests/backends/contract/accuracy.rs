@@ -5,8 +5,8 @@
 //! is asked for here of every sum that an operation makes.
 
 use crate::common::host::{Host, epsilon, exact};
-use elman::backend::Cell;
 use elman::backend::recurrent::{Sequence, Upstream};
+use elman::backend::{Cell, LayerNormWanted, LinearWanted, RecurrentWanted};
 use elman::data::Bags;
 use elman::tensor::Axis;
 use elman::{Activation, Backend, Element, Result, Shape, Tensor};
@@ -71,7 +71,8 @@ pub(crate) fn gradients_of_many_rows_are_accurate<B: Backend>(b: &B) -> Result<(
     let total = tenth::<B>() * MANY as f64;
     let (ones, slopes) = (b.fill([MANY, 1].into(), 1.0)?, b.fill([MANY, 2].into(), 0.1)?);
     let w = b.fill([1, 2].into(), 0.5)?;
-    let [_, dw, db] = b.linear_grad(&ones, &w, &slopes, [false, true, true])?;
+    let [_, dw, db] =
+        b.linear_grad(&ones, &w, &slopes, LinearWanted { kernel: true, bias: true, ..LinearWanted::NONE })?;
     all_near(b, "a kernel", &dw.expect("wanted"), total)?;
     all_near(b, "a bias", &db.expect("wanted"), total)?;
     all_near(b, "a product", &b.matmul(&ones, true, &slopes, false)?, total)?;
@@ -79,7 +80,13 @@ pub(crate) fn gradients_of_many_rows_are_accurate<B: Backend>(b: &B) -> Result<(
     // Rows [-1, 1], of deviation 1 but for what is added to it.
     let x = b.concat(&[&b.fill([MANY, 1].into(), -1.0)?, &ones], 1)?;
     let gamma = b.fill([2].into(), 1.0)?;
-    let [_, dgamma, dbeta] = b.layer_norm_grad(&x, &gamma, 1e-3, &slopes, [false, true, true])?;
+    let [_, dgamma, dbeta] = b.layer_norm_grad(
+        &x,
+        &gamma,
+        1e-3,
+        &slopes,
+        LayerNormWanted { gamma: true, beta: true, ..LayerNormWanted::NONE },
+    )?;
     let n = total / 1.001f64.sqrt();
     let dgamma = Host::down(b, &dgamma.expect("wanted"))?;
     assert!((dgamma.data[0] / -n - 1.0).abs() < 1e-5 && (dgamma.data[1] / n - 1.0).abs() < 1e-5, "{dgamma:?}");
@@ -105,7 +112,7 @@ pub(crate) fn gradients_of_many_rows_are_accurate<B: Backend>(b: &B) -> Result<(
         gradient: true,
     };
     let y = b.recurrent(elman, &x)?;
-    let [_, du, ..] = b.recurrent_grad(elman, &x, &y, &d, [false, true, false, false, false])?;
+    let [_, du, ..] = b.recurrent_grad(elman, &x, &y, &d, RecurrentWanted { u: true, ..RecurrentWanted::NONE })?;
     all_near(b, "recurrent weights", &du.expect("wanted"), total)?;
     // Gates of hard sigmoids far out are 0 and 1: the update gate lets all of the candidate through.
     let gru = Cell::Gru { gates: Activation::HardSigmoid, activation: Activation::Linear, reset_after: true };
@@ -114,7 +121,8 @@ pub(crate) fn gradients_of_many_rows_are_accurate<B: Backend>(b: &B) -> Result<(
     let bias = b.fill([3].into(), 0.0)?;
     let x = Sequence { z: &z, u: &u, bias: Some(&bias), ..x };
     let y = b.recurrent(gru, &x)?;
-    let [_, _, dbias, ..] = b.recurrent_grad(gru, &x, &y, &d, [false, false, true, false, false])?;
+    let [_, _, dbias, ..] =
+        b.recurrent_grad(gru, &x, &y, &d, RecurrentWanted { bias: true, ..RecurrentWanted::NONE })?;
     all_near(b, "a recurrent bias", &b.slice(&dbias.expect("wanted"), 0, 2, 1)?, total)
 }
 
@@ -146,7 +154,8 @@ pub(crate) fn constant_rows_have_no_deviation<B: Backend>(b: &B) -> Result<()> {
         let y = b.layer_norm(&x, &gamma.up(b)?, &beta.up(b)?, 1e-3)?;
         exact(b, &y, &Host::build(&[values.len(), width], |at| beta.data[at[1]]));
         let dy = Host::random("dy", &[values.len(), width]).up(b)?;
-        let [_, dgamma, _] = b.layer_norm_grad(&x, &gamma.up(b)?, 1e-3, &dy, [false, true, false])?;
+        let [_, dgamma, _] =
+            b.layer_norm_grad(&x, &gamma.up(b)?, 1e-3, &dy, LayerNormWanted { gamma: true, ..LayerNormWanted::NONE })?;
         exact(b, &dgamma.expect("wanted"), &Host::new(vec![0.0; width], &[width]));
     }
     Ok(())

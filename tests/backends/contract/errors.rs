@@ -1,7 +1,7 @@
 //! What is wrong is an error, never a panic and never a silent result.
 
 use crate::common::host::refused;
-use elman::backend::{Update, WeightStep, Zip};
+use elman::backend::{LinearWanted, Update, WeightStep, Zip};
 use elman::data::Bags;
 use elman::{Activation, Backend, Result, Shape};
 
@@ -147,7 +147,7 @@ pub(crate) fn wrong_affine_maps<B: Backend>(b: &B) -> Result<()> {
             refused(b.bag_linear(&bags, &a(w)?, bias.as_ref()), "bag_linear");
         }
     }
-    let all = [true; 3];
+    let all = LinearWanted::ALL;
     refused(b.linear_grad(&a(&[2, 3])?, &a(&[3, 5])?, &a(&[2, 4])?, all), "linear_grad with another width");
     refused(b.linear_grad(&a(&[2, 3])?, &a(&[3, 5])?, &a(&[3, 5])?, all), "linear_grad with other rows");
     refused(b.linear_steps(&a(&[2, 4, 3])?, &a(&[3, 5])?, None, &a(&[4, 2])?), "linear_steps with another mask");

@@ -6,7 +6,7 @@
 use super::recurrent::{COMMON, Case, MASKS, OTHERS, same};
 use crate::common::host::{Host, close, exact};
 use elman::backend::recurrent::{Projected, Sequence, Upstream};
-use elman::backend::{Cell, Map, Zip};
+use elman::backend::{Cell, LinearWanted, Map, ProjectedWanted, RecurrentWanted, Zip};
 use elman::{Activation, Backend, Key, Result};
 
 const INF: f64 = f64::INFINITY;
@@ -134,7 +134,7 @@ pub(crate) fn slopes_in_the_tail_are_there<B: Backend>(b: &B) -> Result<()> {
     let x = Sequence { z: &z, u: &u, bias, h, c, mask, dropout, reverse: false, outputs: false, gradient: true };
     let y = b.recurrent(cell, &x)?;
     let d = Upstream { outputs: None, h: Some(&b.fill([5, 1].into(), 2.0)?), c: None };
-    let [dz, ..] = b.recurrent_grad(cell, &x, &y, &d, [true, false, false, false, false])?;
+    let [dz, ..] = b.recurrent_grad(cell, &x, &y, &d, RecurrentWanted { z: true, ..RecurrentWanted::NONE })?;
     for (got, x) in Host::down(b, &dz.expect("wanted"))?.data.iter().zip(places) {
         let want = 3.0 * x.exp();
         assert!((got / want - 1.0).abs() < 1e-5, "{got:e} at {x} of a step, expected {want:e}");
@@ -192,10 +192,10 @@ pub(crate) fn masked_inputs_reach_no_kernel<B: Backend>(b: &B) -> Result<()> {
         let (mask, over) = (Host::build(&[n, t], there).up(b)?, Host::build(&[n, t, 1], there).up(b)?);
         let (clean, w) = (Host::random("x", &[n, t, 12]), Host::random("w", &[12, 20]).up(b)?);
         let dy = b.zip(Zip::Mul, &Host::random("dy", &[n, t, 20]).up(b)?, &over)?;
-        let want = b.linear_steps_grad(&clean.up(b)?, &w, &dy, &mask, [true; 3])?;
+        let want = b.linear_steps_grad(&clean.up(b)?, &w, &dy, &mask, LinearWanted::ALL)?;
         for bad in [f64::NAN, INF] {
             let dirty = Host::build(&clean.shape, |at| if there(at) > 0.0 { clean.at(at) } else { bad });
-            same(b, &b.linear_steps_grad(&dirty.up(b)?, &w, &dy, &mask, [true; 3])?, &want, [0.0; 3]);
+            same(b, &b.linear_steps_grad(&dirty.up(b)?, &w, &dy, &mask, LinearWanted::ALL)?, &want, [0.0; 3]);
         }
     }
     Ok(())
@@ -219,7 +219,7 @@ pub(crate) fn masked_inputs_reach_no_network<B: Backend>(b: &B) -> Result<()> {
                 let y = b.projected_recurrent(cell, &x)?;
                 let [outputs, dh, _] = case.upstream(b)?;
                 let d = Upstream { outputs: Some(&outputs), h: Some(&dh), c: None };
-                let gradients = b.projected_recurrent_grad(cell, &x, &y, &d, [true; 7])?;
+                let gradients = b.projected_recurrent_grad(cell, &x, &y, &d, ProjectedWanted::ALL)?;
                 Ok([y.outputs, Some(y.h), y.c].into_iter().chain(gradients).collect())
             };
             println!("{case:?}");

@@ -5,7 +5,7 @@
 
 use crate::common::host::{Host, agree, close, exact};
 use elman::backend::activate::{activate, activate_grad};
-use elman::backend::{Zip, bags, linear, norm};
+use elman::backend::{LinearWanted, Zip, bags, linear, norm};
 use elman::data::Bags;
 use elman::{Activation, Backend, Element, Key, Result};
 
@@ -69,7 +69,7 @@ pub(crate) fn linear_is_affine<B: Backend>(b: &B) -> Result<()> {
     exact(b, &b.linear(&x, &w, None)?, &Host::new([21.0, 2.0, 2.0, -7.0, -1.0, 6.0], &[2, 1, 3]));
     exact(b, &b.linear(&x, &w, Some(&bias))?, &Host::new([21.5, 2.0, 1.0, -6.5, -1.0, 5.0], &[2, 1, 3]));
     let dy = Host::new([1.0, 2.0, 3.0, 0.0, 1.0, 0.0], &[2, 1, 3]).up(b)?;
-    let [dx, dw, dbias] = b.linear_grad(&x, &w, &dy, [true; 3])?;
+    let [dx, dw, dbias] = b.linear_grad(&x, &w, &dy, LinearWanted::ALL)?;
     let wanted = |part: Option<B::Array>| part.expect("all are wanted");
     exact(b, &wanted(dx), &Host::new([7.0, 12.0, 0.0, 1.0], &[2, 1, 2]));
     exact(b, &wanted(dw), &Host::new([1.0, 5.0, 3.0, 2.0, 3.0, 6.0], &[2, 3]));
@@ -86,8 +86,8 @@ pub(crate) fn linear_grad_is_its_default<B: Backend>(b: &B) -> Result<()> {
         let dy = Host::random("dy", &[&shape[..shape.len() - 1], &[outputs]].concat()).up(b)?;
         for choice in 0..8 {
             let wanted = [choice & 1 > 0, choice & 2 > 0, choice & 4 > 0];
-            let got = b.linear_grad(&x, &w, &dy, wanted)?;
-            let want = linear::linear_grad(b, &x, &w, &dy, wanted)?;
+            let got = b.linear_grad(&x, &w, &dy, wanted.into())?;
+            let want = linear::linear_grad(b, &x, &w, &dy, wanted.into())?;
             for ((got, want), wanted) in got.iter().zip(&want).zip(wanted) {
                 assert_eq!(got.is_some(), wanted, "what is wanted is given, and nothing else");
                 if let (Some(got), Some(want)) = (got, want) {
@@ -125,12 +125,12 @@ pub(crate) fn linear_steps_is_its_default<B: Backend>(b: &B) -> Result<()> {
             agree(b, &cleared(&got)?, &cleared(&want)?, inputs as f64 + 10.0);
         }
         let dy = cleared(&dy)?;
-        let got = b.linear_steps_grad(&x, &w, &dy, &mask, [true; 3])?;
-        let want = linear::linear_grad(b, &x, &w, &dy, [true; 3])?;
+        let got = b.linear_steps_grad(&x, &w, &dy, &mask, LinearWanted::ALL)?;
+        let want = linear::linear_grad(b, &x, &w, &dy, LinearWanted::ALL)?;
         for (got, want) in got.iter().flatten().zip(want.iter().flatten()) {
             agree(b, got, want, (n * t + outputs) as f64 + 10.0);
         }
-        assert!(b.linear_steps_grad(&x, &w, &dy, &mask, [false; 3])?.iter().all(Option::is_none));
+        assert!(b.linear_steps_grad(&x, &w, &dy, &mask, LinearWanted::NONE)?.iter().all(Option::is_none));
     }
     Ok(())
 }

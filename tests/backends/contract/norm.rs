@@ -1,7 +1,7 @@
 //! Layer normalisation and attention against their default bodies and their definitions.
 
 use crate::common::host::{Host, agree, close, refused};
-use elman::backend::{Attention, attention, norm};
+use elman::backend::{Attention, AttentionWanted, LayerNormWanted, attention, norm};
 use elman::{Backend, Element, Key, Result, Shape};
 
 /// Shapes of what is normalised: odd sizes, one feature, no leading axis, none of them filled, and one for threads.
@@ -21,8 +21,8 @@ pub(crate) fn layer_norm_is_its_default<B: Backend>(b: &B) -> Result<()> {
             agree(b, &y, &norm::layer_norm(b, &x, &gamma, &beta, epsilon)?, slack);
             for choice in 0..8 {
                 let wanted = [choice & 1 > 0, choice & 2 > 0, choice & 4 > 0];
-                let got = b.layer_norm_grad(&x, &gamma, epsilon, &dy, wanted)?;
-                let want = norm::layer_norm_grad(b, &x, &gamma, epsilon, &dy, wanted)?;
+                let got = b.layer_norm_grad(&x, &gamma, epsilon, &dy, wanted.into())?;
+                let want = norm::layer_norm_grad(b, &x, &gamma, epsilon, &dy, wanted.into())?;
                 for ((got, want), wanted) in got.iter().zip(&want).zip(wanted) {
                     assert_eq!(got.is_some(), wanted, "what is wanted is given, and nothing else");
                     if let (Some(got), Some(want)) = (got, want) {
@@ -98,8 +98,8 @@ pub(crate) fn attention_is_its_default<B: Backend>(b: &B) -> Result<()> {
             agree(b, &got.output, &want.output, 300.0);
             for choice in 0..8 {
                 let wanted = [choice & 1 > 0, choice & 2 > 0, choice & 4 > 0];
-                let of_got = b.attention_grad(x.each_ref(), &how, &got, &dy, wanted)?;
-                let of_want = attention::attention_grad(b, x.each_ref(), &how, &want, &dy, wanted)?;
+                let of_got = b.attention_grad(x.each_ref(), &how, &got, &dy, wanted.into())?;
+                let of_want = attention::attention_grad(b, x.each_ref(), &how, &want, &dy, wanted.into())?;
                 for ((got, want), wanted) in of_got.iter().zip(&of_want).zip(wanted) {
                     assert_eq!(got.is_some(), wanted, "what is wanted is given, and nothing else");
                     if let (Some(got), Some(want)) = (got, want) {
@@ -152,8 +152,8 @@ pub(crate) fn what_is_masked_is_not_attended_to<B: Backend>(b: &B) -> Result<()>
         for how in all_ways(b, &mask)?.into_iter().filter(|how| how.mask.is_some()) {
             let (clean, found) = (b.attention(x.each_ref(), &how)?, b.attention(bad.each_ref(), &how)?);
             agree(b, &found.output, &clean.output, 0.0);
-            let of_clean = b.attention_grad(x.each_ref(), &how, &clean, &dy, [true; 3])?;
-            let of_found = b.attention_grad(bad.each_ref(), &how, &found, &dy, [true; 3])?;
+            let of_clean = b.attention_grad(x.each_ref(), &how, &clean, &dy, AttentionWanted::ALL)?;
+            let of_found = b.attention_grad(bad.each_ref(), &how, &found, &dy, AttentionWanted::ALL)?;
             for (found, clean) in of_found.into_iter().flatten().zip(of_clean.into_iter().flatten()) {
                 agree(b, &found, &clean, 0.0);
             }
@@ -169,8 +169,8 @@ pub(crate) fn wrong_norms_and_attentions<B: Backend>(b: &B) -> Result<()> {
     refused(b.layer_norm(&x, &three, &four, 0.1), "beta of another width");
     refused(b.layer_norm(&x, &x, &three, 0.1), "gamma of another rank");
     refused(b.layer_norm(&of(&[])?, &three, &three, 0.1), "a scalar");
-    refused(b.layer_norm_grad(&x, &three, 0.1, &three, [true; 3]), "a gradient of another shape");
-    refused(b.layer_norm_grad(&x, &four, 0.1, &x, [true; 3]), "gamma of another width in the gradient");
+    refused(b.layer_norm_grad(&x, &three, 0.1, &three, LayerNormWanted::ALL), "a gradient of another shape");
+    refused(b.layer_norm_grad(&x, &four, 0.1, &x, LayerNormWanted::ALL), "gamma of another width in the gradient");
 
     let (q, k, v) = (of(&[2, 3, 4])?, of(&[2, 5, 4])?, of(&[2, 5, 6])?);
     let how = |mask: Option<&B::Array>, rate: f64| Attention::<B> {
@@ -189,10 +189,10 @@ pub(crate) fn wrong_norms_and_attentions<B: Backend>(b: &B) -> Result<()> {
     refused(b.attention([&q, &of(&[2, 0, 4])?, &of(&[2, 0, 6])?], &plain), "no keys");
     refused(b.attention([&q, &k, &v], &how(Some(&of(&[2, 3])?), 0.0)), "a mask of the queries");
     refused(b.attention([&q, &k, &v], &how(None, 1.0)), "a rate of 1");
-    refused(b.attention_grad([&q, &k, &v], &plain, &y, &q, [true; 3]), "a gradient of another shape");
-    let none = attention::Outcome { output: y.output.clone(), saved: vec![] };
+    refused(b.attention_grad([&q, &k, &v], &plain, &y, &q, AttentionWanted::ALL), "a gradient of another shape");
+    let none = attention::Attended { output: y.output.clone(), saved: vec![] };
     let kept = y.output.clone();
-    refused(attention::attention_grad(b, [&q, &k, &v], &plain, &none, &kept, [true; 3]), "nothing saved");
+    refused(attention::attention_grad(b, [&q, &k, &v], &plain, &none, &kept, AttentionWanted::ALL), "nothing saved");
     // Sums of ones: each query gets the mean of the values.
     assert_eq!(b.download(&y.output)?, vec![B::Elem::from_f64(1.0); 2 * 3 * 6]);
     Ok(())

@@ -33,8 +33,8 @@ fn compare<B: Backend>(b: &B, case: &Case, features: usize, bias: bool) -> Resul
     for wanted in
         [[true; 7], [false, true, false, true, false, true, false], [true, false, true, false, true, false, true]]
     {
-        let got = b.projected_recurrent_grad(case.cell, &input, &got, &d, wanted)?;
-        let want = projected_recurrent_grad(b, case.cell, &input, &want, &d, wanted)?;
+        let got = b.projected_recurrent_grad(case.cell, &input, &got, &d, wanted.into())?;
+        let want = projected_recurrent_grad(b, case.cell, &input, &want, &d, wanted.into())?;
         same(b, &got, &want, [step + u as f64, sum, sum, sum, sum, step, step]);
     }
     Ok(())

@@ -7,8 +7,8 @@
 //! all sequences besides, which as in the other tests get an epsilon for each term.
 
 use crate::common::host::{Host, agree, close, refused};
-use elman::backend::Cell;
 use elman::backend::recurrent::{Outcome, Sequence, Upstream, recurrent, recurrent_grad};
+use elman::backend::{Cell, RecurrentWanted};
 use elman::{Activation as A, Backend, Result};
 
 const LSTM: Cell = Cell::Lstm { gates: A::Sigmoid, activation: A::Tanh };
@@ -180,8 +180,8 @@ fn compare<B: Backend>(b: &B, case: &Case) -> Result<()> {
     );
     let [outputs, dh, dc] = case.upstream(b)?;
     let d = Upstream { outputs: case.outputs.then_some(&outputs), h: Some(&dh), c: got.c.is_some().then_some(&dc) };
-    let got = b.recurrent_grad(case.cell, &sequence, &got, &d, [true; 5])?;
-    let want = recurrent_grad(b, case.cell, &sequence, &want, &d, [true; 5])?;
+    let got = b.recurrent_grad(case.cell, &sequence, &got, &d, RecurrentWanted::ALL)?;
+    let want = recurrent_grad(b, case.cell, &sequence, &want, &d, RecurrentWanted::ALL)?;
     same(b, &got, &want, [step, sum, sum, step, step]);
     Ok(())
 }
@@ -292,11 +292,16 @@ pub(crate) fn gradients_come_in_all_choices<B: Backend>(b: &B) -> Result<()> {
             let given = [&outputs, &dh, &dc].into_iter().zip(given).map(|(d, given)| given.then_some(d));
             let [outputs, h, c] = given.collect::<Vec<_>>()[..] else { unreachable!("three") };
             let d = Upstream { outputs, h, c };
-            let got = b.recurrent_grad(cell, &sequence, &y, &d, wanted)?;
+            let got = b.recurrent_grad(cell, &sequence, &y, &d, wanted.into())?;
             let there = [true, true, x.bias.is_some(), true, x.c.is_some()];
             let expected = wanted.iter().zip(there).map(|(&wanted, there)| wanted && there);
             assert!(got.iter().map(Option::is_some).eq(expected), "{cell:?}, {wanted:?}");
-            same(b, &got, &recurrent_grad(b, cell, &sequence, &default, &d, wanted)?, [step, sum, sum, step, step]);
+            same(
+                b,
+                &got,
+                &recurrent_grad(b, cell, &sequence, &default, &d, wanted.into())?,
+                [step, sum, sum, step, step],
+            );
         }
     }
     Ok(())
@@ -310,7 +315,7 @@ pub(crate) fn masked_steps_have_no_influence<B: Backend>(b: &B) -> Result<()> {
         let masked = clean.mask.iter().flat_map(|mask| &mask.data).map(|&there| there == 0.0);
         dirty.z.data.chunks_mut(3 * cell.gates()).zip(masked).for_each(|(z, masked)| {
             if masked {
-                z.fill(f64::NAN)
+                z.fill(f64::NAN);
             }
         });
         let run = |x: &Arrays<Host>| -> Result<Vec<Option<B::Array>>> {
@@ -318,7 +323,7 @@ pub(crate) fn masked_steps_have_no_influence<B: Backend>(b: &B) -> Result<()> {
             let y = b.recurrent(cell, &case.sequence(&x))?;
             let [outputs, dh, _] = case.upstream(b)?;
             let d = Upstream { outputs: Some(&outputs), h: Some(&dh), c: None };
-            let gradients = b.recurrent_grad(cell, &case.sequence(&x), &y, &d, [true; 5])?;
+            let gradients = b.recurrent_grad(cell, &case.sequence(&x), &y, &d, RecurrentWanted::ALL)?;
             Ok([y.outputs, Some(y.h), y.c].into_iter().chain(gradients).collect())
         };
         same(b, &run(&dirty)?, &run(&clean)?, [0.0; 8]);
@@ -347,7 +352,7 @@ pub(crate) fn wrong_sequences_are_errors<B: Backend>(b: &B) -> Result<()> {
         let none = Upstream { outputs: None, h: None, c: None };
         let both = |x: &Sequence<'_, B>, what: &str| {
             refused(b.recurrent(cell, x), what);
-            refused(b.recurrent_grad(cell, x, &y, &none, [true; 5]), what);
+            refused(b.recurrent_grad(cell, x, &y, &none, RecurrentWanted::ALL), what);
         };
         let wrong = array(&[n, u + 1])?;
         for z in [&[n, g * u][..], &[n, 0, g * u], &[n, t, g * u + 1], &[n, t, 0], &[]] {
@@ -372,14 +377,14 @@ pub(crate) fn wrong_sequences_are_errors<B: Backend>(b: &B) -> Result<()> {
             Upstream { h: Some(&wrong), ..none },
             Upstream { c: Some(&wrong), ..none },
         ] {
-            refused(b.recurrent_grad(cell, &fine, &y, &d, [true; 5]), "a gradient of another shape");
+            refused(b.recurrent_grad(cell, &fine, &y, &d, RecurrentWanted::ALL), "a gradient of another shape");
         }
         // Of another sequence, or nothing at all.
         let longer = array(&[n, t + 1, g * u])?;
         let of_longer = b.recurrent(cell, &Sequence { z: &longer, ..fine })?;
-        refused(b.recurrent_grad(cell, &fine, &of_longer, &none, [true; 5]), "what another call has saved");
+        refused(b.recurrent_grad(cell, &fine, &of_longer, &none, RecurrentWanted::ALL), "what another call has saved");
         let empty = Outcome { saved: Vec::new(), ..y.clone() };
-        refused(b.recurrent_grad(cell, &fine, &empty, &none, [true; 5]), "nothing saved");
+        refused(b.recurrent_grad(cell, &fine, &empty, &none, RecurrentWanted::ALL), "nothing saved");
     }
     let (z, u) = (array(&[2, 3, 5])?, array(&[5, 5])?);
     let x = Sequence {
@@ -407,7 +412,7 @@ fn candle_gives_the_same_bits_on_any_number_of_threads() -> Result<()> {
         let y = b.recurrent(case.cell, &case.sequence(&x))?;
         let [_, dh, _] = case.upstream(&b)?;
         let d = Upstream { outputs: None, h: Some(&dh), c: None };
-        let gradients = b.recurrent_grad(case.cell, &case.sequence(&x), &y, &d, [true; 5])?;
+        let gradients = b.recurrent_grad(case.cell, &case.sequence(&x), &y, &d, RecurrentWanted::ALL)?;
         let all = [y.outputs, Some(y.h), y.c].into_iter().chain(gradients).flatten();
         all.map(|a| Ok(b.download(&a)?.into_iter().map(f32::to_bits).collect())).collect()
     };
@@ -428,7 +433,7 @@ fn gradients_of_candle_vanish_altogether() -> Result<()> {
         let y = b.recurrent(case.cell, &case.sequence(&x))?;
         let [_, dh, _] = case.upstream(&b)?;
         let d = Upstream { outputs: None, h: Some(&dh), c: None };
-        let [dz, ..] = b.recurrent_grad(case.cell, &case.sequence(&x), &y, &d, [true; 5])?;
+        let [dz, ..] = b.recurrent_grad(case.cell, &case.sequence(&x), &y, &d, RecurrentWanted::ALL)?;
         let dz = dz.map_or(Ok(Vec::new()), |dz| b.download(&dz))?;
         assert!(dz.iter().all(|dz| *dz == 0.0 || dz.is_normal()), "{cell:?}");
         assert!(dz.iter().any(|dz| *dz != 0.0) && dz[..3].iter().all(|dz| *dz == 0.0), "{cell:?}");

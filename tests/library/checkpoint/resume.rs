@@ -5,11 +5,12 @@ use elman::backend::Backend;
 use elman::checkpoint::{Checkpoint, Extras};
 use elman::model::Model;
 use elman::optim::{AdaDelta, AdaGrad, Adam, Nadam, Optimizer, RmsProp, Schedule, Sgd};
-use elman::training::callbacks::{BestWeights, Callback, CsvLog, EarlyStopping, Flow};
+use elman::training::callbacks::{BestWeights, Callback, CsvLog, EarlyStopping};
 use elman::training::{EpochLog, Fit};
 use elman::{Error, Result, Tensor};
 use elman_candle::Candle;
 use elman_reference::Reference;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -76,10 +77,10 @@ fn every_rule_goes_on_from_every_step_on_candle() {
 struct Killed(u64);
 
 impl<B: Backend> Callback<B> for Killed {
-    fn on_batch_end(&mut self, _: u64, _: usize, _: &Tensor<B>, model: &mut Model<B>) -> Result<Flow> {
+    fn on_batch_end(&mut self, _: u64, _: usize, _: &Tensor<B>, model: &mut Model<B>) -> Result<ControlFlow<String>> {
         match model.optimizer().unwrap().state().calls == self.0 {
             true => Err(Error::invalid("test", "a long life", "an end")),
-            false => Ok(Flow::Continue),
+            false => Ok(ControlFlow::Continue(())),
         }
     }
 }

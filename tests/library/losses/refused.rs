@@ -129,7 +129,7 @@ fn a_last_activation_that_does_not_suit_the_loss_is_an_error() {
     let b = Reference::<f64>::new();
     let refused = |loss: &dyn Loss<Double>, last| message(loss.outputs().check_last(loss.name(), last));
     let takes = |loss: &dyn Loss<Double>, last| {
-        assert!(loss.outputs().check_last(loss.name(), last).is_ok(), "{loss:?} {last}")
+        assert!(loss.outputs().check_last(loss.name(), last).is_ok(), "{loss:?} {last}");
     };
     let logits: [Boxed<Double>; 2] =
         [Box::new(CategoricalCrossEntropy::from_logits()), Box::new(SparseCategoricalCrossEntropy::from_logits())];

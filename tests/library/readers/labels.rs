@@ -102,7 +102,7 @@ fn what_may_be_a_header_is_a_warning() {
 fn what_is_in_doubt_is_a_warning() {
     let said = |name: &str, file: &str| warnings(|| texts(name, file).unwrap()).1.join("\n");
     assert!(said("a.tsv", "Pos\ta\npos\tb\n").contains("the labels \"Pos\" and \"pos\" differ in their case alone"));
-    let columns: String = (0..20).map(|row| format!("{}\tpos\ttext\n", row)).collect();
+    let columns: String = (0..20).map(|row| format!("{row}\tpos\ttext\n")).collect();
     assert!(said("a.tsv", &columns).contains("every line has 3 columns"));
     let quoted = said("a.tsv", "pos\t\"He said \"\"no\"\"\"\nneg\ta\n");
     assert!(quoted.contains("line 1: the text stands in quotes"), "{quoted}");

@@ -7,6 +7,7 @@ use elman::optim::Sgd;
 use elman::training::{Fit, callbacks::Callback};
 use elman::{Activation, Model, Spec};
 use elman_reference::Reference;
+use std::ops::ControlFlow;
 
 type R = Reference<f64>;
 
@@ -54,9 +55,9 @@ fn epochs_are_shuffled_by_their_number() {
             _: usize,
             loss: &elman::Tensor<R>,
             _: &mut Model<R>,
-        ) -> elman::Result<elman::training::callbacks::Flow> {
+        ) -> elman::Result<ControlFlow<String>> {
             self.0.push(loss.to_scalar()?);
-            Ok(elman::training::callbacks::Flow::Continue)
+            Ok(ControlFlow::Continue(()))
         }
     }
     let losses = |shuffle| {

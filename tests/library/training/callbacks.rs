@@ -7,9 +7,10 @@ use elman::layers::{Dense, Sequential};
 use elman::loss::{MeanSquaredError, SparseCategoricalCrossEntropy};
 use elman::model::Model;
 use elman::optim::{Adam, Optimizer, Sgd};
-use elman::training::callbacks::{BestWeights, Callback, Direction, EarlyStopping, Flow, ReduceOnPlateau, StopOnNan};
+use elman::training::callbacks::{BestWeights, Callback, Direction, EarlyStopping, ReduceOnPlateau, StopOnNan};
 use elman::training::{EpochLog, Fit, History};
 use elman::{Key, Result, Spec, Tensor, metrics};
+use std::ops::ControlFlow;
 
 /// A model that learns a little in each epoch while its `score` takes these values.
 fn scripted(values: &[f64], up: bool) -> Model<R> {
@@ -155,9 +156,9 @@ fn the_rate_falls_on_a_plateau_as_in_keras() {
 struct Reader(std::path::PathBuf, Vec<Vec<u8>>);
 
 impl<B: Backend> Callback<B> for Reader {
-    fn on_epoch_end(&mut self, _: &EpochLog, _: &mut Model<B>) -> Result<Flow> {
+    fn on_epoch_end(&mut self, _: &EpochLog, _: &mut Model<B>) -> Result<ControlFlow<String>> {
         self.1.push(std::fs::read(&self.0).unwrap());
-        Ok(Flow::Continue)
+        Ok(ControlFlow::Continue(()))
     }
 }
 
@@ -234,14 +235,25 @@ impl<B: Backend> Callback<B> for Diary<'_> {
         Ok(())
     }
 
-    fn on_batch_end(&mut self, epoch: u64, batch: usize, _: &Tensor<B>, _: &mut Model<B>) -> Result<Flow> {
+    fn on_batch_end(
+        &mut self,
+        epoch: u64,
+        batch: usize,
+        _: &Tensor<B>,
+        _: &mut Model<B>,
+    ) -> Result<ControlFlow<String>> {
         self.note(format_args!("batch {batch} of {epoch}"));
-        Ok(if (epoch, batch, self.0) == (2, 1, "a") { Flow::Stop("enough".into()) } else { Flow::Continue })
+        Ok(if (epoch, batch, self.0) == (2, 1, "a") {
+            ControlFlow::Break("enough".into())
+        } else {
+            ControlFlow::Continue(())
+        })
     }
 
-    fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model<B>) -> Result<Flow> {
+    fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model<B>) -> Result<ControlFlow<String>> {
         self.note(format_args!("end of {}, {} samples", log.epoch, log.samples));
-        Ok(Flow::Stop("never heard".into())).map(|stop| if log.epoch == 2 { stop } else { Flow::Continue })
+        Ok(ControlFlow::Break("never heard".into()))
+            .map(|stop| if log.epoch == 2 { stop } else { ControlFlow::Continue(()) })
     }
 
     fn on_train_end(&mut self, history: &History, _: &mut Model<B>) -> Result<()> {
@@ -267,7 +279,7 @@ fn callbacks_are_called_in_order_and_the_first_reason_counts() {
 struct Fails;
 
 impl<B: Backend> Callback<B> for Fails {
-    fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model<B>) -> Result<Flow> {
+    fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model<B>) -> Result<ControlFlow<String>> {
         Err(elman::Error::invalid("my callback", "nothing", log.epoch))
     }
 }

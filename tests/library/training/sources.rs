@@ -10,10 +10,11 @@ use elman::metrics::Accuracy;
 use elman::model::Model;
 use elman::optim::{Adam, Sgd};
 use elman::training::Fit;
-use elman::training::callbacks::{Callback, Flow};
+use elman::training::callbacks::Callback;
 use elman::{Activation, Error, Key, Result, Spec, Tensor};
 use elman_candle::Candle;
 use elman_reference::Reference;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -175,10 +176,10 @@ fn state_goes_on_only_where_the_batch_does() {
 struct Killed(u64);
 
 impl<B: Backend> Callback<B> for Killed {
-    fn on_batch_end(&mut self, _: u64, _: usize, _: &Tensor<B>, model: &mut Model<B>) -> Result<Flow> {
+    fn on_batch_end(&mut self, _: u64, _: usize, _: &Tensor<B>, model: &mut Model<B>) -> Result<ControlFlow<String>> {
         match model.optimizer().unwrap().state().calls == self.0 {
             true => Err(Error::invalid("test", "a long life", "an end")),
-            false => Ok(Flow::Continue),
+            false => Ok(ControlFlow::Continue(())),
         }
     }
 }

@@ -7,10 +7,11 @@ use elman::loss::SparseCategoricalCrossEntropy;
 use elman::metrics::{Accuracy, Metric, Scores};
 use elman::model::Model;
 use elman::optim::{Adam, Sgd};
-use elman::training::callbacks::{Callback, Flow};
+use elman::training::callbacks::Callback;
 use elman::training::{EpochLog, Fit, History};
 use elman::{Activation, Element, Key, Result, Spec, Tensor};
 use elman_reference::Reference;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -106,9 +107,9 @@ impl<B: Backend> Module<B> for Spy {
 pub(crate) struct Steps(pub(crate) Vec<f64>);
 
 impl<B: Backend> Callback<B> for Steps {
-    fn on_batch_end(&mut self, _: u64, _: usize, loss: &Tensor<B>, _: &mut Model<B>) -> Result<Flow> {
+    fn on_batch_end(&mut self, _: u64, _: usize, loss: &Tensor<B>, _: &mut Model<B>) -> Result<ControlFlow<String>> {
         self.0.push(loss.to_scalar()?);
-        Ok(Flow::Continue)
+        Ok(ControlFlow::Continue(()))
     }
 }
 
@@ -125,10 +126,10 @@ impl<B: Backend> Epochs<B> {
 }
 
 impl<B: Backend> Callback<B> for Epochs<B> {
-    fn on_epoch_end(&mut self, _: &EpochLog, model: &mut Model<B>) -> Result<Flow> {
+    fn on_epoch_end(&mut self, _: &EpochLog, model: &mut Model<B>) -> Result<ControlFlow<String>> {
         self.weights.push(numbers(model));
         self.rates.push(model.optimizer().unwrap().base_learning_rate());
-        Ok(Flow::Continue)
+        Ok(ControlFlow::Continue(()))
     }
 }
 

@@ -9,11 +9,12 @@ use elman::layers::{BatchNorm, Dense, Sequential};
 use elman::loss::SparseCategoricalCrossEntropy;
 use elman::model::Model;
 use elman::optim::{Adam, Optimizer};
-use elman::training::callbacks::{BestWeights, Callback, EarlyStopping, Flow, WeightAverage};
+use elman::training::callbacks::{BestWeights, Callback, EarlyStopping, WeightAverage};
 use elman::training::{EpochLog, Fit, History};
 use elman::{Activation, Element, Error, Result, Spec, Tensor};
 use elman_candle::Candle;
 use elman_reference::Reference;
+use std::ops::ControlFlow;
 
 type R = Reference<f64>;
 
@@ -45,14 +46,14 @@ struct Course {
 }
 
 impl<B: Backend> Callback<B> for Course {
-    fn on_batch_end(&mut self, _: u64, _: usize, _: &Tensor<B>, model: &mut Model<B>) -> Result<Flow> {
+    fn on_batch_end(&mut self, _: u64, _: usize, _: &Tensor<B>, model: &mut Model<B>) -> Result<ControlFlow<String>> {
         self.batches.push(weights(model));
-        Ok(Flow::Continue)
+        Ok(ControlFlow::Continue(()))
     }
 
-    fn on_epoch_end(&mut self, _: &EpochLog, model: &mut Model<B>) -> Result<Flow> {
+    fn on_epoch_end(&mut self, _: &EpochLog, model: &mut Model<B>) -> Result<ControlFlow<String>> {
         self.epochs.push(weights(model));
-        Ok(Flow::Continue)
+        Ok(ControlFlow::Continue(()))
     }
 }
 
@@ -205,18 +206,24 @@ fn put(model: &mut Model<R>, weights: &[f64]) {
 struct Fails(&'static str);
 
 impl Callback<R> for Fails {
-    fn on_batch_end(&mut self, epoch: u64, batch: usize, _: &Tensor<R>, _: &mut Model<R>) -> Result<Flow> {
+    fn on_batch_end(
+        &mut self,
+        epoch: u64,
+        batch: usize,
+        _: &Tensor<R>,
+        _: &mut Model<R>,
+    ) -> Result<ControlFlow<String>> {
         self.at(self.0 == "batch" && (epoch, batch) == (2, 3))
     }
 
-    fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model<R>) -> Result<Flow> {
+    fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model<R>) -> Result<ControlFlow<String>> {
         self.at(self.0 == "epoch" && log.epoch == 2)
     }
 }
 
 impl Fails {
-    fn at(&self, here: bool) -> Result<Flow> {
-        if here { Err(Error::invalid("test", "a long life", "an end")) } else { Ok(Flow::Continue) }
+    fn at(&self, here: bool) -> Result<ControlFlow<String>> {
+        if here { Err(Error::invalid("test", "a long life", "an end")) } else { Ok(ControlFlow::Continue(())) }
     }
 }
 

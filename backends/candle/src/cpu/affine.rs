@@ -4,7 +4,7 @@ use super::Cpu;
 use super::product::{Matrix, accumulate};
 use crate::array::Array;
 use crate::memory::Buffer;
-use elman::backend::{check, linear};
+use elman::backend::{LinearWanted, check, linear};
 use elman::{Result, Shape};
 use std::ops::Range;
 
@@ -46,23 +46,23 @@ impl Cpu {
         x: &Array,
         w: &Array,
         dy: &Array,
-        wanted: [bool; 3],
+        wanted: LinearWanted,
     ) -> Result<[Option<Array>; 3]> {
         check::same_shape("linear_grad", check::linear(x.shape(), w.shape(), None)?, dy.shape())?;
         let (rows, inputs, outputs) = (x.shape().rows(), w.shape()[0], w.shape()[1]);
         let slope = dy.numbers()?;
         let mut gradients = [None, None, None];
-        if wanted[0] {
+        if wanted.x {
             let weights = w.numbers()?;
             let (dy, w_turned) = (Matrix::new(&slope, outputs, false), Matrix::new(&weights, outputs, true));
             gradients[0] = Some(self.product(x.shape(), [rows, outputs, inputs], dy, w_turned)?);
         }
-        if wanted[1] {
+        if wanted.kernel {
             let from = x.numbers()?;
             let (x_turned, dy) = (Matrix::new(&from, inputs, true), Matrix::new(&slope, outputs, false));
             gradients[1] = Some(self.product(w.shape(), [inputs, rows, outputs], x_turned, dy)?);
         }
-        if wanted[2] {
+        if wanted.bias {
             gradients[2] = Some(self.sum_to(dy, [outputs].into())?);
         }
         Ok(gradients)
@@ -90,12 +90,12 @@ impl Cpu {
         w: &Array,
         dy: &Array,
         mask: &Array,
-        wanted: [bool; 3],
+        wanted: LinearWanted,
     ) -> Result<[Option<Array>; 3]> {
         linear::check_steps(x.shape(), mask.shape())?;
         let there = runs(&mask.numbers()?);
         if !self.pays(&there) {
-            let counting = wanted[1].then(|| self.only(x, &there)).transpose()?;
+            let counting = wanted.kernel.then(|| self.only(x, &there)).transpose()?;
             return self.linear_grad(counting.as_ref().unwrap_or(x), w, dy, wanted);
         }
         check::same_shape("linear_grad", check::linear(x.shape(), w.shape(), None)?, dy.shape())?;
@@ -103,7 +103,7 @@ impl Cpu {
         let slope = dy.numbers()?;
         let slopes = Matrix::new(&slope, outputs, false);
         let mut gradients = [None, None, None];
-        if wanted[0] {
+        if wanted.x {
             let weights = w.numbers()?;
             let turned = self.transposed([&weights, &[]], outputs);
             let turned_weights = Matrix::new(&turned, inputs, false);
@@ -111,7 +111,7 @@ impl Cpu {
             self.memory.give(turned);
             gradients[0] = Some(self.array(out, x.shape())?);
         }
-        if wanted[1] {
+        if wanted.kernel {
             let from = x.numbers()?;
             let turned = Matrix::new(&from, inputs, true);
             let work = there.iter().map(Range::len).sum::<usize>() * inputs * outputs / SPEED;
@@ -126,7 +126,7 @@ impl Cpu {
             });
             gradients[1] = Some(self.array(out, w.shape())?);
         }
-        if wanted[2] {
+        if wanted.bias {
             gradients[2] = Some(self.sum_to(dy, [outputs].into())?);
         }
         Ok(gradients)

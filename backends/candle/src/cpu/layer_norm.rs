@@ -4,6 +4,7 @@ use super::Cpu;
 use super::reduce::{RUN, inner, total};
 use super::simd::vectorised;
 use crate::array::Array;
+use elman::backend::LayerNormWanted;
 use elman::{Result, Shape, backend::check};
 
 /// Partial sums that run side by side.
@@ -109,20 +110,21 @@ impl Cpu {
         gamma: &Array,
         epsilon: f32,
         dy: &Array,
-        [of_x, of_gamma, of_beta]: [bool; 3],
+        wanted: LayerNormWanted,
     ) -> Result<[Option<Array>; 3]> {
         check::layer_norm(x.shape(), gamma.shape(), gamma.shape())?;
         check::same_shape("layer_norm_grad", x.shape(), dy.shape())?;
         let wide: Shape = gamma.shape();
         let weights = gamma.numbers()?;
         let weights = &*weights;
-        let dx =
-            of_x.then(|| self.by_row("layer_norm_grad", [x, dy], |x, dy, out| row_grad(x, weights, epsilon, dy, out)));
-        let dgamma = of_gamma.then(|| {
+        let dx = wanted
+            .x
+            .then(|| self.by_row("layer_norm_grad", [x, dy], |x, dy, out| row_grad(x, weights, epsilon, dy, out)));
+        let dgamma = wanted.gamma.then(|| {
             let parts = self.by_row("layer_norm_grad", [x, dy], |x, dy, out| along(x, epsilon, dy, out))?;
             self.sum_to(&parts, wide)
         });
-        let dbeta = of_beta.then(|| self.sum_to(dy, wide));
+        let dbeta = wanted.beta.then(|| self.sum_to(dy, wide));
         Ok([dx.transpose()?, dgamma.transpose()?, dbeta.transpose()?])
     }
 }

@@ -4,7 +4,7 @@ use super::reduce::{team, teams};
 use super::sources::LAYER_NORM;
 use super::{Cuda, Grid};
 use crate::array::{Array, error};
-use elman::backend::check;
+use elman::backend::{LayerNormWanted, check};
 use elman::{Result, Shape};
 
 /// Rows that a block sums over for the gradients of the weights, and the most parts that there are of them.
@@ -25,7 +25,7 @@ impl Cuda {
         gamma: &Array,
         epsilon: f32,
         dy: &Array,
-        [of_x, of_gamma, of_beta]: [bool; 3],
+        wanted: LayerNormWanted,
     ) -> Result<[Option<Array>; 3]> {
         check::layer_norm(x.shape(), gamma.shape(), gamma.shape())?;
         check::same_shape("layer_norm_grad", x.shape(), dy.shape())?;
@@ -33,15 +33,15 @@ impl Cuda {
         let (rows, width) = (x.shape().rows(), x.shape().last());
         let moments = self.fresh("layer_norm_grad", Shape::new(&[rows, 3])?)?;
         // Nothing is written to the place of a gradient that is not wanted.
-        let dx = if of_x { self.fresh("layer_norm_grad", x.shape())? } else { moments.clone() };
+        let dx = if wanted.x { self.fresh("layer_norm_grad", x.shape())? } else { moments.clone() };
         let size = team(width);
         let [from, slopes, moments] = [self.floats(&x)?, self.floats(&dy)?, self.floats(&moments)?];
         let arrays = [from, self.floats(&gamma)?, slopes, self.floats(&dx)?, moments];
-        let sizes = [rows.into(), width.into(), size.into(), epsilon.into(), usize::from(of_x).into()];
+        let sizes = [rows.into(), width.into(), size.into(), epsilon.into(), usize::from(wanted.x).into()];
         let arguments = [arrays, sizes].concat();
         self.launch(LAYER_NORM, "layer_norm_grad", teams(rows, size), &arguments)?;
-        let mut gradients = [of_x.then_some(dx), None, None];
-        if of_gamma || of_beta {
+        let mut gradients = [wanted.x.then_some(dx), None, None];
+        if wanted.gamma || wanted.beta {
             let chunk = rows.div_ceil(PARTS).max(CHUNK);
             let (tiles, parts) = (width.div_ceil(32), rows.div_ceil(chunk));
             let sums = self.fresh("layer_norm_grad", Shape::new(&[2, parts, width])?)?;
@@ -50,7 +50,7 @@ impl Cuda {
             self.launch(LAYER_NORM, "layer_norm_weights", grid, &arguments)?;
             let sums = if parts == 1 { sums } else { self.sum_along(&sums, 2, parts, width)? };
             let both = sums.tensor().reshape((2, width)).map_err(error("layer_norm_grad"))?;
-            for (i, wanted) in [of_gamma, of_beta].into_iter().enumerate().filter(|&(_, wanted)| wanted) {
+            for (i, wanted) in [wanted.gamma, wanted.beta].into_iter().enumerate().filter(|&(_, wanted)| wanted) {
                 let one = both.narrow(0, i, 1).and_then(|one| one.reshape(width)).map_err(error("layer_norm_grad"))?;
                 gradients[i + 1] = wanted.then(|| sums.view(one, gamma.shape()));
             }

@@ -2,7 +2,7 @@
 
 use super::{Cuda, Matrix};
 use crate::array::{Array, error};
-use elman::backend::{check, linear};
+use elman::backend::{LinearWanted, check, linear};
 use elman::{Result, Shape};
 
 impl Cuda {
@@ -29,7 +29,7 @@ impl Cuda {
         x: &Array,
         w: &Array,
         dy: &Array,
-        wanted: [bool; 3],
+        wanted: LinearWanted,
     ) -> Result<[Option<Array>; 3]> {
         check::same_shape("linear_grad", check::linear(x.shape(), w.shape(), None)?, dy.shape())?;
         let (inputs, outputs) = (w.shape()[0], w.shape()[1]);
@@ -41,8 +41,7 @@ impl Cuda {
         let dw =
             || self.filled_product(w.shape(), [inputs, rows, outputs], self.matrix(&x, inputs)?.transposed(), slopes);
         let dbias = || self.sum_to(&dy, [outputs].into());
-        let [of_x, of_w, of_bias] = wanted;
-        Ok([of_x.then(dx).transpose()?, of_w.then(dw).transpose()?, of_bias.then(dbias).transpose()?])
+        Ok([wanted.x.then(dx).transpose()?, wanted.kernel.then(dw).transpose()?, wanted.bias.then(dbias).transpose()?])
     }
 
     /// All steps, for a product over some of them is no faster on a GPU than one over all.
@@ -57,10 +56,10 @@ impl Cuda {
         w: &Array,
         dy: &Array,
         mask: &Array,
-        wanted: [bool; 3],
+        wanted: LinearWanted,
     ) -> Result<[Option<Array>; 3]> {
         linear::check_steps(x.shape(), mask.shape())?;
-        if !wanted[1] {
+        if !wanted.kernel {
             return self.linear_grad(x, w, dy, wanted);
         }
         self.linear_grad(&self.counting(x, mask)?, w, dy, wanted)

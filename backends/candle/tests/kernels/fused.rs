@@ -1,7 +1,7 @@
 //! The fused operations, each against the default body that it replaces.
 
 use crate::{array, assert_close, candles, compare, numbers, permuted};
-use elman::backend::{Backend, Map, Update, activate, bags, linear, loss, norm, update};
+use elman::backend::{Backend, LinearWanted, Map, Update, activate, bags, linear, loss, norm, update};
 use elman::data::Bags;
 use elman::{Activation, Key, Shape};
 use elman_candle::Candle;
@@ -23,8 +23,8 @@ fn the_affine_map_and_its_gradients_agree() {
         let backward = |b: &Candle, body: bool| {
             let ((x, w, _), dy) = (inputs_of(b), permuted(b, [rows, outputs], 4));
             Ok(match body {
-                false => b.linear_grad(&x, &w, &dy, [true; 3])?,
-                true => linear::linear_grad(b, &x, &w, &dy, [true; 3])?,
+                false => b.linear_grad(&x, &w, &dy, LinearWanted::ALL)?,
+                true => linear::linear_grad(b, &x, &w, &dy, LinearWanted::ALL)?,
             }
             .into_iter()
             .flatten()
@@ -34,7 +34,7 @@ fn the_affine_map_and_its_gradients_agree() {
     }
     for b in candles() {
         let (x, w, dy) = (array(&b, [2, 3], 0), array(&b, [3, 4], 0), array(&b, [2, 4], 0));
-        let [dx, dw, dbias] = b.linear_grad(&x, &w, &dy, [false, true, false]).unwrap();
+        let [dx, dw, dbias] = b.linear_grad(&x, &w, &dy, LinearWanted { kernel: true, ..LinearWanted::NONE }).unwrap();
         assert!(dx.is_none() && dw.is_some() && dbias.is_none());
         assert!(b.linear(&x, &dy, None).is_err() && b.linear(&x, &w, Some(&x)).is_err());
     }

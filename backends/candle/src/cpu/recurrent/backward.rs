@@ -11,8 +11,8 @@ use crate::cpu::elementwise::{add, multiply};
 use crate::cpu::product::{Matrix, accumulate};
 use crate::cpu::reduce::sum_columns;
 use crate::memory::Buffer;
-use elman::backend::Cell;
 use elman::backend::recurrent::{Outcome, Projected, Sequence, Sizes, Upstream};
+use elman::backend::{Cell, ProjectedWanted};
 use elman::{Result, Shape};
 
 pub(super) fn backward<F: Functions>(
@@ -20,7 +20,7 @@ pub(super) fn backward<F: Functions>(
     f: F,
     (cell, x, inputs, sizes): (Cell, &Sequence<'_, Candle>, Option<&Projected<'_, Candle>>, Sizes),
     (y, d): (&Outcome<Candle>, &Upstream<'_, Candle>),
-    wanted: [bool; 7],
+    wanted: ProjectedWanted,
 ) -> Result<[Option<Array>; 7]> {
     let Sizes { n, t, u, g } = sizes;
     let walk = cpu.walk(x, sizes)?;
@@ -30,7 +30,7 @@ pub(super) fn backward<F: Functions>(
     let (gates, taken, inner, last) = (gates?, taken?, inner?, last?);
     let (dropout, outputs) = (x.dropout.map(Array::numbers).transpose()?, d.outputs.map(Array::numbers).transpose()?);
     // With W over U, if the inputs have a gradient.
-    let kernel = inputs.filter(|_| wanted[0]).map(|inputs| inputs.kernel.numbers()).transpose()?;
+    let kernel = inputs.filter(|_| wanted.x).map(|inputs| inputs.kernel.numbers()).transpose()?;
     let (kernel, u_matrix) = (kernel.as_deref().unwrap_or_default(), x.u.numbers()?);
     let turned = cpu.transposed([kernel, &u_matrix], g * u);
     // Columns of what the gradient is for: `z`, or the inputs.
@@ -63,7 +63,7 @@ pub(super) fn backward<F: Functions>(
     };
     let mut dh = state(d.h)?;
     let mut dc = if cell.has_cell_state() { state(d.c)? } else { Buffer::default() };
-    let mut dz = if wanted[0] { cpu.memory.take(n * t * of_x) } else { Buffer::default() };
+    let mut dz = if wanted.x { cpu.memory.take(n * t * of_x) } else { Buffer::default() };
     let mut dv = cpu.memory.take(walk.pairs() * g * u);
     // For the products of a step: gradients for `r`, and the GRU's for `s ⊙ r` or its candidate.
     let mut room = [cpu.memory.take(n * (features + u)), cpu.memory.take(n * u)];
@@ -84,24 +84,25 @@ pub(super) fn backward<F: Functions>(
     let [of_kernel, of_u] = match inputs {
         Some(_) => {
             // One product for both, of which each is a part.
-            let (from, depth) = (if wanted[1] { 0 } else { of_x }, of_x + u);
-            let rows = if wanted[1] || wanted[3] { depth - from } else { 0 };
+            let (from, depth) = (if wanted.kernel { 0 } else { of_x }, of_x + u);
+            let rows = if wanted.kernel || wanted.u { depth - from } else { 0 };
             let mut both = cpu.memory.take(rows * g * u);
             if rows > 0 {
                 let taken = Matrix::new(&taken, depth, true).rows_from(from);
                 cpu.multiply(&mut both, false, [rows, pairs, g * u], taken, Matrix::new(&dv, g * u, false));
             }
             let both = cpu.array(both, Shape::new(&[rows, g * u])?)?;
-            let of_kernel = wanted[1].then(|| both.rows(0..of_x)).transpose()?;
-            [of_kernel, wanted[3].then(|| both.rows(of_x - from..rows)).transpose()?]
+            let of_kernel = wanted.kernel.then(|| both.rows(0..of_x)).transpose()?;
+            [of_kernel, wanted.u.then(|| both.rows(of_x - from..rows)).transpose()?]
         }
         None => {
-            let of_u = wanted[3].then(|| weight_gradient(cpu, cell, sizes, pairs, [&taken, &inner, &dv]));
+            let of_u = wanted.u.then(|| weight_gradient(cpu, cell, sizes, pairs, [&taken, &inner, &dv]));
             [None, of_u.transpose()?]
         }
     };
     // Only one of the two biases is there: the inputs' here, or the GRU's.
-    let is_wanted = wanted[2] && inputs.is_some_and(|inputs| inputs.bias.is_some()) || wanted[4] && x.bias.is_some();
+    let is_wanted =
+        wanted.bias && inputs.is_some_and(|inputs| inputs.bias.is_some()) || wanted.recurrent_bias && x.bias.is_some();
     let bias = match is_wanted {
         true => {
             let mut sum = vec![0.0; g * u];
@@ -112,10 +113,10 @@ pub(super) fn backward<F: Functions>(
         false => None,
     };
     cpu.memory.give(dv);
-    let of_z = wanted[0].then(|| cpu.array(dz, Shape::new(&[n, t, of_x])?)).transpose()?;
+    let of_z = wanted.x.then(|| cpu.array(dz, Shape::new(&[n, t, of_x])?)).transpose()?;
     let of_state = |data, wanted: bool| wanted.then(|| cpu.array(data, Shape::new(&[n, u])?)).transpose();
-    let of_h = of_state(dh, wanted[5] && x.h.is_some())?;
-    let of_c = of_state(dc, wanted[6] && x.c.is_some())?;
+    let of_h = of_state(dh, wanted.h && x.h.is_some())?;
+    let of_c = of_state(dc, wanted.c && x.c.is_some())?;
     let (of_first, of_bias) = if inputs.is_some() { (bias, None) } else { (None, bias) };
     Ok([of_z, of_kernel, of_first, of_u, of_bias, of_h, of_c])
 }

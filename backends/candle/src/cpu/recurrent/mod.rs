@@ -15,8 +15,8 @@ mod walk;
 use super::Cpu;
 use crate::Candle;
 use crate::array::Array;
-use elman::backend::Cell;
 use elman::backend::recurrent::{Outcome, Projected, Sequence, Sizes, Upstream};
+use elman::backend::{Cell, ProjectedWanted};
 use elman::{Error, Result, Shape};
 use functions::{slopes_follow_from_values, with_functions};
 use walk::Walk;
@@ -46,7 +46,7 @@ impl Cpu {
         inputs: Option<&Projected<'_, Candle>>,
         sizes: Sizes,
         (y, d): (&Outcome<Candle>, &Upstream<'_, Candle>),
-        wanted: [bool; 7],
+        wanted: ProjectedWanted,
     ) -> Result<Option<[Option<Array>; 7]>> {
         if !serves(cell, inputs) {
             return Ok(None);

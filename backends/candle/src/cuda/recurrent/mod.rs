@@ -20,8 +20,8 @@ pub(crate) use resident::Cut;
 use super::{Cuda, Matrix};
 use crate::Candle;
 use crate::array::{Array, error};
-use elman::backend::Cell;
 use elman::backend::recurrent::{Outcome, Projected, Sequence, Sizes, Upstream};
+use elman::backend::{Cell, LinearWanted, ProjectedWanted};
 use elman::{Error, Result, Shape};
 use network::{Beside, Function, Operands, address};
 
@@ -133,7 +133,7 @@ impl Cuda {
         inputs: Option<&Projected<'_, Candle>>,
         sizes: Sizes,
         (y, d): (&Outcome<Candle>, &Upstream<'_, Candle>),
-        wanted: [bool; 7],
+        wanted: ProjectedWanted,
     ) -> Result<Option<[Option<Array>; 7]>> {
         if !serves(cell, x, sizes) {
             return Ok(None);
@@ -162,8 +162,7 @@ impl Cuda {
             dv: address(self, dv.as_ref())?,
             ..operands.network(self, cell, x, sizes)?
         };
-        let [of_z, of_kernel, of_first, of_u, of_bias, of_h, of_c] = wanted;
-        let of_first = of_first && inputs.is_some_and(|inputs| inputs.bias.is_some());
+        let of_first = wanted.bias && inputs.is_some_and(|inputs| inputs.bias.is_some());
         let plan = resident::backward_plan(self, sizes);
         // Resident blocks have the sums over the steps for the inputs' bias at hand; else all steps are read again.
         let by_rows =
@@ -179,28 +178,32 @@ impl Cuda {
         let dv = dv.as_ref().unwrap_or(&dz);
         // With the inputs beside, the gradients for both weights are one product.
         let features = width - u;
-        let both = (features > 0 && (of_u || of_kernel)).then(|| self.over_steps(taken, dv)).transpose()?;
+        let both = (features > 0 && (wanted.u || wanted.kernel)).then(|| self.over_steps(taken, dv)).transpose()?;
         let part = |both: &Array, first: usize, count: usize| {
             let part = both.tensor().narrow(0, first, count).map_err(error("recurrent_grad"))?;
             Ok::<_, Error>(both.view(part, Shape::new(&[count, g * u])?))
         };
         let du = match &both {
-            Some(both) if of_u => Some(part(both, features, u)?),
-            None if of_u => Some(self.over_steps(taken, dv)?),
+            Some(both) if wanted.u => Some(part(both, features, u)?),
+            None if wanted.u => Some(self.over_steps(taken, dv)?),
             _ => None,
         };
         let dbias = match x.bias {
-            Some(bias) if of_bias => Some(self.sum_to(dv, bias.shape())?),
+            Some(bias) if wanted.recurrent_bias => Some(self.sum_to(dv, bias.shape())?),
             _ => None,
         };
         let [dx, dw, db] = match inputs {
             Some(inputs) => {
-                let rest = [of_z, of_kernel && both.is_none(), of_first && by_rows.is_none()];
+                let rest = LinearWanted {
+                    x: wanted.x,
+                    kernel: wanted.kernel && both.is_none(),
+                    bias: of_first && by_rows.is_none(),
+                };
                 let [dx, mut dw, mut db] = match x.mask {
                     Some(mask) => self.linear_steps_grad(inputs.x, inputs.kernel, &dz, mask, rest)?,
                     None => self.linear_grad(inputs.x, inputs.kernel, &dz, rest)?,
                 };
-                if let Some(both) = both.as_ref().filter(|_| of_kernel) {
+                if let Some(both) = both.as_ref().filter(|_| wanted.kernel) {
                     dw = Some(part(both, 0, features)?);
                 }
                 if let Some(by_rows) = &by_rows {
@@ -208,10 +211,10 @@ impl Cuda {
                 }
                 [dx, dw, db]
             }
-            None => [of_z.then_some(dz), None, None],
+            None => [wanted.x.then_some(dz), None, None],
         };
-        let dh = (of_h && x.h.is_some()).then_some(dh);
-        let dc = dc.filter(|_| of_c && x.c.is_some());
+        let dh = (wanted.h && x.h.is_some()).then_some(dh);
+        let dc = dc.filter(|_| wanted.c && x.c.is_some());
         Ok(Some([dx, dw, db, du, dbias, dh, dc]))
     }
 
