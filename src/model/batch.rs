@@ -58,7 +58,7 @@ fn target<B: Backend>(backend: &B, targets: Targets) -> Result<Target<B>> {
 }
 
 /// Brings inputs to the device.
-pub(super) fn input<B: Backend>(backend: &B, inputs: Inputs) -> Result<Value<B>> {
+pub(crate) fn input<B: Backend>(backend: &B, inputs: Inputs) -> Result<Value<B>> {
     let len = inputs.len();
     Ok(match inputs {
         Inputs::Dense { data, shape } => upload(backend, data, len, &shape)?.into(),

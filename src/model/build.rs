@@ -1,9 +1,9 @@
-//! A model from its layers: [`Model::new`], [`Sequential::build`].
+//! A model from its layers: [`Model::new`], [`Sequential::build`], [`Graph::build`].
 
 use super::Model;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
-use crate::layers::{Builder, Last, Layer, Row, Sequential, Spec};
+use crate::layers::{Builder, Graph, Last, Layer, Row, Sequential, Spec};
 use std::collections::BTreeMap;
 
 impl<B: Backend> Model<B> {
@@ -71,6 +71,13 @@ impl<B: Backend> Model<B> {
 
 impl<B: Backend> Sequential<B> {
     /// A model of these layers for inputs of this kind and shape, with parameters drawn from `seed`.
+    pub fn build(&self, backend: &B, input: Spec, seed: u64) -> Result<Model<B>> {
+        Model::new(backend, self, input, seed)
+    }
+}
+
+impl<B: Backend> Graph<B> {
+    /// A model of this network for inputs of this kind and shape, with parameters drawn from `seed`.
     pub fn build(&self, backend: &B, input: Spec, seed: u64) -> Result<Model<B>> {
         Model::new(backend, self, input, seed)
     }

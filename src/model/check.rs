@@ -28,6 +28,16 @@ impl<B: Backend> Model<B> {
         }
     }
 
+    /// What the numbers of a model of one output are whose last activation is not known: by the loss, if it is compiled.
+    pub(crate) fn scale(&self) -> Option<Scale> {
+        self.loss_function().and_then(|loss| loss.outputs().scale())
+    }
+
+    /// The last activation of a model of one output, where it is known.
+    pub(crate) fn last(&self) -> Option<Activation> {
+        self.last.known()
+    }
+
     /// Errors when numbers of a model whose last activation is not known are not what the loss takes them for: once, on a first
     /// batch, as the numbers are read back for it.
     pub(crate) fn check_numbers(&self, outcome: &StepOutcome<B>) -> Result<()> {
@@ -112,6 +122,18 @@ impl<B: Backend> Model<B> {
                 return Err(Error::invalid("compile", expected, found));
             }
             objective.check_last(self.last.part(output).known()).map_err(|e| objective.at(e))?;
+        }
+        Ok(())
+    }
+
+    /// Checks that inputs are all parts of the model's input but one.
+    pub(crate) fn check_context(&self, but: &str, inputs: &Inputs) -> Result<()> {
+        let others = self.input.parts()?.iter().filter(|(name, _)| *name != but);
+        Spec::record(others.map(|(name, spec)| (name, spec.clone())))?.check_inputs("context", inputs)?;
+        let Inputs::Record(parts) = inputs else { return Ok(()) };
+        for (name, rows) in self.indices_below.iter().filter(|(name, _)| *name != but) {
+            let part = parts.part(name)?;
+            part.check_indices(*rows).map_err(|e| e.at(format!("context, part `{name}`")))?;
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ mod tally;
 mod tally_state;
 
 pub use batch::Batch;
+pub(crate) use batch::input as batch_input;
 pub use compile::{Compiled, Objective};
 pub use evaluate::Evaluation;
 pub use predictions::Predictions;

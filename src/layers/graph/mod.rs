@@ -6,11 +6,10 @@ mod module;
 
 pub use edges::Edges;
 
-use super::{Layer, Spec};
+use super::Layer;
 use crate::backend::Backend;
 use crate::description::Description;
 use crate::error::Result;
-use crate::model::Model;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -117,11 +116,6 @@ impl<B: Backend> Graph<B> {
     /// (`[("tags", "dense_1"), ("h", "encoder.h")]`).
     pub fn outputs(self, edges: impl Into<Edges>) -> Self {
         Graph { outputs: Some(edges.into().into_record()), ..self }
-    }
-
-    /// A model of this network for inputs of this kind and shape, with parameters drawn from `seed`.
-    pub fn build(&self, backend: &B, input: Spec, seed: u64) -> Result<Model<B>> {
-        Model::new(backend, self, input, seed)
     }
 
     pub(super) fn described(&self) -> Result<Description> {
