@@ -1,6 +1,6 @@
 //! How often the prediction is right: accuracy, and whether the right class is among the first k.
 
-use super::{Metric, Scores, numbers, ratio};
+use super::{Metric, Needs, Scores, numbers, ratio};
 use crate::error::{Error, Result};
 
 /// The share of rows whose class is predicted rightly; Keras' `accuracy`.
@@ -86,6 +86,10 @@ impl Metric for Accuracy {
             self.right += if target == predicted { weight } else { 0.0 };
             self.all += weight;
         })
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::Classes
     }
 
     fn value(&self) -> f64 {

@@ -1,6 +1,6 @@
 //! Precision, recall and F1: of one class or label, or averaged over them, from one tally over the whole set.
 
-use super::{Metric, Scores, other_state, ratio};
+use super::{Metric, Needs, Scores, other_state, ratio};
 use crate::error::{Error, Result};
 
 /// How precision, recall and F1 become one number.
@@ -172,6 +172,10 @@ macro_rules! by_class {
 
             fn update(&mut self, batch: &Scores<'_>) -> Result<()> {
                 self.tally.update(&self.name, self.average, $measure, self.threshold, batch)
+            }
+
+            fn needs(&self) -> Needs {
+                Needs::Classes
             }
 
             fn value(&self) -> f64 {

@@ -1,6 +1,6 @@
 //! Measures of a language model that are read off its loss: no prediction leaves the device.
 
-use super::{Metric, Scores, numbers, other_state};
+use super::{Metric, Needs, Scores, numbers, other_state};
 use crate::error::Result;
 
 /// What the loss has summed up to.
@@ -49,8 +49,8 @@ macro_rules! of_the_loss {
                 Ok(())
             }
 
-            fn needs_predictions(&self) -> bool {
-                false
+            fn needs(&self) -> Needs {
+                Needs::Loss
             }
 
             fn update_loss(&mut self, mean: f64, count: f64) {

@@ -13,9 +13,11 @@ mod evaluate;
 mod gathered;
 mod predictions;
 mod step;
+mod steps;
 mod summary;
 mod tally;
 mod tally_state;
+mod told;
 
 pub use batch::Batch;
 pub use compile::Compiled;
@@ -24,6 +26,7 @@ pub use predictions::Predictions;
 pub use step::BatchLoss;
 pub use summary::Summary;
 
+pub(crate) use steps::{StepEntry, Steps};
 pub(crate) use tally::Tally;
 pub(crate) use tally_state::{TallyState, same};
 

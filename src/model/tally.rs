@@ -1,6 +1,8 @@
 //! Collects losses and predictions of batches without waiting for the device at each of them.
 
+use super::steps::Steps;
 use super::step::Outcome;
+use super::told::{Counting, Told};
 use super::{Evaluation, TallyState, same};
 use crate::backend::Backend;
 use crate::data::{Dataset, Targets};
@@ -8,7 +10,7 @@ use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::exact::Exact;
 use crate::loss::{Count, Outputs};
-use crate::metrics::{Metric, Scores};
+use crate::metrics::{Metric, Needs, Scores};
 use crate::optim::Verdict;
 
 /// What is pending is read back when so many predicted numbers, or so many batches, have piled up: often enough to keep
@@ -26,6 +28,7 @@ pub(crate) struct Tally<B: Backend> {
     ignored: Option<u32>,
     /// What the loss takes the predictions for.
     read_as: Outputs,
+    counting: Counting<B>,
     pending: Vec<Pending<B>>,
     /// Predicted numbers among them.
     numbers: usize,
@@ -35,6 +38,8 @@ pub(crate) struct Tally<B: Backend> {
     samples: usize,
     /// Updates of the epoch that were skipped.
     pub(crate) skipped: u64,
+    /// The epoch's losses by update, where they are asked for.
+    pub(crate) steps: Option<Steps>,
     /// A loss was not finite, so that its predictions could not be scored.
     astray: bool,
 }
@@ -48,11 +53,13 @@ struct Pending<B: Backend> {
     count: Count<B>,
     samples: usize,
     /// With their targets, which never left the host; `None` where no metric asks for them.
-    predictions: Option<(B::Array, Truth)>,
+    predictions: Option<(Told<B>, Truth)>,
     /// The steps that count, of predictions at every step.
     mask: Option<B::Array>,
     /// Whether its gradients were finite; `None` where that is known.
     counts: Option<B::Array>,
+    /// The update that ends with it, and its learning rate, where the losses up to it are an entry of the log.
+    logged: Option<(u64, f64)>,
 }
 
 /// What metrics are told of a batch besides the predictions, as it was on the host.
@@ -63,6 +70,11 @@ pub(crate) struct Truth {
 }
 
 impl Truth {
+    /// Whether a row has several labels, as [`Scores::is_multilabel`] has it of several outputs.
+    fn is_multilabel(&self, read_as: Outputs) -> bool {
+        matches!(read_as, Outputs::Labels(_)) && matches!(self.targets, Targets::Values { .. } | Targets::RaggedValues(_))
+    }
+
     /// How much each of so many rows counts: 0 where the mask leaves it out.
     fn weights(&self, rows: usize, mask: Option<&[f32]>) -> Option<Vec<f32>> {
         let weights = self.weights.as_ref()?;
@@ -89,12 +101,14 @@ impl<B: Backend> Tally<B> {
             weighted,
             ignored,
             read_as,
+            counting: Counting::default(),
             pending: Vec::new(),
             numbers: 0,
             loss_sum: 0.0,
             counted: 0.0,
             samples: 0,
             skipped: 0,
+            steps: None,
             astray: false,
         }
     }
@@ -102,7 +116,7 @@ impl<B: Backend> Tally<B> {
     /// What [`Tally::add`] is to be given with a batch's predictions.
     pub(crate) fn truth(&self, part: &Dataset) -> Option<Truth> {
         let weighted = self.weighted.contains(&true);
-        self.metrics.iter().any(|metric| metric.needs_predictions()).then(|| Truth {
+        self.metrics.iter().any(|metric| metric.needs() != Needs::Loss).then(|| Truth {
             targets: part.targets().in_block().into_owned(),
             weights: weighted.then(|| part.weights_in_block()).flatten(),
         })
@@ -123,14 +137,33 @@ impl<B: Backend> Tally<B> {
         };
         let mask = mask.filter(|_| truth.is_some()).map(|mask| mask.array().clone());
         let predictions = truth.map(|truth| {
-            self.numbers += predictions.shape().elements();
-            (predictions.value().clone(), truth)
+            let all = self.metrics.iter().any(|metric| metric.needs() == Needs::Predictions);
+            let one_class = !(all || truth.is_multilabel(self.read_as));
+            let told = self.counting.told(&self.backend, predictions.value(), one_class)?;
+            self.numbers += self.backend.shape(&told.numbers).elements();
+            Ok((told, truth))
         });
-        let asked = self.metrics.iter().any(|metric| !metric.needs_predictions());
+        let predictions = predictions.transpose()?;
+        let asked = self.metrics.iter().any(|metric| metric.needs() == Needs::Loss);
         let unpenalised = asked.then(|| unpenalised.value().clone());
         let loss = loss.value().clone();
-        self.pending.push(Pending { loss, unpenalised, count, samples, predictions, mask, counts });
+        self.pending.push(Pending { loss, unpenalised, count, samples, predictions, mask, counts, logged: None });
         if self.numbers > NUMBERS || self.pending.len() >= BATCHES { self.flush() } else { Ok(()) }
+    }
+
+    /// How many of `updates` there were since the last entry of the log of losses.
+    pub(crate) fn updates_logged(&self, updates: u64) -> u64 {
+        self.steps.as_ref().map_or(0, |steps| updates.saturating_sub(steps.before))
+    }
+
+    /// Ends an entry of the log of losses with the batch added last, which made the update `step`.
+    pub(crate) fn log_step(&mut self, step: u64, learning_rate: f64) {
+        let Some(steps) = &mut self.steps else { return };
+        steps.before = step;
+        match self.pending.last_mut() {
+            Some(last) => last.logged = Some((step, learning_rate)),
+            None => steps.log(step, learning_rate),
+        }
     }
 
     /// Reads back what is still on the device: all losses (and which of them count) in one transfer, all predictions in
@@ -151,7 +184,7 @@ impl<B: Backend> Tally<B> {
         let mut over_there = unpenalised_there.split_off(unpenalised.count());
         let counts = over_there.split_off(over.count());
         let numbers =
-            to_f32(together(b, pending.iter().filter_map(|batch| batch.predictions.as_ref().map(|(array, _)| array)))?);
+            to_f32(together(b, pending.iter().filter_map(|batch| batch.predictions.as_ref()).map(|(told, _)| &told.numbers))?);
         let masks = to_f32(together(b, pending.iter().filter_map(|batch| batch.mask.as_ref()))?);
         let (mut rest, mut masks, mut counts) = (&numbers[..], &masks[..], counts.into_iter());
         let (mut over_there, mut unpenalised) = (over_there.into_iter(), unpenalised_there.into_iter());
@@ -165,17 +198,20 @@ impl<B: Backend> Tally<B> {
             let unpenalised = batch.unpenalised.as_ref().and_then(|_| unpenalised.next());
             if counts {
                 if let Some(mean) = unpenalised {
-                    let of_loss = self.metrics.iter_mut().filter(|metric| !metric.needs_predictions());
+                    let of_loss = self.metrics.iter_mut().filter(|metric| metric.needs() == Needs::Loss);
                     of_loss.for_each(|metric| metric.update_loss(mean.to_f64(), over));
                 }
                 self.loss_sum += loss * over;
                 self.counted += over;
                 self.samples += batch.samples;
             }
-            let Some((array, truth)) = &batch.predictions else { continue };
-            let shape = b.shape(array);
-            let predictions;
-            (predictions, rest) = rest.split_at(shape.elements());
+            if let Some(steps) = &mut self.steps {
+                steps.add(if counts { loss * over } else { 0.0 }, if counts { over } else { 0.0 });
+                batch.logged.into_iter().for_each(|(step, learning_rate)| steps.log(step, learning_rate));
+            }
+            let Some((told, truth)) = &batch.predictions else { continue };
+            let numbers;
+            (numbers, rest) = rest.split_at(b.shape(&told.numbers).elements());
             let mask = batch.mask.as_ref().map(|mask| {
                 let there;
                 (there, masks) = masks.split_at(b.shape(mask).elements());
@@ -190,14 +226,17 @@ impl<B: Backend> Tally<B> {
                 continue;
             }
             // Sample and class weights weigh the loss and the metrics that ask for them; masked steps count in neither.
-            // `[batch]`: a single output a sample.
-            let outputs = if shape.rank() < 2 { 1 } else { shape.last() };
-            let (ignore, read_as) = (self.ignored, self.read_as);
-            let scores = Scores { ignore, read_as, weights: mask, ..Scores::new(predictions, outputs, &truth.targets) };
+            let classes = told.classes(numbers);
+            let scores = Scores::new(numbers, told.outputs, &truth.targets);
+            let scores = match &classes {
+                Some(classes) => Scores { predictions: &[], decided: Some(classes.decided()), ..scores },
+                None => scores,
+            };
+            let scores = Scores { ignore: self.ignored, read_as: self.read_as, weights: mask, ..scores };
             let weights = truth.weights(scores.rows(), mask);
             let weighted = Scores { weights: weights.as_deref().or(mask), ..scores };
             let metrics = self.metrics.iter_mut().zip(&self.weighted);
-            for (metric, by_weight) in metrics.filter(|(metric, _)| metric.needs_predictions()) {
+            for (metric, by_weight) in metrics.filter(|(metric, _)| metric.needs() != Needs::Loss) {
                 metric.update(if *by_weight { &weighted } else { &scores })?;
             }
         }
@@ -223,6 +262,7 @@ impl<B: Backend> Tally<B> {
             samples: self.samples,
             skipped: self.skipped,
             astray: self.astray,
+            steps: self.steps.clone(),
             metrics: self.names(),
             counts: self.metrics.iter().map(|metric| state(&**metric)).collect::<Result<_>>()?,
         })
@@ -237,6 +277,7 @@ impl<B: Backend> Tally<B> {
         (self.loss_sum, self.samples, self.astray) = (state.loss_sum.0, state.samples, state.astray);
         self.counted = state.counted.map_or(state.samples as f64, |counted| counted.0);
         self.skipped = state.skipped;
+        self.steps = state.steps.clone().or(self.steps.take());
         Ok(())
     }
 

@@ -71,6 +71,9 @@ impl<B: Backend> Model<B> {
             Batches::new(count, fit.batch_size.unwrap_or(BATCH_SIZE), None)?;
             self.check_order(fit, count)?;
         }
+        if fit.log_steps == Some(0) {
+            return Err(Error::invalid("fit: log_steps", "at least 1 update", 0));
+        }
         self.compiled()?.optimizer.check()?;
         self.compiled()?.optimizer.check_params(self.params())?;
         // Of steps before this call.
