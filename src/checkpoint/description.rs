@@ -10,6 +10,7 @@ use crate::backend::Backend;
 use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::layers::Spec;
+use crate::metrics::Metric;
 use crate::model::Model;
 use crate::registry::Registry;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,18 @@ struct Network {
 struct CompiledEntry {
     optimizer: Description,
     loss: Description,
+    /// Those that describe themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    metrics: Vec<MetricEntry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MetricEntry {
+    metric: Description,
+    /// Whether it counts rows by their weights.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    weighted: bool,
 }
 
 impl<B: Backend> Model<B> {
@@ -45,8 +58,8 @@ impl<B: Backend> Model<B> {
     /// but the file. Written whole or not at all, as [`Model::save_weights`] does.
     ///
     /// The optimiser's state and the history are not in it: see [`Model::save_checkpoint`], whose files [`Model::load`] takes
-    /// too. Metrics are not described. An optimiser or a loss that does not describe itself is left out; the model is then not
-    /// compiled when it is loaded.
+    /// too. A metric that does not describe itself is left out, and where the optimiser or the loss does not, all of them are; the
+    /// model is then not compiled when it is loaded.
     ///
     /// Errors, before anything is written, when a layer does not describe itself
     /// ([`Layer::describe`](crate::layers::Layer::describe)), by its path.
@@ -93,9 +106,9 @@ impl<B: Backend> Model<B> {
 impl<B: Backend> Registry<B> {
     /// The model that a file holds: it predicts what it predicted. Nothing is drawn.
     ///
-    /// It is compiled where the file says with what, with a fresh optimiser and no metrics ([`Model::compiled_mut`] adds some).
+    /// It is compiled where the file says with what, with a fresh optimiser and the metrics ([`Model::compiled_mut`] adds others).
     /// Where the registry does not know the loss or the rule it is not, with a warning through crate `log`: to answer, a model
-    /// needs neither. To go on with the training of a checkpoint, load it so and then give the file to
+    /// needs neither. A metric that it does not know is left out, with a warning too. To go on with the training of a checkpoint, load it so and then give the file to
     /// [`Model::load_checkpoint`] or [`Fit::resume_from`](crate::Fit::resume_from).
     ///
     /// Numbers of other precisions are converted. Errors: a file without the description of its network (of weights alone, of
@@ -109,7 +122,7 @@ impl<B: Backend> Registry<B> {
         let layer = self.read_layer(&network).map_err(|e| e.at(&place))?;
         let compiled = compiled.map(|compiled| {
             let loss = self.read_loss(&compiled.loss)?;
-            self.read_optimizer(&compiled.optimizer).map(|optimizer| (optimizer, loss))
+            self.read_optimizer(&compiled.optimizer).map(|optimizer| (optimizer, loss, compiled.metrics))
         });
         // Answers do not need it.
         let compiled = compiled.transpose().unwrap_or_else(|error| {
@@ -124,8 +137,17 @@ impl<B: Backend> Registry<B> {
             let trainable = !frozen.iter().any(|name| name == param.name());
             param.set_trainable(trainable);
         }
-        if let Some((optimizer, loss)) = compiled {
-            model.compile_boxed(optimizer, loss);
+        if let Some((optimizer, loss, metrics)) = compiled {
+            let compiled = model.compile_boxed(optimizer, loss);
+            for MetricEntry { metric, weighted } in metrics {
+                match self.read_metric(&metric) {
+                    Ok(metric) => {
+                        compiled.metrics.push(metric);
+                        compiled.weighted.push(weighted);
+                    }
+                    Err(error) => log::warn!("{place}: a metric is left out: {error}"),
+                }
+            }
         }
         Ok(model)
     }
@@ -133,8 +155,17 @@ impl<B: Backend> Registry<B> {
 
 /// A model's description for its file.
 fn text<B: Backend>(model: &Model<B>) -> Result<String> {
-    let compiled = model.optimizer().zip(model.loss_function()).and_then(|(optimizer, loss)| {
-        Some(CompiledEntry { optimizer: optimizer.describe().ok()?, loss: loss.describe().ok()? })
+    let compiled = model.compiled().ok().and_then(|compiled| {
+        let metrics = compiled.metrics.iter().zip(&compiled.weighted);
+        let described = |(metric, &weighted): (&Box<dyn Metric>, &bool)| {
+            Some(MetricEntry { metric: metric.describe().ok()?, weighted })
+        };
+        let metrics = metrics.filter_map(described).collect();
+        Some(CompiledEntry {
+            optimizer: compiled.optimizer.describe().ok()?,
+            loss: compiled.loss.describe().ok()?,
+            metrics,
+        })
     });
     let network = Network {
         input: model.input().clone(),

@@ -1,7 +1,9 @@
 //! How often the prediction is right: accuracy, and whether the right class is among the first k.
 
-use super::{Metric, Needs, Scores, numbers, ratio};
+use super::{Metric, Needs, Scores, described, numbers, ratio};
+use crate::description::Description;
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 /// The share of rows whose class is predicted rightly; Keras' `accuracy`.
 ///
@@ -19,12 +21,15 @@ use crate::error::{Error, Result};
 /// assert_eq!(hinge.value(), 2.0 / 3.0);
 /// # Ok::<(), elman::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Accuracy {
     name: String,
     threshold: Option<f32>,
     exact: bool,
+    #[serde(skip)]
     right: f64,
+    #[serde(skip)]
     all: f64,
 }
 
@@ -105,6 +110,10 @@ impl Metric for Accuracy {
         Ok(())
     }
 
+    fn describe(&self) -> Result<Description> {
+        described("accuracy", self)
+    }
+
     fn boxed_clone(&self) -> Box<dyn Metric> {
         Box::new(self.clone())
     }
@@ -121,12 +130,35 @@ impl Metric for Accuracy {
 /// assert_eq!(top.value(), 0.5);
 /// # Ok::<(), elman::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "OfTopK")]
 pub struct TopK {
     name: String,
     k: usize,
+    #[serde(skip)]
     right: f64,
+    #[serde(skip)]
     all: f64,
+}
+
+/// What is read of a description, to be checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfTopK {
+    name: Option<String>,
+    k: usize,
+}
+
+impl TryFrom<OfTopK> for TopK {
+    type Error = Error;
+
+    fn try_from(OfTopK { name, k }: OfTopK) -> Result<Self> {
+        let top = TopK::new(k)?;
+        Ok(match name {
+            Some(name) => top.named(name),
+            None => top,
+        })
+    }
 }
 
 impl TopK {
@@ -184,6 +216,10 @@ impl Metric for TopK {
     fn restore(&mut self, state: &[f64]) -> Result<()> {
         [self.right, self.all] = numbers(&self.name, state)?;
         Ok(())
+    }
+
+    fn describe(&self) -> Result<Description> {
+        described("top_k_accuracy", self)
     }
 
     fn boxed_clone(&self) -> Box<dyn Metric> {

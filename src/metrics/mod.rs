@@ -35,7 +35,10 @@ pub use perplexity::{BitsPerCharacter, Perplexity};
 pub use regression::{MeanAbsoluteError, MeanSquaredError};
 pub use scores::{Decided, Scores, TargetsRef};
 
+use crate::description::{Description, describe, undescribed};
 use crate::error::{Error, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
 /// What a metric is told of a batch: [`Metric::needs`].
@@ -91,6 +94,12 @@ pub trait Metric: Debug + Send + Sync {
         true
     }
 
+    /// The metric as JSON, without what it has counted, for files that say how a model was compiled: the library's own are described
+    /// by kind and options. An error (the default) unless a metric says so.
+    fn describe(&self) -> Result<Description> {
+        Err(undescribed(self.name()))
+    }
+
     /// A copy of the metric in its present state: what makes `Box<dyn Metric>` cloneable.
     fn boxed_clone(&self) -> Box<dyn Metric>;
 }
@@ -99,6 +108,13 @@ impl Clone for Box<dyn Metric> {
     fn clone(&self) -> Self {
         self.as_ref().boxed_clone()
     }
+}
+
+/// The description of a metric of the library's, which is what is left of it when it is reset.
+fn described<M: Metric + Clone + Serialize + DeserializeOwned>(kind: &str, metric: &M) -> Result<Description> {
+    let mut fresh = metric.clone();
+    fresh.reset();
+    describe(kind, &fresh)
 }
 
 /// `part / whole`, and 0 where there is nothing to divide by: Keras' and scikit-learn's rule.

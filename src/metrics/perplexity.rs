@@ -1,7 +1,9 @@
 //! Measures of a language model that are read off its loss: no prediction leaves the device.
 
-use super::{Metric, Needs, Scores, numbers, other_state};
+use super::{Metric, Needs, Scores, described, numbers, other_state};
+use crate::description::Description;
 use crate::error::Result;
+use serde::{Deserialize, Serialize};
 
 /// What the loss has summed up to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,6 +82,10 @@ macro_rules! of_the_loss {
                 false
             }
 
+            fn describe(&self) -> Result<Description> {
+                described($default, self)
+            }
+
             fn boxed_clone(&self) -> Box<dyn Metric> {
                 Box::new(self.clone())
             }
@@ -99,9 +105,11 @@ macro_rules! of_the_loss {
 /// perplexity.update_loss(0.0, 1.0);
 /// assert!((perplexity.value() - 2.0f64.powf(0.75)).abs() < 1e-12);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Perplexity {
     name: String,
+    #[serde(skip)]
     sum: Sum,
 }
 
@@ -116,9 +124,11 @@ of_the_loss!(Perplexity, "perplexity", f64::exp);
 /// bits.update_loss(8.0f64.ln(), 5.0);
 /// assert!((bits.value() - 3.0).abs() < 1e-12);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct BitsPerCharacter {
     name: String,
+    #[serde(skip)]
     sum: Sum,
 }
 

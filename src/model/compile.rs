@@ -13,9 +13,9 @@ use std::sync::Arc;
 pub struct Compiled<B: Backend> {
     pub(crate) optimizer: Optimizer<B>,
     pub(crate) loss: Arc<dyn Loss<B>>,
-    pub(super) metrics: Vec<Box<dyn Metric>>,
+    pub(crate) metrics: Vec<Box<dyn Metric>>,
     /// Which of them count rows by their weights.
-    pub(super) weighted: Vec<bool>,
+    pub(crate) weighted: Vec<bool>,
 }
 
 impl<B: Backend> Compiled<B> {

@@ -7,6 +7,7 @@
 mod batch;
 mod build;
 mod check;
+mod check_batch;
 mod clone;
 mod compile;
 mod evaluate;

@@ -1,7 +1,7 @@
 //! Collects losses and predictions of batches without waiting for the device at each of them.
 
-use super::steps::Steps;
 use super::step::Outcome;
+use super::steps::Steps;
 use super::told::{Counting, Told};
 use super::{Evaluation, TallyState, same};
 use crate::backend::Backend;
@@ -72,7 +72,8 @@ pub(crate) struct Truth {
 impl Truth {
     /// Whether a row has several labels, as [`Scores::is_multilabel`] has it of several outputs.
     fn is_multilabel(&self, read_as: Outputs) -> bool {
-        matches!(read_as, Outputs::Labels(_)) && matches!(self.targets, Targets::Values { .. } | Targets::RaggedValues(_))
+        matches!(read_as, Outputs::Labels(_))
+            && matches!(self.targets, Targets::Values { .. } | Targets::RaggedValues(_))
     }
 
     /// How much each of so many rows counts: 0 where the mask leaves it out.
@@ -183,8 +184,10 @@ impl<B: Backend> Tally<B> {
         let mut unpenalised_there = losses.split_off(pending.len());
         let mut over_there = unpenalised_there.split_off(unpenalised.count());
         let counts = over_there.split_off(over.count());
-        let numbers =
-            to_f32(together(b, pending.iter().filter_map(|batch| batch.predictions.as_ref()).map(|(told, _)| &told.numbers))?);
+        let numbers = to_f32(together(
+            b,
+            pending.iter().filter_map(|batch| batch.predictions.as_ref()).map(|(told, _)| &told.numbers),
+        )?);
         let masks = to_f32(together(b, pending.iter().filter_map(|batch| batch.mask.as_ref()))?);
         let (mut rest, mut masks, mut counts) = (&numbers[..], &masks[..], counts.into_iter());
         let (mut over_there, mut unpenalised) = (over_there.into_iter(), unpenalised_there.into_iter());

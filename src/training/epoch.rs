@@ -87,7 +87,7 @@ impl<B: Backend> Model<B> {
         let whole = data.source.as_dataset().is_some();
         each_batch(at.batches, done, !data.source.is_quick(), |number, HostBatch { data: mut part, continues }| {
             if !whole {
-                self.check_samples(&format!("{}, batch {number}", data.source.describe()), &part)?;
+                self.check_batch(&*data.source, at.batches, number, &part)?;
             }
             if let Some(weights) = &data.class_weights {
                 part = weights.weigh(part)?;

@@ -187,8 +187,9 @@ impl<B: Backend> Model<B> {
         let first = match source.as_dataset() {
             Some(data) => data.slice(0..order.batch_size.unwrap_or(BATCH_SIZE).min(data.len()))?,
             None => {
-                let first = source.epoch(order)?.batch(0)?.data;
-                self.check_samples(&format!("{}, batch 0", source.describe()), &first)?;
+                let epoch = source.epoch(order)?;
+                let first = epoch.batch(0)?.data;
+                self.check_batch(source, &*epoch, 0, &first)?;
                 first
             }
         };

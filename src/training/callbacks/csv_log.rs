@@ -101,7 +101,8 @@ impl CsvLog {
         if let Some(behind) = self.resumed.filter(|_| is_log) {
             // The last line of this number is the training's own, where it came so far, and so are those of steps before it; there
             // may be others' before them.
-            let step = |line: &Vec<String>| line.get(heading.iter().position(|name| name == STEPS[1])?)?.parse::<u64>().ok();
+            let step =
+                |line: &Vec<String>| line.get(heading.iter().position(|name| name == STEPS[1])?)?.parse::<u64>().ok();
             let earlier = |at: usize| number(&lines[at - 1]) == Some(epoch) && step(&lines[at - 1]) < step(&lines[at]);
             let last = lines.iter().rposition(|line| number(line) == Some(epoch));
             let own = last.map(|last| (1..=last).rev().find(|&at| !earlier(at)).unwrap_or(0));
