@@ -155,9 +155,7 @@ fn by_length(inputs: &Inputs, batch_size: usize) -> Result<Batches> {
         Inputs::RaggedIndices(_) | Inputs::RaggedDense(_) => inputs.lengths(0).unwrap_or_default(),
         _ => return Batches::new(inputs.len(), batch_size, None),
     };
-    let mut rows: Vec<usize> = (0..inputs.len()).collect();
-    rows.sort_by_key(|&row| lengths[row]);
-    Batches::over(rows, batch_size, None)
+    Batches::apart(&lengths, batch_size)
 }
 
 pub(super) fn no_samples(place: &str) -> Error {

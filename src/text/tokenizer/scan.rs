@@ -81,8 +81,16 @@ fn after_sign(rest: &str) -> Option<usize> {
 
 /// The length of the word at the beginning.
 fn word(text: &str, apostrophes: bool) -> usize {
-    let mut length = 0;
+    let (bytes, mut length) = (text.as_bytes(), 0);
+    // A letter of ASCII before another character of ASCII is as it looks.
+    let plain = |at: usize| {
+        let is_letter = |&byte: &u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        bytes.get(at).is_some_and(is_letter) && bytes.get(at + 1).is_none_or(u8::is_ascii)
+    };
     loop {
+        while plain(length) {
+            length += 1;
+        }
         let cluster = first_cluster(&text[length..]);
         let inside = apostrophes
             && length > 0

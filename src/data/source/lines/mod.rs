@@ -114,13 +114,30 @@ impl Lines {
             line: Some(line),
             why: "expected the text that was there when the file was opened: it has changed since".into(),
         };
+        if let Some((text, class)) = self.plain(&bytes) {
+            return Ok((self.encoded(text, line)?, class));
+        }
         let at = line - self.index.header_lines.min(line - 1);
         let piece = Piece { path: &self.path, bytes: self.index.piece(&bytes), line: at, given: true, warns: false };
         let read = piece.read(self.format, &self.columns, std::mem::take(labels))?;
         *labels = read.labels;
         let (Some(text), Some(&class)) = (read.texts.first(), read.classes.first()) else { return Err(changed()) };
-        let indices = (self.encode)(text).map_err(|error| error.at(format!("{}, line {line}", self.path.display())))?;
-        Ok((indices, class))
+        Ok((self.encoded(text, line)?, class))
+    }
+
+    fn encoded(&self, text: &str, line: usize) -> Result<Vec<u32>> {
+        (self.encode)(text).map_err(|error| error.at(format!("{}, line {line}", self.path.display())))
+    }
+
+    /// Text and class of a line of TSV whose label stands in it as it is known: what reading all that a file may hold comes to
+    /// then, in a part of the time.
+    fn plain<'t>(&self, bytes: &'t [u8]) -> Option<(&'t str, u32)> {
+        let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let line =
+            Some(line).filter(|line| self.format == TextFormat::Tsv && !line.iter().any(|&b| b == b'\r' || b == 0))?;
+        let (label, text) = std::str::from_utf8(line).ok()?.split_once('\t')?;
+        Some((text, self.labels.number(label)?))
     }
 }
 
@@ -141,8 +158,14 @@ impl Source for Lines {
             let why = format!("expected the {} bytes that were there at first, found {bytes}", self.index.bytes);
             return Err(Error::Parse { path: self.path.clone(), line: None, why });
         }
-        let places = match order.by_lengths(|padding| self.lengths.of(self, padding))? {
-            Some(batches) => Places::ByLength(batches, order.by_length),
+        let mut is_block = false;
+        let lengths = |padding: Option<u32>| {
+            let counted = self.lengths.of(self, padding)?;
+            is_block = counted.is_block;
+            Ok(counted.lengths())
+        };
+        let places = match order.by_lengths(lengths)? {
+            Some(batches) => Places::ByLength(batches, order.by_length.filter(|_| is_block)),
             None => Places::Cut { size, key: order.shuffle.unwrap_or(true).then(|| order.draws()) },
         };
         Ok(Box::new(Batches { lines: self, places }))
@@ -164,7 +187,7 @@ struct Batches<'a> {
 enum Places {
     /// So many at a time, in the random order of a key or as they stand.
     Cut { size: usize, key: Option<Key> },
-    /// By their lengths. What of `padding` all of a batch share at their ends is left out.
+    /// By their lengths. Where all are padded to one length, what of the padding those of a batch share at their ends is left out.
     ByLength(data::Batches, Option<u32>),
 }
 
