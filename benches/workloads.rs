@@ -7,6 +7,8 @@
 mod common;
 #[path = "common/device.rs"]
 mod device;
+#[path = "common/lines.rs"]
+mod lines;
 
 use clap::{Parser, ValueEnum};
 use elman::data::{Bags, Dataset, Inputs, Targets};
@@ -35,6 +37,8 @@ enum Workload {
     TweetsElman,
     /// An LSTM alone, forward and backward, with the gradient of its input
     LongLstm,
+    /// Epochs of imdb_lstm over the texts of a file (`--texts`) in memory and over the file as it is read, by turns
+    ImdbLines,
     /// The first step of imdb_lstm, untimed: whoever starts the program looks at the clock
     StartUp,
 }
@@ -77,6 +81,12 @@ struct Options {
     /// long_lstm: its steps
     #[arg(long, default_value_t = 80)]
     steps: usize,
+    /// imdb_lines: a TSV file of labels and texts
+    #[arg(long)]
+    texts: Option<std::path::PathBuf>,
+    /// imdb_lines: how often each is timed
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
     /// What cargo adds
     #[arg(long, hide = true)]
     bench: bool,
@@ -191,6 +201,14 @@ fn imdb_lstm<B: Backend>(backend: &B, options: &Options) -> Result<()> {
     options.steps(imdb_model(backend, options, options.masked)?, &data)
 }
 
+fn imdb_lines<B: Backend>(backend: &B, options: &Options) -> Result<()> {
+    let Some(path) = &options.texts else {
+        return Err(elman::Error::invalid("imdb_lines", "a file of texts (--texts)", "none"));
+    };
+    lines::read(options, path)?;
+    if options.rounds > 0 { lines::trained(backend, options, path) } else { Ok(()) }
+}
+
 fn start_up<B: Backend>(backend: &B, options: &Options) -> Result<()> {
     let mut model = imdb_model(backend, options, true)?;
     let data = texts(options.batch, [20, STEPS[0]], options.words, 2)?;
@@ -230,6 +248,7 @@ fn run<B: Backend>(backend: &B, options: &Options) -> Result<()> {
         Workload::ImdbLstm => imdb_lstm(backend, options),
         Workload::TweetsElman => tweets_elman(backend, options),
         Workload::LongLstm => long_lstm(backend, options),
+        Workload::ImdbLines => imdb_lines(backend, options),
         Workload::StartUp => start_up(backend, options),
     }
 }

@@ -1,16 +1,14 @@
 //! From raw text to probabilities: what a checkpoint holds besides weights, and the model that is made of it.
 
-use super::common::run::{CURE, RunSettings, load_weights};
-use super::network::network;
+use super::common::run::{CURE, RunSettings, load};
 use super::settings::{End, Settings};
 use anyhow::{Context, bail, ensure};
 use elman::checkpoint::Extras;
 use elman::data::{Inputs, Labels};
-use elman::layers::Embedding;
 use elman::text::{
     HfTokenizer, Padding, Tokenizer, Truncation, Vocabulary, WordTokenizer, pad_sequences, tokenizer_from_json,
 };
-use elman::{Backend, Model, Spec};
+use elman::{Backend, Model};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -18,7 +16,7 @@ use std::path::Path;
 /// Name of a [`Description`] among the extras of a checkpoint.
 const EXTRA: &str = "classifier";
 
-/// All that predicting needs besides the weights.
+/// All that predicting needs besides the model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Description {
     pub settings: Settings,
@@ -26,8 +24,6 @@ pub struct Description {
     pub vocabulary: Vocabulary,
     /// As [`Tokenizer::to_json`] gives it.
     pub tokenizer: Value,
-    /// Numbers of a word's vector.
-    pub dim: usize,
 }
 
 impl Description {
@@ -105,11 +101,7 @@ impl<B: Backend> Classifier<B> {
     /// Out of a checkpoint alone.
     pub fn load(backend: &B, path: &Path) -> anyhow::Result<Self> {
         let description = Description::read(path)?;
-        let words = Embedding::new(description.vocabulary.width(), description.dim);
-        let network = network(&description.settings, words, description.labels.len());
-        let mut model = network.build(backend, Spec::indices(description.settings.steps), 0)?;
-        load_weights(&mut model, path)?;
-        let encoder = description.encoder()?;
+        let (model, encoder) = (load(backend, path)?, description.encoder()?);
         Ok(Classifier { labels: description.labels, settings: description.settings, model, encoder })
     }
 
@@ -149,10 +141,9 @@ fn number(p: f32) -> Value {
 mod tests {
     use super::*;
     use clap::Parser;
-    use elman::layers::{Dense, Dropout, Lstm, Sequential, Weight};
+    use elman::layers::{Dense, Embedding, Lstm, Sequential, Weight};
     use elman::text::VocabularyBuilder;
-    use elman::training::History;
-    use elman::{Activation, Init};
+    use elman::{Activation, Init, Spec};
     use elman_reference::Reference;
 
     #[derive(Parser)]
@@ -167,23 +158,17 @@ mod tests {
         let settings = Cli::parse_from(["train", "--steps", "3"]).settings;
         let tokenizer = WordTokenizer::new();
         let vocabulary = VocabularyBuilder::new().fit_texts(&tokenizer, ["good bad"]).unwrap();
-        let (labels, dim, units) = (Labels::new(["no", "yes"]).unwrap(), settings.dim(), settings.units);
-        let description = Description { settings, labels, vocabulary, tokenizer: tokenizer.to_json(), dim };
+        let labels = Labels::new(["no", "yes"]).unwrap();
+        let description = Description { settings, labels, vocabulary, tokenizer: tokenizer.to_json() };
         let (folder, backend) = (tempfile::tempdir().unwrap(), Reference::<f32>::new());
         let path = folder.path().join("model.safetensors");
         let load = |kernel: Init| {
             let network = Sequential::new()
-                .add(
-                    Embedding::new(description.vocabulary.width(), dim)
-                        .padding(0)
-                        .table(Weight::new(Init::Constant(1e30))),
-                )
-                .add(Dropout::new(0.0))
-                .add(Lstm::new(units))
-                .add(Dropout::new(0.0))
+                .add(Embedding::new(description.vocabulary.width(), 3).table(Weight::new(Init::Constant(1e30))))
+                .add(Lstm::new(2))
                 .add(Dense::new(2).kernel(Weight::new(kernel)).activation(Activation::Softmax));
             let model = network.build(&backend, Spec::indices(3), 0).unwrap();
-            model.save_checkpoint(&path, &History::default(), &description.extras().unwrap()).unwrap();
+            model.save_with(&path, &description.extras().unwrap()).unwrap();
             Classifier::load(&backend, &path).unwrap()
         };
         assert!(load(Init::GlorotUniform).predict(["good"]).is_ok());

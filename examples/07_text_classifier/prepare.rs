@@ -48,7 +48,7 @@ impl Prepared {
         let Table { words, dim, print: vectors } = Table::new(settings, &vocabulary, seed)?;
         refuse(settings.size_problems(Found { dim, ..found }))?;
         let (settings, labels) = (settings.clone(), corpus.labels.clone());
-        let description = Description { settings, labels, vocabulary, tokenizer: tokenizer.to_json(), dim };
+        let description = Description { settings, labels, vocabulary, tokenizer: tokenizer.to_json() };
 
         let mut print = Fingerprint::new();
         corpus.labels.names().iter().for_each(|name| print.add(name.as_bytes()));

@@ -20,8 +20,7 @@ impl Trains for Settings {
         let weights = self.class_weights(&description.labels, &data.classes)?;
 
         let network = network(self, data.words.clone(), description.labels.len());
-        let fresh = || network.build(backend, Spec::indices(self.steps), seed);
-        let mut model = fresh()?;
+        let mut model = network.build(backend, Spec::indices(self.steps), seed)?;
         model
             .compile(self.learning.optimizer(train.len()), SparseCategoricalCrossEntropy::new())
             .metric(Accuracy::new())
@@ -41,7 +40,7 @@ impl Trains for Settings {
         let history = training.history(model.fit(train, fit))?;
 
         let chosen = if valid.is_some() { best.best().map(|best| (choose_by, best)) } else { None };
-        let mut results = training.keep(fresh()?, &model, &history, chosen, &extras)?;
+        let mut results = training.keep(&model, &history, chosen, &extras)?;
         if let Some(valid) = valid {
             results = merged(results, json!({ "metrics": metrics(&model.evaluate(valid, 128)?) }));
         }

@@ -43,6 +43,9 @@ struct CompiledEntry {
     /// Of several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     objectives: Vec<ObjectiveEntry>,
+    /// Those of a single output that describe themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    metrics: Vec<MetricEntry>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,6 +54,17 @@ struct ObjectiveEntry {
     output: String,
     loss: Description,
     weight: f64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    metrics: Vec<MetricEntry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MetricEntry {
+    metric: Description,
+    /// Whether it counts rows by their weights.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    weighted: bool,
 }
 
 impl<B: Backend> Model<B> {
@@ -58,8 +72,8 @@ impl<B: Backend> Model<B> {
     /// but the file. Written whole or not at all, as [`Model::save_weights`] does.
     ///
     /// The optimiser's state and the history are not in it: see [`Model::save_checkpoint`], whose files [`Model::load`] takes
-    /// too. Metrics are not described. An optimiser or a loss that does not describe itself is left out; the model is then not
-    /// compiled when it is loaded.
+    /// too. A metric that does not describe itself is left out, and where the optimiser or a loss does not, all of them are; the
+    /// model is then not compiled when it is loaded.
     ///
     /// Errors, before anything is written, when a layer does not describe itself
     /// ([`Layer::describe`](crate::layers::Layer::describe)), by its path.
@@ -106,9 +120,9 @@ impl<B: Backend> Model<B> {
 impl<B: Backend> Registry<B> {
     /// The model that a file holds: it predicts what it predicted. Nothing is drawn.
     ///
-    /// It is compiled where the file says with what, with a fresh optimiser and no metrics ([`Model::compiled_mut`] adds some).
+    /// It is compiled where the file says with what, with a fresh optimiser and the metrics ([`Model::compiled_mut`] adds others).
     /// Where the registry does not know the loss or the rule it is not, with a warning through crate `log`: to answer, a model
-    /// needs neither. To go on with the training of a checkpoint, load it so and then give the file to
+    /// needs neither. A metric that it does not know is left out, with a warning too. To go on with the training of a checkpoint, load it so and then give the file to
     /// [`Model::load_checkpoint`] or [`Fit::resume_from`](crate::Fit::resume_from).
     ///
     /// Numbers of other precisions are converted. Errors: a file without the description of its network (of weights alone, of
@@ -121,13 +135,24 @@ impl<B: Backend> Registry<B> {
         let Network { input, seed, network, frozen, compiled } = read(&file)?;
         let layer = self.read_layer(&network).map_err(|e| e.at(&place))?;
         let compiled = compiled.map(|compiled| {
-            let single = compiled.loss.map(|loss| Ok(Objective::described(None, self.read_loss(&loss)?, 1.0)));
-            let several = compiled.objectives.into_iter().map(|objective| {
-                let ObjectiveEntry { output, loss, weight } = objective;
-                Ok(Objective::described(Some(output), self.read_loss(&loss)?, weight))
+            let CompiledEntry { optimizer, loss, objectives, metrics } = compiled;
+            let read = |output, loss: &Description, weight, metrics: Vec<MetricEntry>| {
+                let mut objective = Objective::described(output, self.read_loss(loss)?, weight);
+                for MetricEntry { metric, weighted } in metrics {
+                    match self.read_metric(&metric) {
+                        Ok(metric) => objective.add(metric, weighted),
+                        Err(error) => log::warn!("{place}: a metric is left out: {error}"),
+                    }
+                }
+                Ok(objective)
+            };
+            let single = loss.map(|loss| read(None, &loss, 1.0, metrics));
+            let several = objectives.into_iter().map(|objective| {
+                let ObjectiveEntry { output, loss, weight, metrics } = objective;
+                read(Some(output), &loss, weight, metrics)
             });
             let objectives: Vec<Objective<B>> = single.into_iter().chain(several).collect::<Result<_>>()?;
-            self.read_optimizer(&compiled.optimizer).map(|optimizer| (optimizer, objectives))
+            self.read_optimizer(&optimizer).map(|optimizer| (optimizer, objectives))
         });
         // Answers do not need it.
         let compiled = compiled.transpose().unwrap_or_else(|error| {
@@ -149,18 +174,28 @@ impl<B: Backend> Registry<B> {
     }
 }
 
+/// The metrics of an objective that describe themselves.
+fn metrics_of<B: Backend>(objective: &Objective<B>) -> Vec<MetricEntry> {
+    let each = objective.metrics.iter().zip(&objective.weighted);
+    each.filter_map(|(metric, &weighted)| Some(MetricEntry { metric: metric.describe().ok()?, weighted })).collect()
+}
+
 /// A model's description for its file.
 fn text<B: Backend>(model: &Model<B>) -> Result<String> {
     let compiled = model.compiled().ok().and_then(|compiled| {
-        let (optimizer, mut loss, mut objectives) = (compiled.optimizer.describe().ok()?, None, Vec::new());
-        for Objective { output, loss: of, weight, .. } in &compiled.objectives {
-            let described = of.describe().ok()?;
-            match output.clone() {
-                None => loss = Some(described),
-                Some(output) => objectives.push(ObjectiveEntry { output, loss: described, weight: *weight }),
+        let optimizer = compiled.optimizer.describe().ok()?;
+        let (mut loss, mut metrics, mut objectives) = (None, Vec::new(), Vec::new());
+        for objective in &compiled.objectives {
+            let described = objective.loss.describe().ok()?;
+            let of = metrics_of(objective);
+            match objective.output.clone() {
+                None => (loss, metrics) = (Some(described), of),
+                Some(output) => {
+                    objectives.push(ObjectiveEntry { output, loss: described, weight: objective.weight, metrics: of });
+                }
             }
         }
-        Some(CompiledEntry { optimizer, loss, objectives })
+        Some(CompiledEntry { optimizer, loss, objectives, metrics })
     });
     let network = Network {
         input: model.input().clone(),

@@ -1,7 +1,21 @@
 //! [`History`]: what `fit` saw, epoch by epoch.
 
+use crate::exact::Exact;
+use crate::model::StepEntry;
 use std::fmt;
 use std::time::Duration;
+
+/// Some updates of an epoch, of which [`Fit::log_steps`](crate::Fit::log_steps) has asked for the mean loss.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepLog {
+    /// The number of the last of these updates, from 1, counted over all calls of `fit`.
+    pub step: u64,
+    /// The mean loss of their batches, each before its update, as that of an epoch is over all batches. NaN where none of them
+    /// counts.
+    pub loss: f64,
+    /// The learning rate of the last of them.
+    pub learning_rate: f64,
+}
 
 /// One epoch of training.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +34,20 @@ pub struct EpochLog {
     /// ([`Optimizer::skip_not_finite`](crate::optim::Optimizer::skip_not_finite)); their batches count neither in the values nor
     /// among the samples.
     pub skipped: u64,
+    /// Loss and learning rate by update, where [`Fit::log_steps`](crate::Fit::log_steps) asks for them.
+    pub steps: Vec<StepLog>,
+}
+
+impl From<StepEntry> for StepLog {
+    fn from(entry: StepEntry) -> Self {
+        StepLog { step: entry.step, loss: entry.loss.0, learning_rate: entry.learning_rate.0 }
+    }
+}
+
+impl From<&StepLog> for StepEntry {
+    fn from(log: &StepLog) -> Self {
+        StepEntry { step: log.step, loss: Exact(log.loss), learning_rate: Exact(log.learning_rate) }
+    }
 }
 
 impl EpochLog {
@@ -52,6 +80,11 @@ impl History {
     /// A value over the epochs that have it.
     pub fn series(&self, name: &str) -> Vec<f64> {
         self.epochs.iter().filter_map(|epoch| epoch.get(name)).collect()
+    }
+
+    /// Loss and learning rate by update, over all epochs; none unless [`Fit::log_steps`](crate::Fit::log_steps) asks for them.
+    pub fn steps(&self) -> impl Iterator<Item = &StepLog> {
+        self.epochs.iter().flat_map(|epoch| &epoch.steps)
     }
 }
 

@@ -5,7 +5,7 @@ use super::layout::{FORMAT, VERSION, WITHOUT_CHECKSUMS, WRITTEN_BY};
 use super::reader::TensorFile;
 use crate::error::Result;
 use crate::exact::Exact;
-use crate::model::TallyState;
+use crate::model::{StepEntry, TallyState};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -106,6 +106,9 @@ pub(crate) struct Position {
     /// The most tokens of a batch, where that is what it is cut by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) batch_tokens: Option<usize>,
+    /// The index that pads sequences, where batches are of similar length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) by_length: Option<u32>,
     /// Samples of the whole epoch.
     pub(crate) samples: usize,
     pub(crate) shuffle: bool,
@@ -127,6 +130,8 @@ pub(super) struct LogEntry {
     samples: usize,
     #[serde(default, skip_serializing_if = "is_zero")]
     skipped: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    steps: Vec<StepEntry>,
 }
 
 impl From<&EpochLog> for LogEntry {
@@ -138,6 +143,7 @@ impl From<&EpochLog> for LogEntry {
             training_time: log.training_time,
             samples: log.samples,
             skipped: log.skipped,
+            steps: log.steps.iter().map(Into::into).collect(),
         }
     }
 }
@@ -151,6 +157,7 @@ impl From<LogEntry> for EpochLog {
             training_time: log.training_time,
             samples: log.samples,
             skipped: log.skipped,
+            steps: log.steps.into_iter().map(Into::into).collect(),
         }
     }
 }

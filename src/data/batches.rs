@@ -93,6 +93,29 @@ impl Batches {
         Ok(Batches { ends: ends.collect(), rows: batches.concat() })
     }
 
+    /// Rows from the shortest to the longest in batches of at most `batch_size`, of which none is padding for the greater part
+    /// when its rows are padded to the longest, but for batches of short ones: few rows that are far longer than the others are in
+    /// batches of their own. For what does not depend on how rows are cut. Errors: no rows; a batch size of 0.
+    pub(crate) fn apart(lengths: &[usize], batch_size: usize) -> Result<Self> {
+        // What is shorter costs no less.
+        const SHORT: usize = 32;
+        let mut rows: Vec<usize> = (0..lengths.len()).collect();
+        rows.sort_by_key(|&row| lengths[row]);
+        let Batches { rows, .. } = Batches::over(rows, batch_size, None)?;
+        let (mut ends, mut count, mut sum) = (Vec::new(), 0, 0usize);
+        for (at, &row) in rows.iter().enumerate() {
+            let length = lengths[row].max(SHORT);
+            let padded = length.saturating_mul(count + 1);
+            if count == batch_size || padded / 2 > sum + length {
+                ends.push(at);
+                (count, sum) = (0, 0);
+            }
+            (count, sum) = (count + 1, sum + length);
+        }
+        ends.push(rows.len());
+        Ok(Batches { rows, ends })
+    }
+
     /// Number of batches.
     pub fn len(&self) -> usize {
         self.ends.len()

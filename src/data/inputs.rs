@@ -101,6 +101,14 @@ impl Inputs {
         Ok(Inputs::Indices { data, steps })
     }
 
+    /// The same where there may be none but sequences without a step.
+    pub(super) fn indices_or_empty(rows: &[Vec<u32>]) -> Result<Self> {
+        match rows.iter().all(Vec::is_empty) {
+            true => Ok(Inputs::RaggedIndices(Ragged::empty(rows.len()))),
+            false => Inputs::indices(rows),
+        }
+    }
+
     /// Sequences of numbers of their own lengths, `features` a step, row-major: pen strokes, measurements. As those of
     /// [`Inputs::indices`] they are padded batch by batch and masked. Errors: no sequence, or none that has a step; one that is no
     /// whole number of steps (names it); a number that is NaN or infinite (names sample and step).

@@ -128,6 +128,11 @@ impl<T: Copy> Ragged<T> {
 }
 
 impl<T> Ragged<T> {
+    /// Rows without a step.
+    pub(super) fn empty(rows: usize) -> Self {
+        Ragged { data: Vec::new(), ends: vec![0; rows], width: 1 }
+    }
+
     /// Rows of one length.
     pub(super) fn of_block(data: Vec<T>, steps: usize) -> Self {
         Ragged { ends: (1..=data.len() / steps).map(|row| row * steps).collect(), data, width: 1 }

@@ -22,11 +22,10 @@ impl Scores {
         let vocabulary = data.len() / rows;
         // A sum is NaN or infinite if a number is, and quicker than a look at each.
         let wrong = |&x: &f32| x.is_nan() || x == f32::INFINITY;
-        if !data.iter().sum::<f32>().is_finite() {
-            if let Some(at) = data.iter().position(wrong) {
-                let place = format!("scores, row {}, token {}", at / vocabulary, at % vocabulary);
-                return Err(Error::invalid(place, "a number or minus infinity", data[at]));
-            }
+        let suspect = !data.iter().sum::<f32>().is_finite();
+        if let Some(at) = suspect.then(|| data.iter().position(wrong)).flatten() {
+            let place = format!("scores, row {}, token {}", at / vocabulary, at % vocabulary);
+            return Err(Error::invalid(place, "a number or minus infinity", data[at]));
         }
         Ok(Scores { data, rows, vocabulary })
     }

@@ -61,7 +61,7 @@ mod spec;
 mod time_distributed;
 mod value;
 
-pub use attention::{AdditiveAttention, MultiHeadAttention, additive_attention, dot_attention};
+pub use attention::{AdditiveAttention, CrossAttention, MultiHeadAttention, additive_attention, dot_attention};
 pub use batch_norm::BatchNorm;
 pub use carry::{Carry, Place, Slot};
 pub use dense::Dense;
@@ -93,6 +93,7 @@ pub(crate) use scope::{Builder, free_name};
 use crate::backend::Backend;
 use crate::description::{Description, undescribed};
 use crate::error::Result;
+use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -128,7 +129,7 @@ impl<B: Backend> Layer<B> for Arc<dyn Layer<B>> {
 }
 
 /// A layer with its parameters: what computes.
-pub trait Module<B: Backend>: Debug + Send + Sync {
+pub trait Module<B: Backend>: Any + Debug + Send + Sync {
     /// The layer's value.
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>>;
 

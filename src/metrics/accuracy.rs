@@ -1,7 +1,9 @@
 //! How often the prediction is right: accuracy, and whether the right class is among the first k.
 
-use super::{Metric, Scores, numbers, ratio};
+use super::{Metric, Needs, Scores, described, numbers, ratio};
+use crate::description::Description;
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 /// The share of rows whose class is predicted rightly; Keras' `accuracy`.
 ///
@@ -19,13 +21,16 @@ use crate::error::{Error, Result};
 /// assert_eq!(hinge.value(), 2.0 / 3.0);
 /// # Ok::<(), elman::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[must_use]
 pub struct Accuracy {
     name: String,
     threshold: Option<f32>,
     exact: bool,
+    #[serde(skip)]
     right: f64,
+    #[serde(skip)]
     all: f64,
 }
 
@@ -89,6 +94,10 @@ impl Metric for Accuracy {
         })
     }
 
+    fn needs(&self) -> Needs {
+        Needs::Classes
+    }
+
     fn value(&self) -> f64 {
         ratio(self.right, self.all)
     }
@@ -100,6 +109,10 @@ impl Metric for Accuracy {
     fn restore(&mut self, state: &[f64]) -> Result<()> {
         [self.right, self.all] = numbers(&self.name, state)?;
         Ok(())
+    }
+
+    fn describe(&self) -> Result<Description> {
+        described("accuracy", self)
     }
 
     fn boxed_clone(&self) -> Box<dyn Metric> {
@@ -118,13 +131,36 @@ impl Metric for Accuracy {
 /// assert_eq!(top.value(), 0.5);
 /// # Ok::<(), elman::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "OfTopK")]
 #[must_use]
 pub struct TopK {
     name: String,
     k: usize,
+    #[serde(skip)]
     right: f64,
+    #[serde(skip)]
     all: f64,
+}
+
+/// What is read of a description, to be checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfTopK {
+    name: Option<String>,
+    k: usize,
+}
+
+impl TryFrom<OfTopK> for TopK {
+    type Error = Error;
+
+    fn try_from(OfTopK { name, k }: OfTopK) -> Result<Self> {
+        let top = TopK::new(k)?;
+        Ok(match name {
+            Some(name) => top.named(name),
+            None => top,
+        })
+    }
 }
 
 impl TopK {
@@ -182,6 +218,10 @@ impl Metric for TopK {
     fn restore(&mut self, state: &[f64]) -> Result<()> {
         [self.right, self.all] = numbers(&self.name, state)?;
         Ok(())
+    }
+
+    fn describe(&self) -> Result<Description> {
+        described("top_k_accuracy", self)
     }
 
     fn boxed_clone(&self) -> Box<dyn Metric> {

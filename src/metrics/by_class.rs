@@ -1,10 +1,13 @@
 //! Precision, recall and F1: of one class or label, or averaged over them, from one tally over the whole set.
 
-use super::{Metric, Scores, other_state, ratio};
+use super::{Metric, Needs, Scores, described, other_state, ratio};
+use crate::description::Description;
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 /// How precision, recall and F1 become one number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Average {
     /// The plain mean over all classes that occur among the targets or the predictions, however rare: scikit-learn's
     /// choice of classes. Of several labels a row over all of them, as there.
@@ -131,12 +134,14 @@ fn name(measure: &str, average: Average) -> String {
 macro_rules! by_class {
     ($(#[$doc:meta])* $type:ident, $name:literal, $measure:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Debug)]
+        #[derive(Clone, Debug, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
         #[must_use]
         pub struct $type {
             name: String,
             average: Average,
             threshold: Option<f32>,
+            #[serde(skip)]
             tally: Tally,
         }
 
@@ -175,6 +180,10 @@ macro_rules! by_class {
                 self.tally.update(&self.name, self.average, $measure, self.threshold, batch)
             }
 
+            fn needs(&self) -> Needs {
+                Needs::Classes
+            }
+
             fn value(&self) -> f64 {
                 self.tally.value(self.average, $measure)
             }
@@ -197,6 +206,10 @@ macro_rules! by_class {
                 let (labels, samples) = (*labels != 0.0, [*sum, *rows]);
                 self.tally = Tally { right: part(0), predicted: part(1), actual: part(2), labels, samples };
                 Ok(())
+            }
+
+            fn describe(&self) -> Result<Description> {
+                described($name, self)
             }
 
             fn boxed_clone(&self) -> Box<dyn Metric> {

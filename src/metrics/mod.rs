@@ -33,10 +33,26 @@ pub use by_class::{Average, F1, Precision, Recall};
 pub use confusion::{ConfusionMatrix, Table};
 pub use perplexity::{BitsPerCharacter, Perplexity};
 pub use regression::{MeanAbsoluteError, MeanSquaredError};
-pub use scores::{Scores, TargetsRef};
+pub use scores::{Decided, Scores, TargetsRef};
 
+use crate::description::{Description, describe, undescribed};
 use crate::error::{Error, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::fmt::Debug;
+
+/// What a metric is told of a batch: [`Metric::needs`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// The loss alone, by [`Metric::update_loss`].
+    Loss,
+    /// The class of each row. Where a row has one class, of several outputs, the greatest is found on the device, and two numbers a
+    /// row are read back instead of all: those of [`Scores::decided`], which [`Scores::decide`] goes by. Of a single output, of
+    /// several labels a row, and where another metric needs them, it is the predictions that are told.
+    Classes,
+    /// All predictions.
+    Predictions,
+}
 
 /// A measure of predictions against targets, gathered batch by batch.
 pub trait Metric: Debug + Send + Sync {
@@ -50,14 +66,13 @@ pub trait Metric: Debug + Send + Sync {
     /// (each names the metric and the row); after an error the metric is to be reset.
     fn update(&mut self, batch: &Scores<'_>) -> Result<()>;
 
-    /// Whether it is told the predictions ([`Metric::update`]), which then leave the device; the default. A metric of the loss alone
-    /// says no and is told that.
-    fn needs_predictions(&self) -> bool {
-        true
+    /// What it is told of a batch, and so what has to leave the device: by default the predictions.
+    fn needs(&self) -> Needs {
+        Needs::Predictions
     }
 
     /// Takes in the loss of one batch, penalties left out: a mean, and what it is over (rows, steps that count, or the sum of their
-    /// weights). Only for metrics that do not need predictions; unless they say so, nothing happens.
+    /// weights). Only metrics that need [nothing else](Needs::Loss) are told; unless they say so, nothing happens.
     fn update_loss(&mut self, _mean: f64, _count: f64) {}
 
     /// The value over all batches since the last reset; 0 before the first one, unless the metric says otherwise.
@@ -79,6 +94,12 @@ pub trait Metric: Debug + Send + Sync {
         true
     }
 
+    /// The metric as JSON, without what it has counted, for files that say how a model was compiled: the library's own are described
+    /// by kind and options. An error (the default) unless a metric says so.
+    fn describe(&self) -> Result<Description> {
+        Err(undescribed(self.name()))
+    }
+
     /// A copy of the metric in its present state: what makes `Box<dyn Metric>` cloneable.
     fn boxed_clone(&self) -> Box<dyn Metric>;
 }
@@ -87,6 +108,13 @@ impl Clone for Box<dyn Metric> {
     fn clone(&self) -> Self {
         self.as_ref().boxed_clone()
     }
+}
+
+/// The description of a metric of the library's, which is what is left of it when it is reset.
+fn described<M: Metric + Clone + Serialize + DeserializeOwned>(kind: &str, metric: &M) -> Result<Description> {
+    let mut fresh = metric.clone();
+    fresh.reset();
+    describe(kind, &fresh)
 }
 
 /// `part / whole`, and 0 where there is nothing to divide by: Keras' and scikit-learn's rule.
@@ -158,7 +186,7 @@ mod tests {
     fn measures_of_the_loss_count_on_to_the_bit() {
         let all = || -> [Box<dyn Metric>; 2] { [Box::new(Perplexity::new()), Box::new(BitsPerCharacter::new())] };
         for (mut whole, mut restored) in all().into_iter().zip(all()) {
-            assert!(whole.value().is_nan() && !whole.needs_predictions() && !whole.higher_is_better());
+            assert!(whole.value().is_nan() && whole.needs() == Needs::Loss && !whole.higher_is_better());
             whole.update_loss(0.7, 3.0);
             restored.update_loss(5.0, 1.0);
             restored.restore(&whole.state().unwrap()).unwrap();

@@ -1,7 +1,9 @@
 //! Measures of a language model that are read off its loss: no prediction leaves the device.
 
-use super::{Metric, Scores, numbers, other_state};
+use super::{Metric, Needs, Scores, described, numbers, other_state};
+use crate::description::Description;
 use crate::error::Result;
+use serde::{Deserialize, Serialize};
 
 /// What the loss has summed up to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,8 +51,8 @@ macro_rules! of_the_loss {
                 Ok(())
             }
 
-            fn needs_predictions(&self) -> bool {
-                false
+            fn needs(&self) -> Needs {
+                Needs::Loss
             }
 
             fn update_loss(&mut self, mean: f64, count: f64) {
@@ -80,6 +82,10 @@ macro_rules! of_the_loss {
                 false
             }
 
+            fn describe(&self) -> Result<Description> {
+                described($default, self)
+            }
+
             fn boxed_clone(&self) -> Box<dyn Metric> {
                 Box::new(self.clone())
             }
@@ -99,10 +105,12 @@ macro_rules! of_the_loss {
 /// perplexity.update_loss(0.0, 1.0);
 /// assert!((perplexity.value() - 2.0f64.powf(0.75)).abs() < 1e-12);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[must_use]
 pub struct Perplexity {
     name: String,
+    #[serde(skip)]
     sum: Sum,
 }
 
@@ -117,10 +125,12 @@ of_the_loss!(Perplexity, "perplexity", f64::exp);
 /// bits.update_loss(8.0f64.ln(), 5.0);
 /// assert!((bits.value() - 3.0).abs() < 1e-12);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[must_use]
 pub struct BitsPerCharacter {
     name: String,
+    #[serde(skip)]
     sum: Sum,
 }
 

@@ -1,18 +1,23 @@
 //! Errors of a regression: mean squared and mean absolute.
 
 use super::scores::Target;
-use super::{Metric, Scores, numbers, ratio};
+use super::{Metric, Scores, described, numbers, ratio};
+use crate::description::Description;
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 /// The two metrics differ in a name and a formula; their common parts are written here once.
 macro_rules! mean_error {
     ($(#[$doc:meta])* $type:ident, $name:literal, $error:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Debug)]
+        #[derive(Clone, Debug, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
         #[must_use]
         pub struct $type {
             name: String,
+            #[serde(skip)]
             sum: f64,
+            #[serde(skip)]
             count: f64,
         }
 
@@ -66,6 +71,10 @@ macro_rules! mean_error {
             fn restore(&mut self, state: &[f64]) -> Result<()> {
                 [self.sum, self.count] = numbers(&self.name, state)?;
                 Ok(())
+            }
+
+            fn describe(&self) -> Result<Description> {
+                described($name, self)
             }
 
             fn boxed_clone(&self) -> Box<dyn Metric> {

@@ -33,6 +33,8 @@ pub struct Scores<'a> {
     /// What the model gave, `[rows, outputs]`: probabilities, or whatever else its last layer gives. Infinite numbers
     /// are compared like others (the logit of a forbidden class); NaN is an error.
     pub predictions: &'a [f32],
+    /// What was found on the device of the predictions, which are then empty: `None` where these are there.
+    pub decided: Option<Decided<'a>>,
     /// Numbers a row, at least 1.
     pub outputs: usize,
     /// What was to be given.
@@ -43,6 +45,15 @@ pub struct Scores<'a> {
     pub ignore: Option<u32>,
     /// What the numbers are, which the loss knows. Not known ([`Outputs::Unknown`]): one class a row, a single output cut at 1/2.
     pub read_as: Outputs,
+}
+
+/// What is told of predictions of one class a row, of several outputs, to metrics that need [no more](super::Needs::Classes).
+#[derive(Clone, Copy, Debug)]
+pub struct Decided<'a> {
+    /// The position of the greatest output of each row, the first one of equals; where one is NaN that of the first of these.
+    pub classes: &'a [u32],
+    /// The output at that position.
+    pub greatest: &'a [f32],
 }
 
 /// One row, taken apart.
@@ -62,12 +73,16 @@ pub(super) enum Target<'a> {
 impl<'a> Scores<'a> {
     /// A batch in which every row counts 1.
     pub fn new(predictions: &'a [f32], outputs: usize, targets: impl Into<TargetsRef<'a>>) -> Self {
-        Scores { predictions, outputs, targets: targets.into(), weights: None, ignore: None, read_as: Outputs::Unknown }
+        let (targets, read_as) = (targets.into(), Outputs::Unknown);
+        Scores { predictions, decided: None, outputs, targets, weights: None, ignore: None, read_as }
     }
 
     /// Number of rows.
     pub fn rows(&self) -> usize {
-        self.predictions.len() / self.outputs.max(1)
+        match self.decided {
+            Some(decided) => decided.classes.len(),
+            None => self.predictions.len() / self.outputs.max(1),
+        }
     }
 
     /// Number of classes the outputs tell apart: two for a single output.
@@ -96,10 +111,11 @@ impl<'a> Scores<'a> {
             return Err(Error::invalid(place, expected, "several labels a row"));
         }
         let threshold = threshold.unwrap_or(self.read_as.threshold());
-        self.each_row(place, |row| {
-            let predicted = match row.predictions {
-                [single] => usize::from(*single > threshold),
-                several => first_greatest(several),
+        self.each_row_or_decision(place, |row| {
+            let predicted = match (row.predictions, self.decided) {
+                (_, Some(decided)) => decided.classes[row.number] as usize,
+                ([single], None) => usize::from(*single > threshold),
+                (several, None) => first_greatest(several),
             };
             each(self.class_of(place, &row)?, predicted, row.weight);
             Ok(())
@@ -157,10 +173,22 @@ impl<'a> Scores<'a> {
         }
     }
 
-    /// Hands `each` every row that counts, after checking that the batch fits together.
-    pub(super) fn each_row(&self, place: &str, mut each: impl FnMut(ScoredRow<'a>) -> Result<()>) -> Result<()> {
+    /// Hands `each` every row that counts, after checking that the batch fits together. Errors where there are no predictions.
+    pub(super) fn each_row(&self, place: &str, each: impl FnMut(ScoredRow<'a>) -> Result<()>) -> Result<()> {
+        if self.decided.is_some() {
+            return Err(Error::invalid(place, "predictions (what `Metric::needs` asks for)", "the classes alone"));
+        }
+        self.each_row_or_decision(place, each)
+    }
+
+    /// The same; where classes were found on the device, rows come without predictions.
+    fn each_row_or_decision(&self, place: &str, mut each: impl FnMut(ScoredRow<'a>) -> Result<()>) -> Result<()> {
         self.check(place)?;
-        for (number, predictions) in self.predictions.chunks_exact(self.outputs).enumerate() {
+        for number in 0..self.rows() {
+            let predictions = match self.decided {
+                Some(_) => &[],
+                None => &self.predictions[number * self.outputs..][..self.outputs],
+            };
             let weight = self.weights.map_or(1.0, |weights| f64::from(weights[number]));
             let target = match self.targets {
                 TargetsRef::Classes(labels) => Target::Class(labels[number]),
@@ -177,7 +205,12 @@ impl<'a> Scores<'a> {
                 None => Ok(()),
                 Some(i) => Err(Error::invalid(format_args!("{at}, {what} {i}"), "a number", "NaN")),
             };
-            nan("output", predictions)?;
+            match self.decided {
+                Some(Decided { classes, greatest }) if greatest[number].is_nan() => {
+                    return Err(Error::invalid(format_args!("{at}, output {}", classes[number]), "a number", "NaN"));
+                }
+                _ => nan("output", predictions)?,
+            }
             if let Target::Values(values) = target {
                 nan("target", values)?;
             }
@@ -188,6 +221,11 @@ impl<'a> Scores<'a> {
 
     fn check(&self, place: &str) -> Result<()> {
         let outputs = self.outputs;
+        if let Some(Decided { classes, greatest }) = self.decided
+            && (classes.len() != greatest.len() || classes.iter().any(|&class| class as usize >= outputs))
+        {
+            return Err(Error::invalid(place, format!("classes below {outputs} with their outputs"), "others"));
+        }
         if outputs == 0 || !self.predictions.len().is_multiple_of(outputs) {
             let found = format!("{} predictions", self.predictions.len());
             return Err(Error::invalid(place, format!("whole rows of {outputs} outputs, at least 1"), found));

@@ -16,9 +16,9 @@ pub struct Objective<B: Backend> {
     pub(crate) output: Option<String>,
     pub(crate) loss: Arc<dyn Loss<B>>,
     pub(crate) weight: f64,
-    pub(super) metrics: Vec<Box<dyn Metric>>,
+    pub(crate) metrics: Vec<Box<dyn Metric>>,
     /// Which of them count rows by their weights.
-    pub(super) weighted: Vec<bool>,
+    pub(crate) weighted: Vec<bool>,
 }
 
 impl<B: Backend> Objective<B> {
@@ -53,7 +53,7 @@ impl<B: Backend> Objective<B> {
         self
     }
 
-    fn add(&mut self, metric: Box<dyn Metric>, weighted: bool) {
+    pub(crate) fn add(&mut self, metric: Box<dyn Metric>, weighted: bool) {
         self.metrics.push(metric);
         self.weighted.push(weighted);
     }
@@ -131,7 +131,8 @@ impl<B: Backend> Model<B> {
 
     /// Says what a model that gives a record is trained with: an optimiser and an objective for each output that is trained. The loss
     /// is the sum of theirs, each times its weight; reported are `loss`, and `output_loss` and the metrics of each. An output
-    /// without an objective is predicted, and neither trained nor looked at.
+    /// without an objective is predicted, and neither trained nor looked at; layers that nothing else trains are to be
+    /// [frozen](Model::freeze).
     ///
     /// The outputs' names are checked with the first data.
     pub fn compile_outputs(

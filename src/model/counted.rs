@@ -2,14 +2,14 @@
 
 use super::Objective;
 use super::tally::Truth;
+use super::told::{Counting, Told};
 use crate::backend::Backend;
 use crate::error::Result;
 use crate::loss::Outputs;
-use crate::metrics::{Metric, Scores};
-use crate::shape::Shape;
+use crate::metrics::{Metric, Needs, Scores};
 
 /// The running loss and metrics of an objective.
-pub(crate) struct Counted {
+pub(crate) struct Counted<B: Backend> {
     /// The output, `None` where there is but one.
     pub(super) output: Option<String>,
     weight: f64,
@@ -22,14 +22,15 @@ pub(crate) struct Counted {
     ignored: Option<u32>,
     /// What the loss takes the predictions for.
     read_as: Outputs,
+    counting: Counting<B>,
     /// The losses times what they are means over, and the sum of that.
     pub(super) sum: f64,
     pub(super) over: f64,
 }
 
-impl Counted {
+impl<B: Backend> Counted<B> {
     /// Nothing yet, with metrics of its own; `read_as` is what the loss takes the predictions for.
-    pub(super) fn new<B: Backend>(objective: &Objective<B>, read_as: Outputs) -> Self {
+    pub(super) fn new(objective: &Objective<B>, read_as: Outputs) -> Self {
         let mut metrics = objective.metrics.clone();
         metrics.iter_mut().for_each(|metric| metric.reset());
         Counted {
@@ -40,6 +41,7 @@ impl Counted {
             weighted: objective.weighted.clone(),
             ignored: objective.loss.ignored(),
             read_as,
+            counting: Counting::default(),
             sum: 0.0,
             over: 0.0,
         }
@@ -54,9 +56,15 @@ impl Counted {
         self.metrics.iter_mut()
     }
 
-    /// Whether a metric asks for predictions.
-    pub(super) fn needs_predictions(&self) -> bool {
-        self.metrics.iter().any(|metric| metric.needs_predictions())
+    /// Whether a metric asks for more than the loss.
+    pub(super) fn needs_rows(&self) -> bool {
+        self.metrics.iter().any(|metric| metric.needs() != Needs::Loss)
+    }
+
+    /// What is to be read back of predictions.
+    pub(super) fn told(&mut self, b: &B, predictions: &B::Array, truth: &Truth) -> Result<Told<B>> {
+        let all = self.metrics.iter().any(|metric| metric.needs() == Needs::Predictions);
+        self.counting.told(b, predictions, !(all || truth.is_multilabel(self.read_as)))
     }
 
     /// Whether a metric counts rows by their weights.
@@ -66,7 +74,7 @@ impl Counted {
 
     /// Whether a metric asks for the loss alone.
     pub(super) fn needs_loss(&self) -> bool {
-        self.metrics.iter().any(|metric| !metric.needs_predictions())
+        self.metrics.iter().any(|metric| metric.needs() == Needs::Loss)
     }
 
     /// The mean loss so far; NaN where nothing counts.
@@ -86,26 +94,29 @@ impl Counted {
 
     /// Adds the mean loss of a batch, without penalties, for the metrics that ask for it.
     pub(super) fn add_loss(&mut self, mean: f64, over: f64) {
-        let of_loss = self.metrics.iter_mut().filter(|metric| !metric.needs_predictions());
+        let of_loss = self.metrics.iter_mut().filter(|metric| metric.needs() == Needs::Loss);
         of_loss.for_each(|metric| metric.update_loss(mean, over));
     }
 
-    /// Adds the predictions of a batch, with the mask of its rows.
-    pub(super) fn add_predictions(
+    /// Adds what was read back of a batch, with the mask of its rows.
+    pub(super) fn add_rows(
         &mut self,
-        (predictions, shape): (&[f32], Shape),
+        (told, numbers): (&Told<B>, &[f32]),
         truth: &Truth,
         mask: Option<&[f32]>,
     ) -> Result<()> {
         // Sample and class weights weigh the loss and the metrics that ask for them; masked steps count in neither.
-        // `[batch]`: a single output a sample.
-        let outputs = if shape.rank() < 2 { 1 } else { shape.last() };
-        let (ignore, read_as) = (self.ignored, self.read_as);
-        let scores = Scores { ignore, read_as, weights: mask, ..Scores::new(predictions, outputs, truth.targets()) };
+        let classes = told.classes(numbers);
+        let scores = Scores::new(numbers, told.outputs, truth.targets());
+        let scores = match &classes {
+            Some(classes) => Scores { predictions: &[], decided: Some(classes.decided()), ..scores },
+            None => scores,
+        };
+        let scores = Scores { ignore: self.ignored, read_as: self.read_as, weights: mask, ..scores };
         let weights = truth.weights(scores.rows(), mask);
         let weighted = Scores { weights: weights.as_deref().or(mask), ..scores };
         let metrics = self.metrics.iter_mut().zip(&self.weighted);
-        for (metric, by_weight) in metrics.filter(|(metric, _)| metric.needs_predictions()) {
+        for (metric, by_weight) in metrics.filter(|(metric, _)| metric.needs() != Needs::Loss) {
             metric.update(if *by_weight { &weighted } else { &scores })?;
         }
         Ok(())

@@ -203,10 +203,7 @@ fn by_length(inputs: &Inputs, batch_size: usize) -> Result<Batches> {
     if longest(inputs).is_none() {
         return Batches::new(inputs.len(), batch_size, None);
     }
-    let lengths = inputs.lengths(0).unwrap_or_default();
-    let mut rows: Vec<usize> = (0..inputs.len()).collect();
-    rows.sort_by_key(|&row| lengths[row]);
-    Batches::over(rows, batch_size, None)
+    Batches::apart(&inputs.lengths(0).unwrap_or_default(), batch_size)
 }
 
 pub(super) fn no_samples(place: &str) -> Error {

@@ -32,7 +32,13 @@ impl<'a, B: Backend> Gathered<'a, B> {
         let shape = y.shape();
         let mut sizes = shape.get(1..).unwrap_or_default().to_vec();
         if let (Some(longest), Some(steps)) = (self.longest, sizes.first_mut()) {
-            *steps = longest;
+            // Another input than the longest may decide.
+            let most = longest.max(*steps);
+            self.longest = Some(most);
+            *steps = most;
+        }
+        if let (false, Some(&steps)) = (self.shape.is_empty(), self.longest.and(sizes.first())) {
+            self.lengthen(steps);
         }
         if self.shape.is_empty() {
             self.shape = [&[self.samples], &sizes[..]].concat();
@@ -45,6 +51,21 @@ impl<'a, B: Backend> Gathered<'a, B> {
         self.numbers += shape.elements();
         self.pending.push((rows.to_vec(), y.clone()));
         if self.numbers > NUMBERS { self.flush() } else { Ok(()) }
+    }
+
+    /// Makes room for outputs of so many steps.
+    fn lengthen(&mut self, steps: usize) {
+        if self.shape[1] >= steps {
+            return;
+        }
+        let before = self.shape[1..].iter().product::<usize>();
+        self.shape[1] = steps;
+        let now = self.shape[1..].iter().product::<usize>();
+        let mut data = vec![0.0; self.samples * now];
+        for (row, old) in data.chunks_exact_mut(now.max(1)).zip(self.data.chunks_exact(before.max(1))) {
+            row[..before].copy_from_slice(old);
+        }
+        self.data = data;
     }
 
     fn flush(&mut self) -> Result<()> {

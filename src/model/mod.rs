@@ -7,6 +7,7 @@
 mod batch;
 mod build;
 mod check;
+mod check_batch;
 mod clone;
 mod compile;
 mod counted;
@@ -14,9 +15,11 @@ mod evaluate;
 mod gathered;
 mod predictions;
 mod step;
+mod steps;
 mod summary;
 mod tally;
 mod tally_state;
+mod told;
 
 pub use batch::Batch;
 pub(crate) use batch::input as batch_input;
@@ -26,6 +29,7 @@ pub use predictions::Predictions;
 pub use step::BatchLoss;
 pub use summary::Summary;
 
+pub(crate) use steps::{StepEntry, Steps};
 pub(crate) use tally::Tally;
 pub(crate) use tally_state::{TallyState, same};
 
@@ -34,6 +38,7 @@ use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::layers::{Last, Module, NewStates, Row, Spec};
 use crate::param::Param;
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -104,6 +109,12 @@ impl<B: Backend> Model<B> {
     pub fn describe(&self) -> Result<Description> {
         let undescribed = |why: &String| Error::invalid("model", "layers that all describe themselves", why);
         self.network.as_ref().cloned().map_err(undescribed)
+    }
+
+    /// The network itself as the type of a module of one's own, for what it can do besides `forward`; `None` where it is another.
+    pub fn module<M: Module<B>>(&self) -> Option<&M> {
+        let root: &dyn Any = &*self.root;
+        root.downcast_ref()
     }
 
     /// The seed of the parameters, of shuffling and of dropout.

@@ -2,13 +2,15 @@
 
 use super::counted::Counted;
 use super::step::{Scored, StepOutcome};
+use super::steps::Steps;
+use super::told::Told;
 use super::{Evaluation, TallyState, same};
 use crate::backend::Backend;
 use crate::data::{Dataset, Targets};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::exact::Exact;
-use crate::loss::Count;
+use crate::loss::{Count, Outputs};
 use crate::metrics::Metric;
 use crate::optim::Verdict;
 
@@ -21,7 +23,7 @@ const BATCHES: usize = 1 << 12;
 pub(crate) struct Tally<B: Backend> {
     backend: B,
     /// Those of each objective.
-    counted: Vec<Counted>,
+    counted: Vec<Counted<B>>,
     pending: Vec<Pending<B>>,
     /// Predicted numbers among them.
     numbers: usize,
@@ -30,6 +32,8 @@ pub(crate) struct Tally<B: Backend> {
     samples: usize,
     /// Updates of the epoch that were skipped.
     pub(crate) skipped: u64,
+    /// The epoch's losses by update, where they are asked for.
+    pub(crate) steps: Option<Steps>,
     /// A loss was not finite, so that its predictions could not be scored.
     astray: bool,
 }
@@ -42,6 +46,8 @@ struct Pending<B: Backend> {
     samples: usize,
     /// Whether its gradients were finite; `None` where that is known.
     counts: Option<B::Array>,
+    /// The update that ends with it, and its learning rate, where the losses up to it are an entry of the log.
+    logged: Option<(u64, f64)>,
 }
 
 /// What it is of one objective.
@@ -51,7 +57,7 @@ struct PendingOf<B: Backend> {
     /// What it is a mean over.
     count: Count<B>,
     /// With their targets, which never left the host; `None` where no metric asks for them.
-    predictions: Option<(B::Array, Truth)>,
+    predictions: Option<(Told<B>, Truth)>,
     /// The steps that count, of predictions at every step.
     mask: Option<B::Array>,
 }
@@ -68,6 +74,12 @@ impl Truth {
         &self.targets
     }
 
+    /// Whether a row has several labels, as [`Scores::is_multilabel`](crate::metrics::Scores::is_multilabel) has it of several outputs.
+    pub(super) fn is_multilabel(&self, read_as: Outputs) -> bool {
+        matches!(read_as, Outputs::Labels(_))
+            && matches!(self.targets, Targets::Values { .. } | Targets::RaggedValues(_))
+    }
+
     /// How much each of so many rows counts: 0 where the mask leaves it out.
     pub(super) fn weights(&self, rows: usize, mask: Option<&[f32]>) -> Option<Vec<f32>> {
         let weights = self.weights.as_ref()?;
@@ -80,7 +92,7 @@ impl Truth {
 
 impl<B: Backend> Tally<B> {
     /// A new tally of objectives.
-    pub(super) fn new(backend: &B, counted: Vec<Counted>) -> Self {
+    pub(super) fn new(backend: &B, counted: Vec<Counted<B>>) -> Self {
         Tally {
             backend: backend.clone(),
             counted,
@@ -89,6 +101,7 @@ impl<B: Backend> Tally<B> {
             penalties: 0.0,
             samples: 0,
             skipped: 0,
+            steps: None,
             astray: false,
         }
     }
@@ -100,8 +113,8 @@ impl<B: Backend> Tally<B> {
 
     /// What [`Tally::add`] is to be given with a batch's predictions, of each objective.
     pub(crate) fn truth(&self, part: &Dataset) -> Vec<Option<Truth>> {
-        let truth = |counted: &Counted| {
-            let targets = part.targets().part(counted.output.as_deref()).filter(|_| counted.needs_predictions())?;
+        let truth = |counted: &Counted<B>| {
+            let targets = part.targets().part(counted.output.as_deref()).filter(|_| counted.needs_rows())?;
             let weights = counted.needs_weights().then(|| part.weights_in_block()).flatten();
             Some(Truth { targets: targets.in_block().into_owned(), weights })
         };
@@ -122,19 +135,35 @@ impl<B: Backend> Tally<B> {
             Verdict::Unread(finite) => Some(finite),
         };
         let several = self.is_of_several();
-        let of = self.counted.iter().zip(scored).zip(truth).map(|((counted, scored), truth)| {
+        let of = self.counted.iter_mut().zip(scored).zip(truth).map(|((counted, scored), truth)| {
             let Scored { loss, count, predictions, mask } = scored;
             let mask = mask.filter(|_| truth.is_some()).map(|mask| mask.array().clone());
             let predictions = truth.map(|truth| {
-                self.numbers += predictions.shape().elements();
-                (predictions.value().clone(), truth)
+                let told = counted.told(&self.backend, predictions.value(), &truth)?;
+                self.numbers += self.backend.shape(&told.numbers).elements();
+                Ok((told, truth))
             });
             let loss = (several || counted.needs_loss()).then(|| loss.value().clone());
-            PendingOf { loss, count, predictions, mask }
+            Ok(PendingOf { loss, count, predictions: predictions.transpose()?, mask })
         });
-        let of = of.collect();
-        self.pending.push(Pending { loss: loss.value().clone(), of, samples, counts });
+        let of = of.collect::<Result<_>>()?;
+        self.pending.push(Pending { loss: loss.value().clone(), of, samples, counts, logged: None });
         if self.numbers > NUMBERS || self.pending.len() >= BATCHES { self.flush() } else { Ok(()) }
+    }
+
+    /// How many of `updates` there were since the last entry of the log of losses.
+    pub(crate) fn updates_logged(&self, updates: u64) -> u64 {
+        self.steps.as_ref().map_or(0, |steps| updates.saturating_sub(steps.before))
+    }
+
+    /// Ends an entry of the log of losses with the batch added last, which made the update `step`.
+    pub(crate) fn log_step(&mut self, step: u64, learning_rate: f64) {
+        let Some(steps) = &mut self.steps else { return };
+        steps.before = step;
+        match self.pending.last_mut() {
+            Some(last) => last.logged = Some((step, learning_rate)),
+            None => steps.log(step, learning_rate),
+        }
     }
 
     /// Reads back what is still on the device: all losses (and which of them count) in one transfer, all predictions in
@@ -155,7 +184,8 @@ impl<B: Backend> Tally<B> {
         let mut losses_there = together_losses.split_off(pending.len());
         let mut over_there = losses_there.split_off(losses.count());
         let counts = over_there.split_off(over.count());
-        let numbers = to_f32(together(b, each().filter_map(|of| of.predictions.as_ref().map(|(array, _)| array)))?);
+        let numbers =
+            to_f32(together(b, each().filter_map(|of| of.predictions.as_ref().map(|(told, _)| &told.numbers)))?);
         let masks = to_f32(together(b, each().filter_map(|of| of.mask.as_ref()))?);
         let (mut rest, mut masks, mut counts) = (&numbers[..], &masks[..], counts.into_iter());
         let (mut over_there, mut losses) = (over_there.into_iter(), losses_there.into_iter());
@@ -169,19 +199,21 @@ impl<B: Backend> Tally<B> {
                 // The run is lost; what its callbacks and its user make of that is their business.
                 self.astray = true;
             }
-            let mut penalty = whole;
+            let (mut penalty, mut logged) = (whole, (whole * batch.samples as f64, batch.samples as f64));
             for (of, counted) in batch.of.iter().zip(&mut self.counted) {
                 let over = match of.count {
                     Count::Known(count) => count,
                     Count::OnDevice(_) => over_there.next().map_or(0.0, Element::to_f64),
                 };
                 let mean = of.loss.as_ref().and_then(|_| losses.next()).map(Element::to_f64);
-                let scored = of.predictions.as_ref().map(|(array, truth)| {
-                    let shape = b.shape(array);
-                    let predictions;
-                    (predictions, rest) = rest.split_at(shape.elements());
-                    ((predictions, shape), truth)
+                let scored = of.predictions.as_ref().map(|(told, truth)| {
+                    let numbers;
+                    (numbers, rest) = rest.split_at(b.shape(&told.numbers).elements());
+                    (told, numbers, truth)
                 });
+                if !several {
+                    logged = (whole * over, over);
+                }
                 let mask = of.mask.as_ref().map(|mask| {
                     let there;
                     (there, masks) = masks.split_at(b.shape(mask).elements());
@@ -197,9 +229,14 @@ impl<B: Backend> Tally<B> {
                 counted.sum += over * mean.filter(|_| several).unwrap_or(whole);
                 counted.over += over;
                 penalty -= counted.weigh(mean.unwrap_or(0.0));
-                if let Some((predictions, truth)) = scored.filter(|_| whole.is_finite()) {
-                    counted.add_predictions(predictions, truth, mask)?;
+                if let Some((told, numbers, truth)) = scored.filter(|_| whole.is_finite()) {
+                    counted.add_rows((told, numbers), truth, mask)?;
                 }
+            }
+            if let Some(steps) = &mut self.steps {
+                let (sum, over) = if counts { logged } else { (0.0, 0.0) };
+                steps.add(sum, over);
+                batch.logged.into_iter().for_each(|(step, learning_rate)| steps.log(step, learning_rate));
             }
             if counts {
                 self.penalties += penalty * batch.samples as f64;
@@ -246,6 +283,7 @@ impl<B: Backend> Tally<B> {
             samples: self.samples,
             skipped: self.skipped,
             astray: self.astray,
+            steps: self.steps.clone(),
             metrics: self.names(),
             counts: self.counted.iter().flat_map(Counted::metrics).map(state).collect::<Result<_>>()?,
         })
@@ -268,6 +306,7 @@ impl<B: Backend> Tally<B> {
         (self.samples, self.astray) = (state.samples, state.astray);
         self.penalties = state.penalties.map_or(0.0, |penalties| penalties.0);
         self.skipped = state.skipped;
+        self.steps = state.steps.clone().or(self.steps.take());
         Ok(())
     }
 

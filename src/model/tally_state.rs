@@ -1,5 +1,6 @@
 //! What the tally of an epoch has counted, as a checkpoint within the epoch keeps it.
 
+use super::steps::Steps;
 use crate::error::{Error, Result};
 use crate::exact::Exact;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,9 @@ pub(crate) struct TallyState {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) skipped: u64,
     pub(crate) astray: bool,
+    /// Losses by update, where they are logged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) steps: Option<Steps>,
     /// Names of the metrics.
     pub(crate) metrics: Vec<String>,
     #[serde(skip)]

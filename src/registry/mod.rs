@@ -1,7 +1,8 @@
-//! [`Registry`]: builds layers, losses and optimisers from their descriptions.
+//! [`Registry`]: builds layers, losses, metrics and optimisers from their descriptions.
 
 mod layers;
 mod losses;
+mod metrics;
 mod rules;
 
 use crate::backend::Backend;
@@ -9,13 +10,14 @@ use crate::description::{Description, kind_of, read};
 use crate::error::{Error, Result};
 use crate::layers::Layer;
 use crate::loss::Loss;
+use crate::metrics::Metric;
 use crate::optim::{Optimizer, Rule};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// The kinds of layers, losses and optimisers' rules that a [description](crate::description) may name: the library's, and a
+/// The kinds of layers, losses, metrics and optimisers' rules that a [description](crate::description) may name: the library's, and a
 /// program's own once they are added. What reads models from files asks it
 /// ([`Registry::load`], [`Model::load`](crate::Model::load)).
 ///
@@ -58,6 +60,7 @@ use std::sync::Arc;
 pub struct Registry<B: Backend> {
     layers: Kinds<B, Arc<dyn Layer<B>>>,
     losses: Kinds<B, Box<dyn Loss<B>>>,
+    metrics: Kinds<B, Box<dyn Metric>>,
     rules: Kinds<B, Box<dyn Rule<B>>>,
 }
 
@@ -73,8 +76,9 @@ impl<B: Backend> Default for Registry<B> {
 impl<B: Backend> Registry<B> {
     /// With all kinds of the library.
     pub fn new() -> Self {
-        let none = Registry { layers: Kinds::new(), losses: Kinds::new(), rules: Kinds::new() };
-        rules::add(losses::add(layers::add(none)))
+        let (layers, losses, metrics, rules) = (Kinds::new(), Kinds::new(), Kinds::new(), Kinds::new());
+        let none = Registry { layers, losses, metrics, rules };
+        rules::add(metrics::add(losses::add(layers::add(none))))
     }
 
     /// With a layer of one's own, in the place of any of this kind.
@@ -99,6 +103,12 @@ impl<B: Backend> Registry<B> {
         self
     }
 
+    /// With a metric of one's own, in the place of any of this kind.
+    pub fn with_metric<M: Metric + DeserializeOwned + 'static>(mut self, kind: &str) -> Self {
+        self.metrics.insert(kind.into(), Arc::new(|_, description| Ok(Box::new(read::<M>(description)?))));
+        self
+    }
+
     /// With a rule of one's own, in the place of any of this kind.
     pub fn with_rule<R: Rule<B> + DeserializeOwned + 'static>(mut self, kind: &str) -> Self {
         self.rules.insert(kind.into(), Arc::new(|_, description| Ok(Box::new(read::<R>(description)?))));
@@ -114,6 +124,11 @@ impl<B: Backend> Registry<B> {
     /// The loss that is described. Errors as those of [`Registry::read_layer`].
     pub fn read_loss(&self, description: &Description) -> Result<Box<dyn Loss<B>>> {
         self.read("loss", &self.losses, description)
+    }
+
+    /// The metric that is described. Errors as those of [`Registry::read_layer`].
+    pub fn read_metric(&self, description: &Description) -> Result<Box<dyn Metric>> {
+        self.read("metric", &self.metrics, description)
     }
 
     /// The rule that is described. Errors as those of [`Registry::read_layer`].
@@ -137,6 +152,11 @@ impl<B: Backend> Registry<B> {
         self.losses.keys().map(String::as_str)
     }
 
+    /// The kinds of metrics, in alphabetical order.
+    pub fn metrics(&self) -> impl Iterator<Item = &str> {
+        self.metrics.keys().map(String::as_str)
+    }
+
     /// The kinds of rules, in alphabetical order.
     pub fn rules(&self) -> impl Iterator<Item = &str> {
         self.rules.keys().map(String::as_str)
@@ -156,7 +176,11 @@ impl<B: Backend> Registry<B> {
 
 impl<B: Backend> fmt::Debug for Registry<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (layers, losses, rules) = (self.layers.keys(), self.losses.keys(), self.rules.keys());
-        f.debug_struct("Registry").field("layers", &layers).field("losses", &losses).field("rules", &rules).finish()
+        f.debug_struct("Registry")
+            .field("layers", &self.layers.keys())
+            .field("losses", &self.losses.keys())
+            .field("metrics", &self.metrics.keys())
+            .field("rules", &self.rules.keys())
+            .finish()
     }
 }

@@ -9,7 +9,7 @@ use crate::checkpoint::{Checkpoint, Position};
 use crate::data::{BATCH_SIZE, ClassWeights, Epoch, HostBatch, Order, Source, each_batch};
 use crate::error::{Error, Result};
 use crate::layers::Carry;
-use crate::model::{Batch, Model, Tally, TallyState};
+use crate::model::{Batch, Model, Steps, Tally, TallyState};
 use crate::random::Key;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -39,6 +39,7 @@ impl TrainedOn<'_> {
             batch,
             batch_size: batch_size.unwrap_or(if whole { BATCH_SIZE } else { 0 }),
             batch_tokens: self.order.batch_tokens,
+            by_length: self.order.by_length,
             samples: batches.samples().unwrap_or(0),
             shuffle: shuffle.unwrap_or(whole),
             source: (!whole).then(|| self.source.describe()),
@@ -53,6 +54,8 @@ pub(super) struct Current<'a> {
     pub(super) epoch: u64,
     pub(super) batches: &'a dyn Epoch,
     pub(super) history: &'a History,
+    /// After how many updates losses are logged.
+    pub(super) log_steps: Option<u64>,
     pub(super) checkpoint: Option<&'a Checkpoint>,
 }
 
@@ -68,7 +71,9 @@ impl<B: Backend> Model<B> {
         callbacks: &mut [Box<dyn Callback<B> + '_>],
     ) -> Result<(Tally<B>, Duration, Option<String>)> {
         let mut tally = self.tally()?;
+        tally.steps = at.log_steps.map(|_| Steps::after(self.updates()));
         let (mut done, mut before, mut carry) = (0, Duration::ZERO, Carry::new());
+        let mut last_rate = self.learning_rate();
         if let Some((position, carried)) = from {
             carry = carried;
             tally.restore(&position.tally)?;
@@ -82,7 +87,7 @@ impl<B: Backend> Model<B> {
         let whole = data.source.as_dataset().is_some();
         each_batch(at.batches, done, !data.source.is_quick(), |number, HostBatch { data: mut part, continues }| {
             if !whole {
-                self.check_samples(&format!("{}, batch {number}", data.source.describe()), &part)?;
+                self.check_batch(&*data.source, at.batches, number, &part)?;
             }
             if let Some(weights) = &data.class_weights {
                 part = weights.weigh(part)?;
@@ -92,6 +97,7 @@ impl<B: Backend> Model<B> {
             }
             let (samples, truth) = (part.len(), tally.truth(&part));
             let batch = Batch::new(self.backend(), part)?;
+            let learning_rate = self.learning_rate();
             let outcome = self.step(&batch, &mut carry).map_err(|error| self.in_epoch(error, at.epoch, first))?;
             for callback in callbacks.iter_mut() {
                 if let ControlFlow::Break(reason) = callback.on_batch_end(at.epoch, number, &outcome.loss, self)? {
@@ -99,6 +105,10 @@ impl<B: Backend> Model<B> {
                 }
             }
             tally.add(samples, outcome, truth)?;
+            if at.log_steps.is_some_and(|every| tally.updates_logged(self.updates()) >= every) {
+                tally.log_step(self.updates(), learning_rate);
+            }
+            last_rate = learning_rate;
             if progress.advance(samples) {
                 self.settle().map_err(|error| self.in_epoch(error, at.epoch, first))?;
                 tally.flush()?;
@@ -124,9 +134,20 @@ impl<B: Backend> Model<B> {
         self.finish_update().map_err(|error| self.in_epoch(error, at.epoch, first))?;
         // Only now is the device done.
         self.settle().map_err(|error| self.in_epoch(error, at.epoch, first))?;
+        if at.log_steps.is_some() && tally.updates_logged(self.updates()) > 0 {
+            tally.log_step(self.updates(), last_rate);
+        }
         tally.flush()?;
         tally.skipped = self.skipped() - skipped_before;
         Ok((tally, before + start.elapsed(), stopped))
+    }
+
+    fn updates(&self) -> u64 {
+        self.optimizer().map_or(0, |optimizer| optimizer.iteration())
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.optimizer().map_or(0.0, |optimizer| optimizer.learning_rate())
     }
 
     fn skipped(&self) -> u64 {

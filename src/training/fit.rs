@@ -39,6 +39,7 @@ pub struct Fit<'a, B: Backend> {
     pub(super) callbacks: Vec<Box<dyn Callback<B> + 'a>>,
     pub(super) checkpoint: Option<Checkpoint>,
     pub(super) resume_from: Option<PathBuf>,
+    pub(super) log_steps: Option<u64>,
     pub(super) quiet: bool,
 }
 
@@ -63,6 +64,7 @@ impl<'a, B: Backend> Fit<'a, B> {
             callbacks: Vec::new(),
             checkpoint: None,
             resume_from: None,
+            log_steps: None,
             quiet: false,
         }
     }
@@ -138,6 +140,23 @@ impl<'a, B: Backend> Fit<'a, B> {
     /// checkpoint within an epoch, other metrics, batches, or numbers of samples.
     pub fn resume_from(self, path: impl Into<PathBuf>) -> Self {
         Fit { resume_from: Some(path.into()), ..self }
+    }
+
+    /// Logs the loss of every `updates` updates beside that of the epochs: their mean, in
+    /// [`EpochLog::steps`](super::EpochLog::steps) and [`History::steps`]. What is left over at the end of an epoch is an entry of its
+    /// own. Nothing is read back for it before the epoch's own loss is. Errors when it is 0.
+    ///
+    /// ```
+    /// # use elman::{Model, Fit, data::Dataset};
+    /// # fn run(model: &mut Model<elman_reference::Reference<f32>>, data: &Dataset) -> elman::Result<()> {
+    /// for log in model.fit(data, Fit::new().log_steps(100))?.steps() {
+    ///     println!("{} {} {}", log.step, log.loss, log.learning_rate);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn log_steps(self, updates: u64) -> Self {
+        Fit { log_steps: Some(updates), ..self }
     }
 
     /// Nothing on standard error: neither a progress bar nor, where that is no terminal, a line an epoch.

@@ -10,5 +10,5 @@ mod progress;
 mod resume;
 mod run;
 
-pub use crate::checkpoint::history::{EpochLog, History};
+pub use crate::checkpoint::history::{EpochLog, History, StepLog};
 pub use fit::Fit;

@@ -71,6 +71,9 @@ impl<B: Backend> Model<B> {
             Batches::new(count, fit.batch_size.unwrap_or(BATCH_SIZE), None)?;
             self.check_order(fit, count)?;
         }
+        if fit.log_steps == Some(0) {
+            return Err(Error::invalid("fit: log_steps", "at least 1 update", 0));
+        }
         self.compiled()?.optimizer.check()?;
         self.compiled()?.optimizer.check_params(self.params())?;
         // Of steps before this call.
@@ -189,8 +192,9 @@ impl<B: Backend> Model<B> {
         let first = match source.as_dataset() {
             Some(data) => data.slice(0..order.batch_size.unwrap_or(BATCH_SIZE).min(data.len()))?,
             None => {
-                let first = source.epoch(order)?.batch(0)?.data;
-                self.check_samples(&format!("{}, batch 0", source.describe()), &first)?;
+                let epoch = source.epoch(order)?;
+                let first = epoch.batch(0)?.data;
+                self.check_batch(source, &*epoch, 0, &first)?;
                 first
             }
         };

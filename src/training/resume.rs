@@ -40,6 +40,8 @@ impl<B: Backend> Model<B> {
             same("batch size", &position.batch_size, &now.batch_size)?;
             let named = |tokens: Option<usize>| tokens.map_or("none".into(), |tokens| tokens.to_string());
             same("tokens a batch", &named(position.batch_tokens), &named(now.batch_tokens))?;
+            let named = |padding: Option<u32>| padding.map_or("no".into(), |padding| format!("padded with {padding}"));
+            same("batches by length", &named(position.by_length), &named(now.by_length))?;
             same("samples", &position.samples, &now.samples)?;
             same("shuffling", &position.shuffle, &now.shuffle)?;
             self.tally()?.restore(&position.tally)?;

@@ -21,6 +21,7 @@ pub(super) struct Training<'a, B: Backend> {
     callbacks: Vec<Box<dyn Callback<B> + 'a>>,
     checkpoint: Option<Checkpoint>,
     quiet: bool,
+    log_steps: Option<u64>,
     history: History,
     /// Where the first epoch is taken up, within it, and what is carried to there.
     position: Option<Begun<B>>,
@@ -33,7 +34,7 @@ impl<'a, B: Backend> Training<'a, B> {
     /// or goes on from a checkpoint.
     pub(super) fn prepare(model: &'a mut Model<B>, data: &'a dyn Source, fit: Fit<'a, B>) -> Result<Self> {
         let prepared = model.prepare(data, &fit)?;
-        let Fit { epochs, quiet, checkpoint, mut callbacks, .. } = fit;
+        let Fit { epochs, quiet, log_steps, checkpoint, mut callbacks, .. } = fit;
         let (data, validation) = (prepared.data, prepared.validation);
         callbacks.iter_mut().try_for_each(|callback| callback.on_train_begin(model))?;
         let (history, position) = match prepared.resumed {
@@ -42,7 +43,7 @@ impl<'a, B: Backend> Training<'a, B> {
         };
         // The epochs of the history were done before this call and are of this training.
         let last = model.epochs.saturating_sub(history.epochs.len() as u64).saturating_add(epochs);
-        Ok(Training { model, data, validation, callbacks, checkpoint, quiet, history, position, last })
+        Ok(Training { model, data, validation, callbacks, checkpoint, quiet, log_steps, history, position, last })
     }
 
     /// Whether there is another epoch to come.
@@ -59,10 +60,13 @@ impl<'a, B: Backend> Training<'a, B> {
         }
         let batches = self.data.source.epoch(&self.data.order(model.seed, model.epochs))?;
         let mut progress = Progress::start(self.quiet, epoch, self.last, batches.samples());
-        let at = Current { epoch, batches: &*batches, history, checkpoint: self.checkpoint.as_ref() };
-        let (tally, training_time, stopped) =
+        let (log_steps, checkpoint) = (self.log_steps, self.checkpoint.as_ref());
+        let at = Current { epoch, batches: &*batches, history, log_steps, checkpoint };
+        let (mut tally, training_time, stopped) =
             model.train_epoch(&self.data, self.position.take(), &at, &mut progress, callbacks)?;
         let (samples, skipped) = (tally.samples(), tally.skipped);
+        let steps = tally.steps.take().map_or_else(Vec::new, |steps| steps.entries);
+        let steps = steps.into_iter().map(Into::into).collect();
         let mut values = tally.close()?.values;
         // The weights of the last step, while others are validated.
         let mut own = None;
@@ -79,7 +83,7 @@ impl<'a, B: Backend> Training<'a, B> {
         model.epochs = epoch;
         history.stopped = stopped;
         let learning_rate = model.compiled()?.optimizer.learning_rate();
-        let log = EpochLog { epoch, values, learning_rate, training_time, samples, skipped };
+        let log = EpochLog { epoch, values, learning_rate, training_time, samples, skipped, steps };
         progress.finish(samples, &Evaluation { values: log.values.clone() }.to_string());
         for callback in callbacks.iter_mut() {
             let flow = callback.on_epoch_end(&log, model);

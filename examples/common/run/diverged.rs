@@ -17,10 +17,10 @@ pub fn not_finite<B: Backend>(model: &Model<B>) -> elman::Result<Option<String>>
     Ok(None)
 }
 
-/// Takes the weights of a checkpoint. Errors where they are no numbers.
-pub fn load_weights<B: Backend>(model: &mut Model<B>, path: &Path) -> anyhow::Result<()> {
-    model.load_weights(path)?;
-    let Some(name) = not_finite(model)? else { return Ok(()) };
+/// The model of a file. Errors where its weights are no numbers.
+pub fn load<B: Backend>(backend: &B, path: &Path) -> anyhow::Result<Model<B>> {
+    let model = Model::load(backend, path)?;
+    let Some(name) = not_finite(&model)? else { return Ok(model) };
     let (place, found) = (path.display(), "found NaN or infinity: the training diverged");
     bail!("{place}: expected numbers in the weights `{name}`, {found}; {CURE}")
 }

@@ -28,7 +28,7 @@ mod training;
 // Each program uses its part of them.
 #[allow(unused_imports)]
 pub use self::{
-    diverged::{CURE, load_weights},
+    diverged::{CURE, load},
     fingerprint::{Fingerprint, Part},
     folder::{Run, own_files},
     learning::{Learning, measure_problem},

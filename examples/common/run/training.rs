@@ -77,12 +77,10 @@ impl<S: RunSettings> Training<S> {
         Ok(history)
     }
 
-    /// Keeps the `model` for good, by way of another that is `fresh` from the same network: one that was not compiled is
-    /// saved without the optimiser's state, which only training needs. `chosen` are the epoch whose weights these are, and
-    /// the value by which. Errors where they are no numbers.
+    /// Keeps the `model` for good. `chosen` are the epoch whose weights these are, and the value by which. Errors where they are no
+    /// numbers.
     pub fn keep<B: Backend>(
         &self,
-        mut fresh: Model<B>,
         model: &Model<B>,
         history: &History,
         chosen: Option<(&str, (u64, f64))>,
@@ -92,8 +90,7 @@ impl<S: RunSettings> Training<S> {
         let is_lost = not_finite(model)?.is_some() || chosen.is_some_and(|(_, (_, value))| !value.is_finite());
         ensure!(loss.is_finite() && !is_lost, "the training diverged: the loss is {loss}, and nothing is kept; {CURE}");
         let path = self.run.file("model.safetensors");
-        fresh.restore(model.snapshot())?;
-        fresh.save_checkpoint(&path, &History::default(), extras)?;
+        model.save_with(&path, extras)?;
         match chosen {
             Some((name, (epoch, value))) => {
                 tell!("{}: the weights of epoch {epoch}, the best by {name} ({value:.4})", path.display());

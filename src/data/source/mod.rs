@@ -117,6 +117,12 @@ pub trait Epoch: Sync {
 
     /// The batch `number`, from 0. Errors: what is wrong with its data, file and line where it comes from one.
     fn batch(&self, number: usize) -> Result<HostBatch>;
+
+    /// Where a sample of a batch comes from, such as a line of a file: for messages about samples that do not fit the model. The
+    /// default is that nothing is known but the batch.
+    fn place(&self, _number: usize, _sample: usize) -> Option<String> {
+        None
+    }
 }
 
 /// A batch before any backend sees it.

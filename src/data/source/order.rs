@@ -1,5 +1,7 @@
 //! [`Order`]: how an epoch goes through a source.
 
+use super::BATCH_SIZE;
+use crate::data::Batches;
 use crate::error::{Error, Result};
 use crate::random::Key;
 
@@ -40,6 +42,27 @@ impl Order {
     /// The key of this epoch: fold a row or a batch into it.
     pub fn draws(&self) -> Key {
         self.key.fold(self.epoch)
+    }
+
+    /// The batches of samples whose order needs their lengths: without the padding at their ends, or all their steps. Of others there
+    /// is none.
+    pub(super) fn by_lengths(
+        &self,
+        lengths: impl FnOnce(Option<u32>) -> Result<Vec<usize>>,
+    ) -> Result<Option<Batches>> {
+        let (shuffle, padding) = (self.shuffle.unwrap_or(true), self.by_length);
+        Ok(match (self.batch_tokens, padding) {
+            (None, None) => None,
+            // Unshuffled, all epochs have the same batches in the same order.
+            (None, Some(_)) => {
+                let key = if shuffle { self.draws() } else { self.key };
+                Some(Batches::by_length(&lengths(padding)?, self.batch_size.unwrap_or(BATCH_SIZE), key)?)
+            }
+            (Some(tokens), _) => {
+                let key = shuffle.then(|| self.draws());
+                Some(Batches::by_tokens(&lengths(padding)?, tokens, padding.is_some(), key)?)
+            }
+        })
     }
 
     /// Errors for what a source that has an order and batches of its own, of so many samples, cannot do.

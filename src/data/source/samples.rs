@@ -49,20 +49,10 @@ impl<'a> Samples<'a> {
 
     fn batches(&self, order: &Order) -> Result<SampleBatches<'a>> {
         let (size, shuffle) = (order.batch_size.unwrap_or(BATCH_SIZE), order.shuffle.unwrap_or(true));
-        let batches = match (order.batch_tokens, order.by_length) {
-            // Unshuffled, all epochs have the same batches in the same order.
-            (None, Some(padding)) => {
-                let key = if shuffle { order.draws() } else { order.key };
-                Batches::by_length(&self.lengths(padding)?, size, key)?
-            }
-            (None, None) => Batches::new(self.count, size, shuffle.then(|| order.draws()))?,
-            (Some(tokens), padding) => {
-                let lengths = match padding {
-                    Some(padding) => self.lengths(padding)?,
-                    None => self.steps()?,
-                };
-                Batches::by_tokens(&lengths, tokens, padding.is_some(), shuffle.then(|| order.draws()))?
-            }
+        let lengths = |padding: Option<u32>| padding.map_or_else(|| self.steps(), |padding| self.lengths(padding));
+        let batches = match order.by_lengths(lengths)? {
+            Some(batches) => batches,
+            None => Batches::new(self.count, size, shuffle.then(|| order.draws()))?,
         };
         let continues = !shuffle && order.by_length.is_none() && order.batch_tokens.is_none();
         Ok(SampleBatches { data: self.data, batches, padding: order.by_length, continues })

@@ -1,9 +1,11 @@
 //! Attention (L26): as functions of queries, keys and values, and as layers of sequences.
 
 mod additive;
+mod cross;
 mod multi_head;
 
 pub use additive::AdditiveAttention;
+pub use cross::CrossAttention;
 pub use multi_head::MultiHeadAttention;
 
 use super::Mask;

@@ -1,4 +1,4 @@
-//! [`MultiHeadAttention`]: every step attends to all steps of its sequence.
+//! [`MultiHeadAttention`]: every step attends to all steps of its sequence, or of another.
 
 use super::super::{Built, Last, Layer, Module, Pass, Scope, Spec, Value, Weight};
 use crate::activation::Activation;
@@ -15,6 +15,10 @@ use serde::{Deserialize, Serialize};
 /// `softmax(q kᵀ / √key_dim) v`; the heads' results side by side are projected to the output. Takes
 /// `[batch, time, features]`, gives `[batch, time, outputs]`.
 ///
+/// Given a record of `query [batch, queries, features]` and `memory [batch, steps, width]`, the queries attend to the memory in the place
+/// of their own sequence: cross-attention, as a decoder's to what an encoder has read; see [`CrossAttention`](super::CrossAttention) for
+/// the forms of recurrent networks. It may be stepped then, the memory computed [once](crate::layers::Graph::once).
+///
 /// Steps that the mask leaves out are not attended to; where there is no step to attend to, the heads give 0. The mask goes
 /// through: what stands in masked steps of the output counts for nothing.
 ///
@@ -23,8 +27,7 @@ use serde::{Deserialize, Serialize};
 /// `query.kernel [features, heads, key_dim]`, `query.bias [heads, key_dim]`; then
 /// `attention_output.kernel [heads, key_dim, outputs]`, `attention_output.bias [outputs]`.
 ///
-/// Vaswani et al., "Attention Is All You Need", NeurIPS 2017. For attention to another sequence see
-/// [`dot_attention`](super::dot_attention).
+/// Vaswani et al., "Attention Is All You Need", NeurIPS 2017.
 ///
 /// ```
 /// use elman::Spec;
@@ -108,7 +111,13 @@ impl<B: Backend> Layer<B> for MultiHeadAttention {
     }
 
     fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {
-        let (_, features) = input.sequence()?;
+        let (of_query, of_memory) = match input {
+            Spec::Record(parts) if parts.len() == 2 => (parts.part("query")?, parts.part("memory")?),
+            Spec::Record(_) => return Err(Error::invalid("input", "a record of `query` and `memory`", input)),
+            own => (own, own),
+        };
+        let (_, features) = of_query.sequence()?;
+        let (_, remembered) = of_memory.sequence()?;
         let (width, outputs) = (self.value_dim.unwrap_or(self.key_dim), self.outputs.unwrap_or(features));
         let sizes = [("heads", self.heads), ("key_dim", self.key_dim), ("value_dim", width), ("outputs", outputs)];
         if let Some((name, _)) = sizes.into_iter().find(|&(_, size)| size == 0) {
@@ -123,11 +132,13 @@ impl<B: Backend> Layer<B> for MultiHeadAttention {
             let bias = self.bias.as_ref().map(|bias| scope.param(&format!("{name}.bias"), shape, bias)).transpose()?;
             Ok(Projection { kernel, bias })
         };
-        let mut heads = |name, of_head| projection(name, &[features, self.heads, of_head], &[self.heads, of_head]);
-        let inputs = [heads("query", self.key_dim)?, heads("key", self.key_dim)?, heads("value", width)?];
+        let mut heads =
+            |name, inputs, of_head| projection(name, &[inputs, self.heads, of_head], &[self.heads, of_head]);
+        let query = heads("query", features, self.key_dim)?;
+        let inputs = [query, heads("key", remembered, self.key_dim)?, heads("value", remembered, width)?];
         let output = projection("attention_output", &[self.heads, width, outputs], &[outputs])?;
         let module = MultiHeadModule { layer: self.clone(), inputs, output };
-        Ok(Built::new(module, input.with_features(outputs)))
+        Ok(Built::new(module, of_query.with_features(outputs)))
     }
 }
 
@@ -158,18 +169,27 @@ struct MultiHeadModule {
 
 impl<B: Backend> Module<B> for MultiHeadModule {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
-        pass.whole("attention")?;
-        let (x, mask) = input.sequence(pass)?;
+        let ((x, mask), memory) = match input {
+            Value::Record(_) => {
+                let [query, memory] = input.parts(["query", "memory"])?;
+                (query.sequence(pass)?, Some(memory.sequence(pass)?))
+            }
+            own => {
+                pass.whole("attention")?;
+                (own.sequence(pass)?, None)
+            }
+        };
+        let (memory, of_memory) = memory.unwrap_or_else(|| (x.clone(), mask.clone()));
         let (batch, time, heads) = (x.shape()[0], x.shape()[1], self.layer.heads);
-        let of_heads = |projection: &Projection| {
-            let y = projection.apply(&x, pass)?;
-            y.reshape(&[batch, time, heads, y.shape().last() / heads])?.permute(&[0, 2, 1, 3])
+        let of_heads = |projection: &Projection, x: &Tensor<B>| {
+            let y = projection.apply(x, pass)?;
+            y.reshape(&[batch, x.shape()[1], heads, y.shape().last() / heads])?.permute(&[0, 2, 1, 3])
         };
         let [query, key, value] = &self.inputs;
-        let (query, key, value) = (of_heads(query)?, of_heads(key)?, of_heads(value)?);
+        let (query, key, value) = (of_heads(query, &x)?, of_heads(key, &memory)?, of_heads(value, &memory)?);
         let dropped = self.layer.dropout > 0.0;
         let how = Attention {
-            mask: mask.as_ref().map(|mask| mask.array().clone()),
+            mask: of_memory.as_ref().map(|mask| mask.array().clone()),
             scale: 1.0 / (self.layer.key_dim as f64).sqrt(),
             causal: self.layer.causal,
             dropout: if dropped { pass.key().map(|key| (self.layer.dropout, key)) } else { None },

@@ -3,9 +3,11 @@
 mod areas;
 
 use super::scores::{Target, is_yes, not_binary};
-use super::{Average, Metric, Scores, other_state, ratio};
+use super::{Average, Metric, Scores, described, other_state, ratio};
+use crate::description::Description;
 use crate::error::{Error, Result};
 use areas::{area, probabilities};
+use serde::{Deserialize, Serialize};
 
 /// The probability that a row of a class is scored higher than a row that is not of it, a tie counting one half:
 /// the area under the receiver operating characteristic. Keras approximates it by 200 thresholds; this is exact
@@ -30,19 +32,25 @@ use areas::{area, probabilities};
 /// assert_eq!(auc.value(), 0.75);
 /// # Ok::<(), elman::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[must_use]
 pub struct Auc {
     name: String,
     average: Average,
     one_vs_one: bool,
+    #[serde(skip)]
     outputs: usize,
+    #[serde(skip)]
     multilabel: bool,
     /// `[rows, columns]`, one column for one or two outputs of one class a row.
+    #[serde(skip)]
     scores: Vec<f64>,
     /// True class (0 of several labels) and weight of each row.
+    #[serde(skip)]
     rows: Vec<(usize, f64)>,
     /// Of several labels: `[rows, columns]`.
+    #[serde(skip)]
     labels: Vec<bool>,
 }
 
@@ -199,6 +207,10 @@ impl Metric for Auc {
         (self.outputs, self.multilabel) = (outputs, multilabel);
         (self.rows, self.labels, self.scores) = (rows, labels, scores.to_vec());
         Ok(())
+    }
+
+    fn describe(&self) -> Result<Description> {
+        described("auc", self)
     }
 
     fn boxed_clone(&self) -> Box<dyn Metric> {

@@ -56,7 +56,7 @@ fn token(rest: &str, first: char, in_word: bool, apostrophes: bool) -> (Kind, us
             return special;
         }
     }
-    let cluster = rest.graphemes(true).next().unwrap_or(rest);
+    let cluster = first_cluster(rest);
     if is_emoji(cluster) {
         return (Kind::Emoji, cluster.len());
     }
@@ -66,8 +66,11 @@ fn token(rest: &str, first: char, in_word: bool, apostrophes: bool) -> (Kind, us
     if begins_word(cluster) {
         return (Kind::Word, word(rest, apostrophes));
     }
-    let same = rest.graphemes(true).take_while(|next| *next == cluster).count();
-    (Kind::Punctuation, same * cluster.len())
+    let mut length = cluster.len();
+    while first_cluster(&rest[length..]) == cluster {
+        length += cluster.len();
+    }
+    (Kind::Punctuation, length)
 }
 
 /// The length of `@` or `#` and the word behind it, if one is there.
@@ -78,23 +81,40 @@ fn after_sign(rest: &str) -> Option<usize> {
 
 /// The length of the word at the beginning.
 fn word(text: &str, apostrophes: bool) -> usize {
-    let mut length = 0;
-    let mut clusters = text.graphemes(true).peekable();
-    while let Some(cluster) = clusters.next() {
+    let (bytes, mut length) = (text.as_bytes(), 0);
+    // A letter of ASCII before another character of ASCII is as it looks.
+    let plain = |at: usize| {
+        let is_letter = |&byte: &u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        bytes.get(at).is_some_and(is_letter) && bytes.get(at + 1).is_none_or(u8::is_ascii)
+    };
+    loop {
+        while plain(length) {
+            length += 1;
+        }
+        let cluster = first_cluster(&text[length..]);
         let inside = apostrophes
             && length > 0
             && matches!(cluster, "'" | "\u{2019}" | "\u{2bc}")
-            && clusters.peek().is_some_and(|next| begins_word(next));
+            && begins_word(&text[length + cluster.len()..]);
         if !inside && !begins_word(cluster) {
-            break;
+            break length;
         }
         length += cluster.len();
     }
-    length
+}
+
+/// The first character as it is seen, with what is combined with it (Unicode Standard Annex 29); empty where there is none.
+/// Between two of ASCII there is always a border, but for the line ends that nothing here has, and most text is of these.
+fn first_cluster(text: &str) -> &str {
+    match text.as_bytes() {
+        [] => text,
+        [first] | [first, 0..0x80, ..] if first.is_ascii() => &text[..1],
+        _ => text.graphemes(true).next().unwrap_or(text),
+    }
 }
 
 fn begins_word(text: &str) -> bool {
-    let cluster = text.graphemes(true).next().unwrap_or_default();
+    let cluster = first_cluster(text);
     cluster.starts_with(|c: char| c.is_alphanumeric() || c == '_') && !is_emoji(cluster)
 }
 
@@ -144,4 +164,17 @@ fn is_emoji(cluster: &str) -> bool {
             || matches!(c, '\u{23e9}'..='\u{23fa}' | '\u{2b1b}' | '\u{2b1c}' | '\u{2b50}' | '\u{2b55}')
     };
     cluster.starts_with(blocks) || cluster.contains(['\u{fe0f}', '\u{20e3}'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_first_cluster_is_unicodes(text in "[a-z0-9 '!\u{301}\u{200d}\u{fe0f}\u{20e3}\u{e9}\u{1f44d}\u{1f3fd}\u{0}\u{939}\u{93f}]{0,6}") {
+            prop_assert_eq!(first_cluster(&text), text.graphemes(true).next().unwrap_or_default());
+        }
+    }
 }

@@ -219,6 +219,7 @@ impl WordTokenizer {
             Special::Drop => {}
         };
         scan(text, self.apostrophes, |kind, token| match kind {
+            Kind::Word if token.is_ascii() => each(&self.shortened(&self.lowered(token))),
             Kind::Word => each(&self.shortened(&self.lowered(token).replace(['\u{2019}', '\u{2bc}'], "'"))),
             Kind::Number => special(self.numbers, token, "<number>", &mut each),
             Kind::Name => special(self.names, &self.lowered(token), "<user>", &mut each),
@@ -246,7 +247,9 @@ impl WordTokenizer {
     }
 
     fn lowered<'a>(&self, token: &'a str) -> Cow<'a, str> {
-        if self.lowercase { Cow::Owned(token.to_lowercase()) } else { Cow::Borrowed(token) }
+        // Most words are in lower case, and need no memory of their own.
+        let is_lower = || token.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+        if self.lowercase && !is_lower() { Cow::Owned(token.to_lowercase()) } else { Cow::Borrowed(token) }
     }
 
     fn shortened<'a>(&self, token: &'a str) -> Cow<'a, str> {

@@ -22,10 +22,14 @@ use std::path::{Path, PathBuf};
 ///   appended to nobody knows whose lines those of an interrupted first epoch are: they stay.)
 /// * The file of another training is moved aside: `log.csv` becomes `log.1.csv`, or the next number that is free.
 ///   [`CsvLog::append`] goes on in it, [`CsvLog::overwrite`] takes its place.
+///
+/// [`CsvLog::steps`] keeps the losses by update in a file of their own.
 #[derive(Debug)]
 #[must_use]
 pub struct CsvLog {
     path: PathBuf,
+    /// The log of the losses by update.
+    steps: Option<Box<CsvLog>>,
     of_another: OfAnother,
     /// The names of the columns, none before the first line.
     heading: Vec<String>,
@@ -47,12 +51,18 @@ enum OfAnother {
 /// What stands in front and at the end of each line.
 const EPOCH: &str = "epoch";
 const LAST: [&str; 2] = ["learning_rate", "seconds"];
+/// The columns of a log by update.
+const STEPS: [&str; 4] = [EPOCH, "step", "loss", "learning_rate"];
+
+/// Names and values of a line.
+type Line = Vec<(String, String)>;
 
 impl CsvLog {
     /// Writes to `path`. The file of another training is moved aside.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         CsvLog {
             path: path.into(),
+            steps: None,
             of_another: OfAnother::MovedAside,
             heading: Vec::new(),
             writer: None,
@@ -71,6 +81,19 @@ impl CsvLog {
         CsvLog { of_another: OfAnother::Overwritten, ..self }
     }
 
+    /// Writes what [`Fit::log_steps`](crate::Fit::log_steps) logs to `path`, a line an entry: epoch, step, loss, learning rate. The
+    /// file is complete after each epoch, and what is in it already is kept as the lines of epochs are.
+    pub fn steps(self, path: impl Into<PathBuf>) -> Self {
+        CsvLog { steps: Some(Box::new(CsvLog::new(path))), ..self }
+    }
+
+    /// The log by update, with the same done to the file of another training.
+    fn log_of_steps(&mut self) -> Option<&mut CsvLog> {
+        let steps = self.steps.as_deref_mut()?;
+        steps.of_another = self.of_another;
+        Some(steps)
+    }
+
     /// Opens the file for the line of this epoch, which is the first of a training.
     fn begin(&mut self, epoch: u64) -> Result<()> {
         let (heading, mut lines) = self.read()?;
@@ -78,8 +101,14 @@ impl CsvLog {
         let last = lines.iter().filter_map(number).next_back();
         let is_log = heading.first().is_none_or(|first| first == EPOCH);
         if let Some(behind) = self.resumed.filter(|_| is_log) {
-            // The last line of this number is the training's own, where it came so far; there may be others' before it.
-            match lines.iter().rposition(|line| number(line) == Some(epoch)) {
+            // The last line of this number is the training's own, where it came so far, and so are those of steps before it; there
+            // may be others' before them.
+            let step =
+                |line: &Vec<String>| line.get(heading.iter().position(|name| name == STEPS[1])?)?.parse::<u64>().ok();
+            let earlier = |at: usize| number(&lines[at - 1]) == Some(epoch) && step(&lines[at - 1]) < step(&lines[at]);
+            let last = lines.iter().rposition(|line| number(line) == Some(epoch));
+            let own = last.map(|last| (1..=last).rev().find(|&at| !earlier(at)).unwrap_or(0));
+            match own {
                 _ if behind == 0 && self.of_another == OfAnother::Appended => {}
                 Some(own) => lines.truncate(own),
                 None => lines.retain(|line| number(line).is_some_and(|number| number < epoch)),
@@ -138,25 +167,34 @@ impl CsvLog {
         Ok(())
     }
 
+    /// Writes the lines of an epoch.
     fn write(&mut self, log: &EpochLog) -> Result<()> {
-        if self.writer.is_none() {
-            self.begin(log.epoch)?;
+        let values = log.values.iter().map(|(name, value)| (name.as_str(), value.to_string()));
+        let last = [log.learning_rate, log.training_time.as_secs_f64()].map(|value| value.to_string());
+        let all = [(EPOCH, log.epoch.to_string())].into_iter().chain(values).chain(LAST.into_iter().zip(last));
+        self.write_line(log.epoch, all.map(|(name, value)| (name.to_string(), value)).collect())?;
+        let Some(steps) = self.log_of_steps() else { return Ok(()) };
+        for step in &log.steps {
+            let [number, loss, rate] = [step.step.to_string(), step.loss.to_string(), step.learning_rate.to_string()];
+            let all = STEPS.map(String::from).into_iter().zip([log.epoch.to_string(), number, loss, rate]);
+            steps.write_line(log.epoch, all.collect())?;
         }
-        let names = || log.values.iter().map(|(name, _)| name.as_str());
-        let new: Vec<String> = [EPOCH].into_iter().chain(names()).chain(LAST).map(String::from).collect();
-        let new: Vec<String> = new.into_iter().filter(|name| !self.heading.contains(name)).collect();
+        Ok(())
+    }
+
+    fn write_line(&mut self, epoch: u64, line: Line) -> Result<()> {
+        if self.writer.is_none() {
+            self.begin(epoch)?;
+        }
+        let new = line.iter().map(|(name, _)| name).filter(|name| !self.heading.contains(name));
+        let new: Vec<String> = new.cloned().collect();
         if !new.is_empty() {
             let (mut heading, lines) = self.read()?;
             heading.extend(new);
             self.rewrite(heading, &lines)?;
         }
-        let cell = |name: &String| match name.as_str() {
-            EPOCH => log.epoch.to_string(),
-            "learning_rate" => log.learning_rate.to_string(),
-            "seconds" => log.training_time.as_secs_f64().to_string(),
-            name => log.get(name).map(|value| value.to_string()).unwrap_or_default(),
-        };
-        let line: Vec<String> = self.heading.iter().map(cell).collect();
+        let cell = |name: &String| line.iter().find(|(of, _)| of == name).map(|(_, value)| value.clone());
+        let line: Vec<String> = self.heading.iter().map(|name| cell(name).unwrap_or_default()).collect();
         let Some(writer) = &mut self.writer else { return Ok(()) };
         let written = writer.write_record(line).map_err(std::io::Error::from).and_then(|()| writer.flush());
         written.map_err(|e| self.failed(e))
@@ -175,14 +213,22 @@ fn aside(path: &Path) -> PathBuf {
     numbered.find(|path| !path.exists()).unwrap_or_else(|| path.to_path_buf())
 }
 
+// The log of losses by update is told what this one is.
+#[allow(clippy::only_used_in_recursion)]
 impl<B: Backend> Callback<B> for CsvLog {
-    fn on_train_begin(&mut self, _: &mut Model<B>) -> Result<()> {
+    fn on_train_begin(&mut self, model: &mut Model<B>) -> Result<()> {
         (self.writer, self.resumed) = (None, None);
+        if let Some(steps) = self.log_of_steps() {
+            Callback::<B>::on_train_begin(steps, model)?;
+        }
         // Here and not after an hour of training: a path that cannot be written is an error at once.
         check_writable(&self.path)
     }
 
-    fn on_epoch_begin(&mut self, epoch: u64, _: &mut Model<B>) -> Result<()> {
+    fn on_epoch_begin(&mut self, epoch: u64, model: &mut Model<B>) -> Result<()> {
+        if let Some(steps) = self.log_of_steps() {
+            steps.on_epoch_begin(epoch, model)?;
+        }
         if self.writer.is_none() { self.begin(epoch) } else { Ok(()) }
     }
 
@@ -191,13 +237,19 @@ impl<B: Backend> Callback<B> for CsvLog {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn on_train_end(&mut self, _: &History, _: &mut Model<B>) -> Result<()> {
+    fn on_train_end(&mut self, history: &History, model: &mut Model<B>) -> Result<()> {
+        if let Some(steps) = self.log_of_steps() {
+            steps.on_train_end(history, model)?;
+        }
         self.writer = None;
         Ok(())
     }
 
     fn resume(&mut self, _: Option<CallbackState<B>>, history: &History, _: &Model<B>) -> Result<()> {
         self.resumed = Some(history.epochs.len());
+        if let Some(steps) = self.log_of_steps() {
+            steps.resumed = Some(history.epochs.len());
+        }
         history.epochs.iter().try_for_each(|log| self.write(log))
     }
 }

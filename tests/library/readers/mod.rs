@@ -5,6 +5,7 @@ mod composed;
 mod encodings;
 mod labels;
 mod lines;
+mod lines_by_length;
 mod quotes;
 mod said;
 mod vectors;
@@ -23,6 +24,11 @@ struct Counting;
 thread_local! {
     static HELD: Cell<isize> = const { Cell::new(0) };
     static MOST: Cell<isize> = const { Cell::new(0) };
+}
+
+/// The bytes that this thread has allocated and not given back.
+pub(crate) fn held() -> isize {
+    HELD.get()
 }
 
 fn count(bytes: isize) {

@@ -84,6 +84,7 @@ fn epoch(epoch: u64, loss: f64, val_loss: Option<f64>) -> EpochLog {
         training_time: Duration::from_millis(1250),
         samples: 8083,
         skipped: 0,
+        steps: Vec::new(),
     }
 }
 

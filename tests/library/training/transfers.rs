@@ -3,11 +3,12 @@
 use super::toy::{classifier, points};
 use elman::backend::{Backend, Map, Zip};
 use elman::data::Dataset;
+use elman::layers::{Dense, Sequential};
 use elman::loss::SparseCategoricalCrossEntropy;
-use elman::metrics::Accuracy;
+use elman::metrics::{Accuracy, Average, F1, TopK};
 use elman::optim::Sgd;
 use elman::training::Fit;
-use elman::{Model, Result, Shape};
+use elman::{Activation, Model, Result, Shape, Spec};
 use elman_reference::{Array, Indices, Reference};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,11 +18,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 struct Counting {
     inner: Reference<f32>,
     downloads: Arc<AtomicUsize>,
+    /// All that they brought.
+    numbers: Arc<AtomicUsize>,
 }
 
 impl Counting {
     /// The downloads since the last call.
     fn take(&self) -> usize {
+        self.numbers.store(0, Ordering::Relaxed);
         self.downloads.swap(0, Ordering::Relaxed)
     }
 }
@@ -35,6 +39,7 @@ impl Backend for Counting {
 
     fn download(&self, a: &A) -> Result<Vec<f32>> {
         self.downloads.fetch_add(1, Ordering::Relaxed);
+        self.numbers.fetch_add(a.shape().elements(), Ordering::Relaxed);
         self.inner.download(a)
     }
 
@@ -158,6 +163,34 @@ fn predictions_are_not_read_back_where_no_metric_wants_them() {
     let (backend, mut model) = built(false);
     model.fit(&points(100), Fit::new().batch_size(8).quiet()).unwrap();
     assert_eq!(backend.take(), 2);
+}
+
+/// Losses by update are read back with the epoch's.
+#[test]
+fn a_log_of_steps_reads_nothing_back() {
+    let (backend, mut model) = built(true);
+    model.fit(&points(800), Fit::new().batch_size(8).log_steps(2).quiet()).unwrap();
+    assert_eq!(backend.take(), 3);
+}
+
+/// Of a class of many there leave two numbers a row, however many classes there are; with a metric of all outputs, all do.
+#[test]
+fn a_class_is_read_back_as_two_numbers() {
+    let backend = Counting::default();
+    let network = Sequential::new().add(Dense::new(60).activation(Activation::Softmax));
+    let mut model = network.build(&backend, Spec::dense(&[2]), 1).unwrap();
+    let mut read = |whole: bool| {
+        let compiled = model.compile(Sgd::new(0.1), SparseCategoricalCrossEntropy::new());
+        compiled.metric(Accuracy::new()).metric(F1::new(Average::Macro));
+        if whole {
+            compiled.metric(TopK::new(2).unwrap());
+        }
+        backend.take();
+        model.evaluate(&points(40), 8).unwrap();
+        backend.numbers.load(Ordering::Relaxed)
+    };
+    // A loss a batch besides.
+    assert_eq!([read(false), read(true)], [5 + 40 * 2, 5 + 40 * 60]);
 }
 
 #[test]

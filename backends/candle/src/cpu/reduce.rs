@@ -190,12 +190,19 @@ impl Cpu {
         self.array(out, shape)
     }
 
-    /// The first index of the greatest; a NaN is never greater than another number.
+    /// The first index of the greatest; NaN is above all numbers.
     pub(crate) fn argmax(&self, a: &Array, axis: usize, shape: Shape) -> Result<Indices> {
         let from = a.numbers()?;
         let (length, inner) = around(a.shape(), axis);
         let mut out = Vec::with_capacity(shape.elements());
         for block in from.chunks_exact((length * inner).max(1)) {
+            if inner == 1 {
+                let most = greatest_of(block);
+                // Where that is NaN, the first one is.
+                let at = |x: &f32| *x == most || x.is_nan();
+                out.push(block.iter().position(at).unwrap_or_default() as u32);
+                continue;
+            }
             for column in 0..inner {
                 let at = |i: usize| block[i * inner + column];
                 let best = (1..length).fold(0, |best, i| if at(i).is_above(at(best)) { i } else { best });

@@ -1,14 +1,17 @@
 //! [`Lines`]: a file of labelled texts that is larger than memory.
 
 mod index;
+mod lengths;
 mod records;
 
 use super::samples::BATCH_SIZE;
 use super::{Epoch, HostBatch, Order, Source};
 use crate::data::texts::{Piece, TextFormat, by_name};
-use crate::data::{Dataset, Inputs, Labels, Targets, TextColumns};
+use crate::data::{self, Dataset, Inputs, Labels, Targets, TextColumns};
 use crate::error::{Error, Result};
+use crate::random::Key;
 use index::Index;
+use lengths::Lengths;
 use records::{Reader, Record};
 use std::fmt;
 use std::fs;
@@ -25,6 +28,10 @@ use std::sync::Arc;
 /// Batches are of 32 texts unless [`Fit::batch_size`](crate::training::Fit::batch_size) says otherwise, and shuffled unless
 /// [`Fit::shuffle`](crate::training::Fit::shuffle) says that they are not to be: the whole file, not within a window. They are
 /// sequences at their own lengths, padded and masked; none goes on where another ended, in a stateful layer neither.
+///
+/// [`Fit::by_length`](crate::training::Fit::by_length) and [`Fit::batch_tokens`](crate::training::Fit::batch_tokens) make the batches
+/// that they make of the same texts in memory. For them the lengths of all texts have to be known: the whole file is tokenised
+/// once, on all processors, when they are first asked for, and 4 bytes a text are kept (16 to 24 more while an epoch lasts).
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -49,6 +56,7 @@ pub struct Lines {
     labels: Labels,
     index: Arc<Index>,
     encode: Arc<Encode>,
+    lengths: Arc<Lengths>,
 }
 
 /// A text as indices.
@@ -67,7 +75,15 @@ impl Lines {
         let format = columns.format.map_or_else(|| by_name(path), Ok)?;
         let (index, labels) = Index::build(path, format, columns)?;
         let (index, encode) = (Arc::new(index), Arc::new(encode));
-        Ok(Lines { path: path.into(), columns: columns.clone(), format, labels, index, encode })
+        Ok(Lines {
+            path: path.into(),
+            columns: columns.clone(),
+            format,
+            labels,
+            index,
+            encode,
+            lengths: Arc::default(),
+        })
     }
 
     /// The number of texts.
@@ -98,13 +114,30 @@ impl Lines {
             line: Some(line),
             why: "expected the text that was there when the file was opened: it has changed since".into(),
         };
+        if let Some((text, class)) = self.plain(&bytes) {
+            return Ok((self.encoded(text, line)?, class));
+        }
         let at = line - self.index.header_lines.min(line - 1);
         let piece = Piece { path: &self.path, bytes: self.index.piece(&bytes), line: at, given: true, warns: false };
         let read = piece.read(self.format, &self.columns, std::mem::take(labels))?;
         *labels = read.labels;
         let (Some(text), Some(&class)) = (read.texts.first(), read.classes.first()) else { return Err(changed()) };
-        let indices = (self.encode)(text).map_err(|error| error.at(format!("{}, line {line}", self.path.display())))?;
-        Ok((indices, class))
+        Ok((self.encoded(text, line)?, class))
+    }
+
+    fn encoded(&self, text: &str, line: usize) -> Result<Vec<u32>> {
+        (self.encode)(text).map_err(|error| error.at(format!("{}, line {line}", self.path.display())))
+    }
+
+    /// Text and class of a line of TSV whose label stands in it as it is known: what reading all that a file may hold comes to
+    /// then, in a part of the time.
+    fn plain<'t>(&self, bytes: &'t [u8]) -> Option<(&'t str, u32)> {
+        let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let line =
+            Some(line).filter(|line| self.format == TextFormat::Tsv && !line.iter().any(|&b| b == b'\r' || b == 0))?;
+        let (label, text) = std::str::from_utf8(line).ok()?.split_once('\t')?;
+        Some((text, self.labels.number(label)?))
     }
 }
 
@@ -116,11 +149,6 @@ impl fmt::Debug for Lines {
 
 impl Source for Lines {
     fn epoch(&self, order: &Order) -> Result<Box<dyn Epoch + '_>> {
-        let unknown = [("`by_length`", order.by_length.is_some()), ("`batch_tokens`", order.batch_tokens.is_some())];
-        if let Some((option, _)) = unknown.into_iter().find(|(_, given)| *given) {
-            let expected = "batches of texts as they come (their lengths are not known before)";
-            return Err(Error::invalid("lines", expected, option));
-        }
         let size = order.batch_size.unwrap_or(BATCH_SIZE);
         if size == 0 {
             return Err(Error::invalid("lines", "a batch size of at least 1", 0));
@@ -130,8 +158,17 @@ impl Source for Lines {
             let why = format!("expected the {} bytes that were there at first, found {bytes}", self.index.bytes);
             return Err(Error::Parse { path: self.path.clone(), line: None, why });
         }
-        let shuffle = order.shuffle.unwrap_or(true);
-        Ok(Box::new(Batches { lines: self, size, order: order.clone(), shuffle }))
+        let mut is_block = false;
+        let lengths = |padding: Option<u32>| {
+            let counted = self.lengths.of(self, padding)?;
+            is_block = counted.is_block;
+            Ok(counted.lengths())
+        };
+        let places = match order.by_lengths(lengths)? {
+            Some(batches) => Places::ByLength(batches, order.by_length.filter(|_| is_block)),
+            None => Places::Cut { size, key: order.shuffle.unwrap_or(true).then(|| order.draws()) },
+        };
+        Ok(Box::new(Batches { lines: self, places }))
     }
 
     fn describe(&self) -> String {
@@ -143,14 +180,39 @@ impl Source for Lines {
 /// The batches of an epoch over a file.
 struct Batches<'a> {
     lines: &'a Lines,
-    size: usize,
-    order: Order,
-    shuffle: bool,
+    places: Places,
+}
+
+/// Which texts are in which batch.
+enum Places {
+    /// So many at a time, in the random order of a key or as they stand.
+    Cut { size: usize, key: Option<Key> },
+    /// By their lengths. Where all are padded to one length, what of the padding those of a batch share at their ends is left out.
+    ByLength(data::Batches, Option<u32>),
+}
+
+impl Batches<'_> {
+    /// The numbers of the texts of a batch. Errors: a batch that there is not.
+    fn texts(&self, number: usize) -> Result<Vec<usize>> {
+        let all = self.lines.len();
+        match &self.places {
+            Places::ByLength(batches, _) => batches.get(number).map(<[usize]>::to_vec),
+            Places::Cut { size, key } if number < self.batches() => {
+                let rows = number * size..((number + 1) * size).min(all);
+                let place = |row: usize| key.map_or(row, |key| key.place(row as u64, all as u64) as usize);
+                Ok(rows.map(place).collect())
+            }
+            Places::Cut { .. } => Err(Error::invalid("lines", format!("a batch below {}", self.batches()), number)),
+        }
+    }
 }
 
 impl Epoch for Batches<'_> {
     fn batches(&self) -> usize {
-        self.lines.len().div_ceil(self.size)
+        match &self.places {
+            Places::Cut { size, .. } => self.lines.len().div_ceil(*size),
+            Places::ByLength(batches, _) => batches.len(),
+        }
     }
 
     fn samples(&self) -> Option<usize> {
@@ -158,18 +220,20 @@ impl Epoch for Batches<'_> {
     }
 
     fn batch(&self, number: usize) -> Result<HostBatch> {
-        let (lines, all) = (self.lines, self.lines.len());
-        if number >= self.batches() {
-            return Err(Error::invalid("lines", format!("a batch below {}", self.batches()), number));
-        }
+        let (lines, numbers) = (self.lines, self.texts(number)?);
         let (mut reader, mut labels) = (Reader::open(&lines.path)?, lines.labels.clone());
-        let key = self.order.draws();
-        let rows = number * self.size..((number + 1) * self.size).min(all);
-        let place = |row: usize| if self.shuffle { key.place(row as u64, all as u64) as usize } else { row };
-        let texts = rows.map(|row| lines.text(&mut reader, &mut labels, place(row)));
+        let texts = numbers.into_iter().map(|number| lines.text(&mut reader, &mut labels, number));
         let (texts, classes): (Vec<Vec<u32>>, Vec<u32>) = texts.collect::<Result<Vec<_>>>()?.into_iter().unzip();
-        let inputs =
-            Inputs::indices(&texts).map_err(|error| error.at(format!("{}, batch {number}", lines.describe())))?;
-        Ok(HostBatch::new(Dataset::new(inputs, Targets::classes(classes)?)?))
+        let data = Dataset::new(Inputs::indices_or_empty(&texts)?, Targets::classes(classes)?)?;
+        Ok(HostBatch::new(match self.places {
+            Places::ByLength(_, Some(padding)) => data.trimmed(padding),
+            _ => data,
+        }))
+    }
+
+    fn place(&self, number: usize, sample: usize) -> Option<String> {
+        let text = *self.texts(number).ok()?.get(sample)?;
+        let line = self.lines.index.record(&mut Reader::open(&self.lines.path).ok()?, text).ok()?.line;
+        Some(format!("{}, line {line}", self.lines.path.display()))
     }
 }

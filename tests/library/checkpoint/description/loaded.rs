@@ -2,7 +2,7 @@
 
 use super::{R, bits, data, folder, model, texts, trained};
 use elman::checkpoint::{Checkpoint, Extras};
-use elman::metrics::Accuracy;
+use elman::metrics::{Accuracy, Average, F1, Metric, Scores};
 use elman::training::History;
 use elman::training::callbacks::EarlyStopping;
 use elman::{Backend, Fit, Model};
@@ -53,7 +53,7 @@ fn a_loaded_model_is_the_model() {
     let mut model = trained(&R::new());
     model.freeze("gru").unwrap();
     model.save(&path).unwrap();
-    let mut loaded = Model::load(&R::new(), &path).unwrap();
+    let loaded = Model::load(&R::new(), &path).unwrap();
     assert_eq!(loaded.describe().unwrap(), model.describe().unwrap());
     assert_eq!((loaded.input(), loaded.output(), loaded.seed()), (model.input(), model.output(), model.seed()));
     assert_eq!(loaded.summary(), model.summary());
@@ -66,12 +66,52 @@ fn a_loaded_model_is_the_model() {
     assert_eq!(loaded.optimizer().unwrap().describe().unwrap(), model.optimizer().unwrap().describe().unwrap());
     // The loss that takes the numbers for logits came along.
     assert_eq!(loaded.predict(&texts(), 2).unwrap().read_as(), model.predict(&texts(), 2).unwrap().read_as());
-    loaded.compiled_mut().unwrap().metric(Accuracy::new());
     assert_eq!(loaded.evaluate(&data(), 2).unwrap(), model.evaluate(&data(), 2).unwrap());
     // What is written of it is the file.
     let again = path.with_extension("again");
     loaded.save(&again).unwrap();
     assert_eq!(std::fs::read(again).unwrap(), std::fs::read(&path).unwrap());
+}
+
+/// A metric that does not say what it is.
+#[derive(Clone, Debug)]
+struct Own;
+
+impl Metric for Own {
+    fn name(&self) -> &str {
+        "own"
+    }
+
+    fn reset(&mut self) {}
+
+    fn update(&mut self, _: &Scores<'_>) -> elman::Result<()> {
+        Ok(())
+    }
+
+    fn value(&self) -> f64 {
+        1.0
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Metric> {
+        Box::new(self.clone())
+    }
+}
+
+/// With their options, in their order, by weight or not; what is not described is left out.
+#[test]
+fn metrics_come_along() {
+    let (_folder, path) = folder();
+    let mut model = trained(&R::new());
+    let compiled = model.compiled_mut().unwrap().weighted_metric(Accuracy::new().named("by_weight")).metric(Own);
+    compiled.metric(F1::new(Average::Class(1)).threshold(0.3));
+    let data = data().with_weights(vec![1.0, 5.0, 0.5, 2.0]).unwrap();
+    let expected = model.evaluate(&data, 2).unwrap();
+    model.save(&path).unwrap();
+    let found = Model::load(&R::new(), &path).unwrap().evaluate(&data, 2).unwrap();
+    let without: Vec<_> = expected.iter().filter(|(name, _)| *name != "own").collect();
+    assert_eq!(found.iter().collect::<Vec<_>>(), without);
+    assert_eq!(without.len(), 4);
+    assert_ne!(found.get("by_weight"), found.get("accuracy"), "the weights tell them apart");
 }
 
 #[test]
@@ -80,7 +120,6 @@ fn a_checkpoint_is_a_model_too_and_its_training_goes_on() {
     let mut model = trained(&R::new());
     model.save_checkpoint(&path, &History::default(), &Extras::new()).unwrap();
     let mut loaded = Model::load(&R::new(), &path).unwrap();
-    loaded.compiled_mut().unwrap().metric(Accuracy::new());
     assert_eq!(bits(&loaded), bits(&model));
     loaded.load_checkpoint(&path).unwrap();
     for model in [&mut model, &mut loaded] {

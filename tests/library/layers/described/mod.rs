@@ -1,8 +1,9 @@
-//! Every layer, activation, initialiser, loss and rule goes through JSON: what the registry builds of its description gives the
+//! Every layer, activation, initialiser, loss, metric and rule goes through JSON: what the registry builds of its description gives the
 //! same numbers. Fails when somebody adds one and forgets it here, in its `describe` or in the registry.
 
 mod layers;
 mod losses;
+mod metrics;
 mod rules;
 mod source;
 

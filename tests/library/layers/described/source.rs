@@ -32,6 +32,27 @@ pub(super) fn implementors(of: &str) -> BTreeSet<String> {
     found
 }
 
+/// The library's metrics: what implements the trait by itself, and what the macros for several of a kind are given.
+pub(super) fn metrics() -> BTreeSet<String> {
+    let mut paths = Vec::new();
+    files(&source().join("metrics"), &mut paths);
+    let mut found = BTreeSet::new();
+    for path in paths {
+        let text = std::fs::read_to_string(path).unwrap();
+        // Those of tests stand within their module.
+        for line in text.lines() {
+            let own = line.strip_prefix("impl Metric for ");
+            let first = line
+                .strip_prefix("of_the_loss!(")
+                .or(line.strip_prefix("    "))
+                .filter(|l| l.contains(", \"") && !l.contains('('));
+            let name = own.or(first).map(|rest| rest.split([' ', ',']).next().unwrap());
+            found.extend(name.filter(|name| name.starts_with(char::is_uppercase)).map(String::from));
+        }
+    }
+    found
+}
+
 /// The variants of an enum, in snake case.
 pub(super) fn variants(path: &str, name: &str) -> BTreeSet<String> {
     let text = std::fs::read_to_string(source().join(path)).unwrap();

@@ -1,0 +1,230 @@
+//! [`CrossAttention`]: each step of a sequence looks at the steps of another one.
+
+use super::super::{Built, Last, Layer, Mask, Module, Pass, Scope, Spec, Value, Weight};
+use super::additive_attention;
+use crate::activation::Activation;
+use crate::backend::{Attention, Backend};
+use crate::description::{Description, describe};
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::init::Init;
+use crate::param::ParamId;
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+/// The parts of the record that it takes.
+const PARTS: [&str; 2] = ["query", "memory"];
+
+/// What a decoder looks at in what an encoder has read (L25, L26): for each query `q` the sum of the memory's steps `m`, weighed by
+/// `softmax(score(q, m))`. Takes a record of `query [batch, queries, features]` and `memory [batch, steps, width]`, gives
+/// `[batch, queries, width]`.
+///
+/// | form | score | parameters |
+/// | --- | --- | --- |
+/// | dot, the default | `q · m` | none; as many features as the memory has |
+/// | [`general`](CrossAttention::general) | `q W · m` | `kernel [features, width]` |
+/// | [`additive`](CrossAttention::additive) | `v · tanh(q W_q + m W_m + b)` | `query.kernel`, `memory.kernel`, `bias`, `score` |
+///
+/// The first two are Luong's (Luong, Pham, Manning, EMNLP 2015), the last Bahdanau's (Bahdanau, Cho, Bengio, ICLR 2015). With
+/// [`combined`](CrossAttention::combined) it goes on to Luong's `tanh(W_c [context; query])`.
+///
+/// Steps that the memory's mask leaves out are not looked at; where there is none the context is 0. The mask of the queries goes
+/// through. Steps of the query do not depend on each other: a decoder may go step by step, the memory computed
+/// [once](super::super::Graph::once). [`Pass::observe`] hands out the weights `[batch, queries, steps]` under the name `attention`.
+///
+/// An encoder and a decoder with attention:
+///
+/// ```
+/// use elman::Spec;
+/// use elman::layers::{Bidirectional, CrossAttention, Dense, Embedding, Graph, Gru};
+/// use elman_reference::Reference;
+///
+/// let translator = Graph::new()
+///     .node("source_words", Embedding::new(50, 8).padding(0), "source")
+///     .node("encoder", Bidirectional::new(Gru::new(8).return_sequences().record()), "source_words")
+///     .node("target_words", Embedding::new(60, 8).padding(0), "target")
+///     .node("decoder", Gru::new(16).return_sequences(), [("input", "target_words"), ("h", "encoder.h")])
+///     .node("attention", CrossAttention::new().general().combined(16), [("query", "decoder"), ("memory", "encoder.output")])
+///     .node("words", Dense::new(60), "attention")
+///     .output("words")
+///     .once(["encoder"]);
+/// let input = Spec::record([("source", Spec::Indices(None)), ("target", Spec::Indices(None))])?;
+/// let model = translator.build(&Reference::<f32>::new(), input, 0)?;
+/// assert_eq!(model.output(), &Spec::Dense(vec![None, Some(60)]));
+/// # Ok::<(), elman::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[must_use]
+pub struct CrossAttention {
+    form: Form,
+    combined: Option<usize>,
+    dropout: f64,
+}
+
+/// How a query and a step of the memory are scored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Form {
+    #[default]
+    Dot,
+    General,
+    Additive(usize),
+}
+
+impl CrossAttention {
+    /// By the product of query and memory.
+    pub fn new() -> Self {
+        CrossAttention::default()
+    }
+
+    /// By the product of the memory and a linear map of the query.
+    pub fn general(self) -> Self {
+        CrossAttention { form: Form::General, ..self }
+    }
+
+    /// By a layer of so many units over both.
+    pub fn additive(self, units: usize) -> Self {
+        CrossAttention { form: Form::Additive(units), ..self }
+    }
+
+    /// Gives `tanh(W_c [context; query])` of so many units in the place of the context: `combined.kernel [width + features, units]`.
+    pub fn combined(self, units: usize) -> Self {
+        CrossAttention { combined: Some(units), ..self }
+    }
+
+    /// Drops weights of the products' forms with this probability while training.
+    pub fn dropout(self, rate: f64) -> Self {
+        CrossAttention { dropout: rate, ..self }
+    }
+}
+
+impl<B: Backend> Layer<B> for CrossAttention {
+    fn kind(&self) -> &'static str {
+        "cross_attention"
+    }
+
+    fn describe(&self) -> Result<Description> {
+        describe(Layer::<B>::kind(self), self)
+    }
+
+    fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {
+        let parts = input.parts()?;
+        if parts.len() != PARTS.len() {
+            return Err(Error::invalid("input", "a record of `query` and `memory`", input));
+        }
+        let (queries, features) = parts.part("query")?.sequence().map_err(|e| e.at("query"))?;
+        let (_, width) = parts.part("memory")?.sequence().map_err(|e| e.at("memory"))?;
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(Error::invalid("dropout", "a rate in [0, 1)", self.dropout));
+        }
+        if self.combined == Some(0) || self.form == Form::Additive(0) {
+            return Err(Error::invalid("units", "at least 1", 0));
+        }
+        let glorot = Weight::new(Init::GlorotUniform);
+        let mut kernel =
+            |name: &str, rows: usize, columns: usize| scope.param(name, Shape::new(&[rows, columns])?, &glorot);
+        let scores = match self.form {
+            Form::Dot if features != width => {
+                let expected = format!("queries of {width} features, as the memory has (or the form `general`)");
+                return Err(Error::invalid("query", expected, features));
+            }
+            Form::Dot => Scores::Dot,
+            Form::General => Scores::General(kernel("kernel", features, width)?),
+            Form::Additive(units) => {
+                let (query, memory) =
+                    (kernel("query.kernel", features, units)?, kernel("memory.kernel", width, units)?);
+                let bias = scope.param("bias", [units].into(), &Weight::zeros())?;
+                Scores::Additive { query, memory, bias, score: scope.param("score", [units].into(), &glorot)? }
+            }
+        };
+        let combined = match self.combined {
+            Some(units) => Some(scope.param("combined.kernel", Shape::new(&[width + features, units])?, &glorot)?),
+            None => None,
+        };
+        let output = Spec::Dense(vec![queries, Some(self.combined.unwrap_or(width))]);
+        Ok(Built::new(CrossModule { scores, combined, dropout: self.dropout }, output))
+    }
+}
+
+#[derive(Debug)]
+enum Scores {
+    Dot,
+    General(ParamId),
+    Additive { query: ParamId, memory: ParamId, bias: ParamId, score: ParamId },
+}
+
+#[derive(Debug)]
+struct CrossModule {
+    scores: Scores,
+    combined: Option<ParamId>,
+    dropout: f64,
+}
+
+impl CrossModule {
+    /// What each query looks at.
+    fn context<B: Backend>(
+        &self,
+        query: &Tensor<B>,
+        memory: &Tensor<B>,
+        mask: Option<&Mask<B>>,
+        pass: &mut Pass<'_, B>,
+    ) -> Result<Tensor<B>> {
+        let query = match &self.scores {
+            Scores::Dot => query.clone(),
+            Scores::General(kernel) => query.linear(&pass.param(*kernel), None)?,
+            Scores::Additive { query: of_query, memory: of_memory, bias, score } => {
+                let query = query.linear(&pass.param(*of_query), Some(&pass.param(*bias)))?;
+                let keys = memory.linear(&pass.param(*of_memory), None)?;
+                let score = pass.param(*score);
+                let attend = |value: &Tensor<B>| additive_attention(&query, &keys, value, &score, mask, false);
+                return observed(memory, pass, attend);
+            }
+        };
+        let dropout = if self.dropout > 0.0 { pass.key().map(|key| (self.dropout, key)) } else { None };
+        let attend = |value: &Tensor<B>| {
+            let mask = mask.map(|mask| mask.array().clone());
+            query.attention(memory, value, Attention { mask, scale: 1.0, causal: false, dropout })
+        };
+        observed(memory, pass, attend)
+    }
+}
+
+/// The attention to a memory, whose weights are handed out where they were asked for: what it makes of the unit vectors.
+fn observed<B: Backend>(
+    memory: &Tensor<B>,
+    pass: &mut Pass<'_, B>,
+    attend: impl Fn(&Tensor<B>) -> Result<Tensor<B>>,
+) -> Result<Tensor<B>> {
+    if pass.is_observed("attention") {
+        let (b, [batch, steps]) = (memory.backend(), [memory.shape()[0], memory.shape()[1]]);
+        let unit = |i: usize| B::Elem::from_f64(f64::from(u8::from(i / steps % steps == i % steps)));
+        let units = Tensor::new(b, (0..batch * steps * steps).map(unit).collect(), &[batch, steps, steps])?;
+        let weights = attend(&units)?;
+        pass.observe("attention", &weights);
+    }
+    attend(memory)
+}
+
+impl<B: Backend> Module<B> for CrossModule {
+    fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
+        let [query, memory] = input.parts(PARTS)?;
+        let (query, of_query) = query.sequence(pass)?;
+        let (memory, of_memory) = memory.sequence(pass)?;
+        let context = self.context(&query, &memory, of_memory.as_ref(), pass)?;
+        let y = match self.combined {
+            Some(kernel) => Tensor::concat(&[&context, &query], 2)?.linear(&pass.param(kernel), None)?.tanh()?,
+            None => context,
+        };
+        Ok(Value::Tensor(y).with_clean_mask(of_query))
+    }
+
+    // A mean of the memory's steps stays within their bounds, and is 0 where there is none.
+    fn last_activation(&self, input: Last) -> Last {
+        match self.combined {
+            Some(_) => Activation::Tanh.into(),
+            None => input.part(Some("memory")).clone().filter(|last| last != Activation::LogSoftmax),
+        }
+    }
+}
