@@ -33,7 +33,7 @@
 //! | [`backend`] | the [`Backend`] trait, its contract, the default bodies of its fused operations |
 //! | [`tensor`], [`gradcheck`] | [`Tensor`]: the one tape and every differentiable operation; finite differences against it |
 //! | [`param`], [`init`], [`regularizer`], [`constraint`] | weights: names, first values, penalties, projections |
-//! | [`activation`], [`layers`] | what networks are made of; [`layers::Sequential`] |
+//! | [`activation`], [`layers`] | what networks are made of; [`layers::Sequential`], and [`layers::Graph`] for several inputs and outputs ([`Record`]) |
 //! | [`loss`], [`metrics`], [`optim`] | what is made small, what is measured, what moves the weights |
 //! | [`data`] | inputs, targets, batches and where they come from, sparse bags of words, files |
 //! | [`description`], [`registry`] | layers, losses and optimisers as JSON, and built from it |

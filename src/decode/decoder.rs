@@ -8,7 +8,7 @@ use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::layers::{Carry, Mask, Spec, Value};
 use crate::loss::Scale;
-use crate::model::{Model, batch_input};
+use crate::model::Model;
 use crate::record::Record;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -111,7 +111,7 @@ impl<'m, B: Backend> Decoder<'m, B> {
         let tokens = parts.part(part).map_err(|e| e.at(place))?;
         model.check_context(part, context).map_err(|e| e.at(place))?;
         let rows = context.len();
-        let context = batch_input(model.backend(), context.clone())?.record()?;
+        let context = Value::new(model.backend(), context.clone())?.record()?;
         Self::checked(model, tokens, rows, Some((part.to_string(), context)))
     }
 

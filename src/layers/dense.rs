@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 /// use elman::Activation;
 /// let hidden = Dense::new(512).activation(Activation::Relu);
 /// ```
+#[doc(alias = "Linear")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default = "Dense::of_no_units", deny_unknown_fields)]
 #[must_use]
@@ -82,6 +83,7 @@ impl Dense {
     }
 
     /// Leaves the bias out.
+    #[doc(alias = "use_bias")]
     pub fn without_bias(self) -> Self {
         Dense { bias: None, ..self }
     }

@@ -42,6 +42,7 @@ mod dropout;
 mod embedding;
 mod glu;
 mod graph;
+mod host;
 mod lambda;
 mod last;
 mod layer_norm;

@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 
 /// The mean of the steps that count: `[batch, time, features]` to `[batch, features]`, Keras' `GlobalAveragePooling1D`. A
 /// sequence without any gives 0. Ends the mask.
+#[doc(alias = "GlobalAveragePooling1D")]
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct GlobalAveragePooling;
 
 /// The greatest number of each feature in the steps that count: `[batch, time, features]` to `[batch, features]`. A sequence
 /// without any gives 0; equal steps share the gradient. Ends the mask, which Keras' `GlobalMaxPooling1D` ignores.
+#[doc(alias = "GlobalMaxPooling1D")]
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct GlobalMaxPooling;
 

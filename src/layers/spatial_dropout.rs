@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 /// after an embedding it drops components of the word vectors (L12). A mask goes through.
 ///
 /// Tompson and others, "Efficient Object Localization Using Convolutional Networks", CVPR 2015.
+#[doc(alias = "SpatialDropout1D")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpatialDropout {

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// On probabilities, which are held in `[1e-7, 1 - 1e-7]` as in Keras, the gradient dies at the bounds; a model that
 /// ends in a sigmoid is therefore trained on what feeds it (`max(z, 0) - z t + ln(1 + e^-|z|)`), by itself.
+#[doc(alias = "BCELoss")]
+#[doc(alias = "BCEWithLogitsLoss")]
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[must_use]

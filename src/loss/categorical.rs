@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// Probabilities are divided by their sum and held in `[1e-7, 1 - 1e-7]`, as in Keras; a model that ends in a softmax
 /// is trained on what feeds it, by log-sum-exp.
+#[doc(alias = "CategoricalCrossentropy")]
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[must_use]
@@ -24,6 +25,7 @@ pub struct CategoricalCrossEntropy {
 }
 
 /// [`CategoricalCrossEntropy`] for labels: `-ln o_label`.
+#[doc(alias = "CrossEntropyLoss")]
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[must_use]

@@ -8,10 +8,12 @@ use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// `(y - t)²`, averaged over a row's outputs.
+#[doc(alias = "MSELoss")]
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct MeanSquaredError;
 
 /// `|y - t|`, averaged over a row's outputs.
+#[doc(alias = "L1Loss")]
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct MeanAbsoluteError;
 

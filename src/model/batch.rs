@@ -1,14 +1,13 @@
 //! [`Batch`]: a part of a data set on the device.
 
 use crate::backend::Backend;
-use crate::data::{Dataset, Inputs, Ragged, Targets};
+use crate::data::{Dataset, Targets};
 use crate::element::Element;
 use crate::error::Result;
-use crate::layers::{Mask, Value};
+use crate::layers::Value;
 use crate::loss::Target;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
-use std::sync::Arc;
 
 /// Some samples with their targets on the device.
 #[derive(Clone, Debug)]
@@ -29,7 +28,7 @@ impl<B: Backend> Batch<B> {
         let len = data.len();
         let weights = data.weights_in_block();
         let (inputs, targets, _) = data.into_parts();
-        Ok(Batch { input: input(backend, inputs)?, target: target(backend, targets)?, weights, len })
+        Ok(Batch { input: Value::new(backend, inputs)?, target: target(backend, targets)?, weights, len })
     }
 
     /// Whether there are no samples.
@@ -55,37 +54,6 @@ fn target<B: Backend>(backend: &B, targets: Targets) -> Result<Target<B>> {
         }
         Targets::Record(parts) => Target::Record(parts.try_map(|_, part| target(backend, part))?),
     })
-}
-
-/// Brings inputs to the device.
-pub(crate) fn input<B: Backend>(backend: &B, inputs: Inputs) -> Result<Value<B>> {
-    let len = inputs.len();
-    Ok(match inputs {
-        Inputs::Dense { data, shape } => upload(backend, data, len, &shape)?.into(),
-        Inputs::Indices { data, steps } => Value::Indices(backend.upload_indices(data, [len, steps].into())?),
-        Inputs::RaggedIndices(rows) => {
-            let block = backend.upload_indices(rows.block(0), [len, rows.longest()].into())?;
-            masked(backend, Value::Indices(block), &rows)?
-        }
-        Inputs::RaggedDense(rows) => {
-            let block = upload(backend, rows.block(0.0), len, &[rows.longest(), rows.width()])?;
-            masked(backend, block.into(), &rows)?
-        }
-        Inputs::Bags(bags) => Value::Bags(Arc::new(bags)),
-        Inputs::Record(parts) => Value::Record(parts.try_map(|_, part| input(backend, part))?),
-        Inputs::Masked { inputs, mask } => {
-            let steps = inputs.sample_shape().first().copied().unwrap_or(0);
-            input(backend, *inputs)?.with_mask(Mask::new(backend, &mask, steps)?)
-        }
-    })
-}
-
-/// A block of sequences with the mask of their steps, where not all are there.
-fn masked<B: Backend, T: Copy>(backend: &B, block: Value<B>, rows: &Ragged<T>) -> Result<Value<B>> {
-    match rows.mask() {
-        Some(mask) => Ok(block.with_mask(Mask::new(backend, &mask, rows.longest())?)),
-        None => Ok(block),
-    }
 }
 
 fn upload<B: Backend>(backend: &B, data: Vec<f32>, len: usize, sample: &[usize]) -> Result<Tensor<B>> {

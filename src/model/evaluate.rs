@@ -3,13 +3,13 @@
 use super::counted::Counted;
 use super::gathered::Gathered;
 use super::tally::Tally;
-use super::{Batch, Model, Objective, Predictions, batch};
+use super::{Batch, Model, Objective, Predictions};
 use crate::backend::Backend;
 use crate::data::{
     BATCH_SIZE, Batches, ClassWeights, Epoch, HostBatch, Inputs, Order, SampleBatches, Source, each_batch,
 };
 use crate::error::{Error, Result};
-use crate::layers::{Carry, Mode, Spec};
+use crate::layers::{Carry, Mode, Spec, Value};
 use crate::random::Key;
 use crate::record::Record;
 use std::fmt;
@@ -156,7 +156,7 @@ impl<B: Backend> Model<B> {
             .collect();
         for rows in &batches {
             let mut pass = self.pass(Mode::Evaluation);
-            let y = self.run(batch::input(&self.backend, inputs.select(rows)?)?, &mut pass)?;
+            let y = self.run(Value::new(&self.backend, inputs.select(rows)?)?, &mut pass)?;
             for ((output, _), gathered) in outputs.iter().zip(&mut gathered) {
                 let part = y.part(*output).cloned();
                 let part = part.ok_or_else(|| Error::invalid("predict", "the outputs that the model has", "others"))?;

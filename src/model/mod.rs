@@ -22,7 +22,6 @@ mod tally_state;
 mod told;
 
 pub use batch::Batch;
-pub(crate) use batch::input as batch_input;
 pub use compile::{Compiled, Objective};
 pub use evaluate::Evaluation;
 pub use predictions::Predictions;
@@ -123,6 +122,8 @@ impl<B: Backend> Model<B> {
     }
 
     /// All parameters in build order.
+    #[doc(alias = "parameters")]
+    #[doc(alias = "weights")]
     pub fn params(&self) -> &[Param<B>] {
         &self.params
     }
@@ -145,6 +146,8 @@ impl<B: Backend> Model<B> {
 
     /// Keeps the parameters at and below a path (`dense_1`, `dense_1.kernel`) as they are: no gradient, no optimiser
     /// state. Errors when the model has no such parameter.
+    #[doc(alias = "requires_grad")]
+    #[doc(alias = "trainable")]
     pub fn freeze(&mut self, path: &str) -> Result<()> {
         self.set_trainable("freeze", path, false)
     }

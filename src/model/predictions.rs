@@ -24,6 +24,7 @@ use crate::loss::Outputs;
 /// assert_eq!(logits.threshold(0.4).classes()?, [0, 0]);
 /// # Ok::<(), elman::Error>(())
 /// ```
+#[doc(alias = "predict_proba")]
 #[derive(Clone, Debug)]
 pub struct Predictions {
     data: Vec<f32>,

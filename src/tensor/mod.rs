@@ -56,12 +56,23 @@ impl<B: Backend> Tensor<B> {
         Ok(Self::constant(backend, backend.fill(Shape::new(shape)?, value)?))
     }
 
+    /// A constant of zeros.
+    pub fn zeros(backend: &B, shape: &[usize]) -> Result<Self> {
+        Self::full(backend, shape, 0.0)
+    }
+
+    /// A constant of ones.
+    pub fn ones(backend: &B, shape: &[usize]) -> Result<Self> {
+        Self::full(backend, shape, 1.0)
+    }
+
     /// A constant from an array of the backend.
     pub fn constant(backend: &B, value: B::Array) -> Self {
         Tensor { backend: backend.clone(), value, node: None }
     }
 
     /// The same value as a new variable, cut off from what computed it.
+    #[doc(alias = "requires_grad")]
     #[must_use]
     pub fn into_variable(self) -> Self {
         let node = Some(Arc::new(Node::leaf()));

@@ -54,6 +54,9 @@ const PARTS: [&str; 2] = ["query", "memory"];
 /// assert_eq!(model.output(), &Spec::Dense(vec![None, Some(60)]));
 /// # Ok::<(), elman::Error>(())
 /// ```
+#[doc(alias = "Attention")]
+#[doc(alias = "Luong")]
+#[doc(alias = "Bahdanau")]
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[must_use]

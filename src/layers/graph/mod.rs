@@ -50,6 +50,7 @@ use std::sync::Arc;
 /// assert_eq!(model.output().to_string(), "{department: [batch, 4], urgent: [batch, 1]}");
 /// # Ok::<(), elman::Error>(())
 /// ```
+#[doc(alias = "functional")]
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Graph<B: Backend> {

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 /// Parameters: `kernel W [features, units]`, `recurrent_kernel U [units, units]`, `bias b [units]`. `f` is tanh unless
 /// another one is chosen. For what is read off the state (`y_t = f_y(h_t V + c)`) put a [`Dense`](crate::layers::Dense)
 /// behind it, which works on every step.
+#[doc(alias = "SimpleRNN")]
+#[doc(alias = "RNN")]
 pub type Elman = Rnn<ElmanCell>;
 
 /// The cell of an [`Elman`] network.

@@ -152,12 +152,14 @@ impl<C: CellKind> Rnn<C> {
     ///
     /// All recurrent layers take such a record too: of `input`, the sequences, and of the states with which they begin where none is
     /// [carried](crate::layers::Carry).
+    #[doc(alias = "return_state")]
     pub fn record(self) -> Self {
         Rnn { record: true, ..self }
     }
 
     /// Goes from the last step to the first. Outputs stand at their own steps (Keras' `go_backwards` gives them in
     /// reversed order); the last output is that of the first step.
+    #[doc(alias = "go_backwards")]
     pub fn reverse(self) -> Self {
         Rnn { reverse: !self.reverse, ..self }
     }

@@ -71,6 +71,7 @@ impl<B: Backend> Tensor<B> {
     }
 
     /// `x` held between `low` and `high`; the gradient is 0 outside and at the bounds
+    #[doc(alias = "clip")]
     pub fn clamp(&self, low: f64, high: f64) -> Result<Self> {
         self.map("clamp", Map::Clamp(low, high), move |b, x, _| {
             let above = b.map(Map::Step, &b.map(Map::Affine(1.0, -low), x)?)?;
@@ -196,6 +197,9 @@ impl<B: Backend> Tensor<B> {
     }
 
     /// Elements of `self` where `mask` is not 0, of `other` elsewhere, with broadcasting. The mask gets no gradient.
+    #[doc(alias = "where")]
+    #[doc(alias = "where_cond")]
+    #[doc(alias = "masked_fill")]
     pub fn select(&self, mask: &Self, other: &Self) -> Result<Self> {
         let (b, mask) = (self.backend().clone(), mask.value().clone());
         let (left, right) = (self.shape(), other.shape());

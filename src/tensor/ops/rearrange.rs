@@ -7,6 +7,11 @@ use crate::shape::Shape;
 
 impl<B: Backend> Tensor<B> {
     /// The same elements in another shape of as many elements.
+    #[doc(alias = "view")]
+    #[doc(alias = "unsqueeze")]
+    #[doc(alias = "squeeze")]
+    #[doc(alias = "flatten")]
+    #[doc(alias = "expand_dims")]
     pub fn reshape(&self, shape: &[usize]) -> Result<Self> {
         self.reshape_to(Shape::new(shape)?)
     }
@@ -41,6 +46,7 @@ impl<B: Backend> Tensor<B> {
 
     /// `length` positions of `axis` from `start` on. Its gradient fills the rest with zeros and costs as much as the whole: to
     /// take a sequence apart step by step, use an operation over whole sequences instead.
+    #[doc(alias = "narrow")]
     pub fn slice(&self, axis: usize, start: usize, length: usize) -> Result<Self> {
         let (b, from) = (self.backend().clone(), self.shape());
         let y = b.slice(self.value(), axis, start, length)?;
@@ -52,6 +58,8 @@ impl<B: Backend> Tensor<B> {
     }
 
     /// Tensors one after another along `axis`; at least one.
+    #[doc(alias = "cat")]
+    #[doc(alias = "concatenate")]
     pub fn concat(parts: &[&Self], axis: usize) -> Result<Self> {
         let Some(first) = parts.first() else {
             return Err(Error::invalid("concat", "at least one tensor", "none"));
@@ -73,6 +81,8 @@ impl<B: Backend> Tensor<B> {
     /// Rows of this table `[n, d]` by index: the shape of `rows`, then `d`. Errors for an index that is not below `n`.
     ///
     /// Its gradient holds the rows that were taken and no others ([`Gradient::Rows`]).
+    #[doc(alias = "index_select")]
+    #[doc(alias = "take")]
     pub fn gather(&self, rows: &B::Indices) -> Result<Self> {
         let (b, rows, table) = (self.backend().clone(), rows.clone(), self.shape());
         let y = b.gather(self.value(), &rows)?;

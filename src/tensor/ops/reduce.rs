@@ -35,6 +35,22 @@ impl<B: Backend> Tensor<B> {
         self.sum_to(Shape::SCALAR)
     }
 
+    /// Where the greatest number along `axis` stands; the axis goes. Of equals it is the first, NaN is above all numbers. Indices have no
+    /// gradient; [`Backend::download_indices`] brings them to the host. Errors when there is no such axis, or it is empty.
+    ///
+    /// ```
+    /// use elman::{Backend, Tensor};
+    /// use elman_reference::Reference;
+    /// let b = Reference::<f32>::new();
+    /// let x = Tensor::new(&b, vec![1.0, 3.0, 2.0, 5.0, 4.0, 5.0], &[2, 3])?;
+    /// assert_eq!(b.download_indices(&x.argmax(1)?)?, [1, 0]);
+    /// # Ok::<(), elman::Error>(())
+    /// ```
+    pub fn argmax(&self, axis: usize) -> Result<B::Indices> {
+        self.shape().check_axis("argmax", axis)?;
+        self.backend().argmax(self.value(), axis)
+    }
+
     /// The mean of all elements: a scalar, 0 when there are none.
     pub fn mean(&self) -> Result<Self> {
         self.sum()?.over(self.shape().elements())

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 impl<B: Backend> Tensor<B> {
     /// The parts of this tensor along `axis`, which goes: `[batch, time, features]` along axis 1 gives `time` tensors
     /// `[batch, features]`. Backward costs as much as the whole once, not once a part as [`Tensor::slice`] does.
+    #[doc(alias = "unbind")]
     pub fn unstack(&self, axis: usize) -> Result<Vec<Self>> {
         let (b, shape) = (self.backend().clone(), self.shape());
         shape.check_axis("unstack", axis)?;

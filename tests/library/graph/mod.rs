@@ -1,5 +1,6 @@
 //! Networks of several inputs and outputs: records, `Graph`, objectives, what is computed once or step by step.
 
+mod attention;
 mod decoding;
 mod files;
 mod objectives;

@@ -1,13 +1,12 @@
 //! Layers, activations, initialisers and what else a layer is told.
 
-use super::source::{implementors, type_name, variants, written};
+use super::source::{implementors, merging, type_name, variants, written};
 use super::{assert_each_option_varies, through_json};
 use crate::common::near::{numbers, scattered, tensor};
 use crate::layers::ACTIVATIONS;
-use crate::layers::harness::value_of;
 use elman::init::{Fan, Law};
 use elman::layers::*;
-use elman::{Activation, Backend, Constraint, Init, Key, Model, Registry, Regularizer, Spec};
+use elman::{Activation, Backend, Constraint, Init, Key, Model, Record, Registry, Regularizer, Spec};
 use elman_candle::Candle;
 use elman_reference::Reference;
 use std::collections::BTreeSet;
@@ -18,6 +17,8 @@ enum Takes {
     Features,
     Steps,
     Indices,
+    /// A record of `query` and `memory`, sequences of one length.
+    Pair,
 }
 
 struct Sample<B: Backend> {
@@ -65,7 +66,7 @@ fn weights() -> Vec<Weight> {
 
 /// At least two samples of each layer that has options, which set all of them.
 fn samples<B: Backend>() -> Vec<Sample<B>> {
-    use Takes::{Features, Indices, Steps};
+    use Takes::{Features, Indices, Pair, Steps};
     let normal = || Weight::new(Init::Normal { mean: 0.0, std: 0.4 }).l2(0.01);
     let mut samples = vec![
         sample(Features, Dense::new(3)),
@@ -117,6 +118,40 @@ fn samples<B: Backend>() -> Vec<Sample<B>> {
         sample(Steps, Bidirectional::new(Gru::new(2)).merge(Merge::Average)),
         sample(Steps, TimeDistributed::new(Dense::new(2))),
         sample(Steps, TimeDistributed::new(Sequential::new().add(Dense::new(2)).add(Activation::Relu))),
+        sample(Steps, Elman::new(2).record()),
+        sample(Steps, Lstm::new(2).record().return_sequences()),
+        sample(Steps, Gru::new(2).record()),
+        sample(Steps, Bidirectional::new(Lstm::new(2).record())),
+        sample(Pair, Add::new()),
+        sample(Pair, Average::new()),
+        sample(Pair, Concatenate::new()),
+        sample(Pair, Maximum::new()),
+        sample(Pair, Multiply::new()),
+        sample(Pair, Subtract::new()),
+        sample(Pair, CrossAttention::new()),
+        sample(Pair, CrossAttention::new().general().combined(3)),
+        sample(Pair, CrossAttention::new().additive(3).combined(2).dropout(0.3)),
+        sample(Pair, MultiHeadAttention::new(2, 3)),
+        sample(
+            Pair,
+            Graph::new()
+                .node("read", Gru::new(4).record(), "memory")
+                .node("begun", Gru::new(4).return_sequences(), [("input", "query"), ("h", "read.h")])
+                .output("begun"),
+        ),
+        sample(
+            Pair,
+            Graph::new()
+                .node("a", Dense::new(3), "query")
+                .again("b", "a", "memory")
+                .node("both", Concatenate::new(), ["a", "b"])
+                .outputs([("x", "both"), ("y", "a")])
+                .once(["b"]),
+        ),
+        sample(
+            Indices,
+            Sequential::new().add_named("table", Embedding::new(6, 4)).add(Dense::tied("table.embeddings")),
+        ),
         sample(Features, Sequential::new().add(Dense::new(4)).add(Dense::new(4)).add(Dropout::new(0.25))),
         sample(
             Steps,
@@ -151,6 +186,12 @@ fn numbers_of<B: Backend>(
             let indices = b.upload_indices(vec![1, 0, 4, 3, 1, 2], [2, 3].into()).unwrap();
             (Spec::Indices(None), Value::Indices(indices))
         }
+        Takes::Pair => {
+            let part = |seed| Value::Tensor(tensor(b, &scattered(24, seed), &[2, 3, 4]));
+            let spec = || Spec::Dense(vec![Some(3), Some(4)]);
+            let spec = Spec::record([("query", spec()), ("memory", spec())]).unwrap();
+            (spec, Value::Record(Record::new([("query", part(1)), ("memory", part(2))]).unwrap()))
+        }
     };
     let mut model = Model::new(b, layer, spec, 5).unwrap();
     if let Some(weights) = weights {
@@ -158,7 +199,14 @@ fn numbers_of<B: Backend>(
     }
     let mut found = vec![format!("{:?} {:?}", model.output(), model.summary().to_string())];
     for mode in [Mode::Evaluation, Mode::Training(Key::new(3))] {
-        found.push(format!("{:?}", numbers(&value_of(&model, input.clone(), mode).unwrap())));
+        let mut pass = model.pass(mode);
+        let value = model.run(input.clone(), &mut pass).unwrap();
+        let parts: Vec<Value<B>> = match value {
+            Value::Record(parts) => parts.into_iter().map(|(_, part)| part).collect(),
+            single => vec![single],
+        };
+        let each = parts.into_iter().map(|part| numbers(&part.split().0.tensor(&pass).unwrap()));
+        found.push(format!("{:?}", each.collect::<Vec<_>>()));
     }
     for param in model.params() {
         let asked = (param.name(), param.is_trainable(), param.regularizer(), param.constraint());
@@ -201,6 +249,8 @@ fn no_layer_is_forgotten() {
     let samples = samples::<B>();
     let mut there = implementors("Layer");
     assert!(there.remove("Arc"), "a layer behind a pointer, which describes itself as the layer does");
+    assert!(there.remove("Lambda"), "a closure, which has no description");
+    there.extend(merging());
     let names: BTreeSet<String> = samples.iter().map(|sample| sample.name.clone()).collect();
     assert_eq!(there, names, "layers of src/ and the samples above");
     let kinds: BTreeSet<String> = samples.iter().map(|sample| sample.layer.kind().to_string()).collect();

@@ -32,6 +32,15 @@ pub(super) fn implementors(of: &str) -> BTreeSet<String> {
     found
 }
 
+/// The merging layers, of one macro.
+pub(super) fn merging() -> BTreeSet<String> {
+    let text = std::fs::read_to_string(source().join("layers/merge.rs")).unwrap();
+    let named = text.lines().filter(|line| line.starts_with("    ") && line.contains("\" How::"));
+    let found: BTreeSet<String> = named.filter_map(|line| line.split_whitespace().next().map(String::from)).collect();
+    assert!(found.len() > 5, "not what was meant to be read: {found:?}");
+    found
+}
+
 /// The library's metrics: what implements the trait by itself, and what the macros for several of a kind are given.
 pub(super) fn metrics() -> BTreeSet<String> {
     let mut paths = Vec::new();
