@@ -20,6 +20,7 @@ impl Update {
                     // A loop for each, in which the formula is a constant.
                     $(Formula::$name $choices => {
                         const FORMULA: Formula = Formula::$name $choices;
+                        // As many slots as were checked above.
                         if let Ok(slots) = <&mut [&mut [E]; FORMULA.slots()]>::try_from(state) {
                             pass(FORMULA, numbers, w, g, slots);
                         }
@@ -27,7 +28,6 @@ impl Update {
                 }
             };
         }
-        // The number of slots was checked above.
         every_formula!(passes);
         Ok(())
     }
