@@ -5,7 +5,7 @@
 //! transfer ([`Optimizer::settle`]).
 
 use super::Optimizer;
-use super::optimizer::Entry;
+use super::enrol::Entry;
 use crate::backend::{Backend, Map, Zip};
 use crate::element::Element;
 use crate::error::{Error, Result};

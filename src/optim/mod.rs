@@ -53,6 +53,7 @@ mod adam;
 mod adamax;
 mod clip;
 mod describe;
+mod enrol;
 mod finite;
 mod group;
 mod nadam;

@@ -1,6 +1,6 @@
 //! An optimiser's state as a checkpoint keeps it: by parameter name.
 
-use super::{Optimizer, optimizer::Entry};
+use super::{Optimizer, enrol::Entry};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::loss::Count;

@@ -21,6 +21,8 @@ pub struct Array {
     tensor: Tensor,
     shape: Shape,
     owner: Arc<Owner>,
+    /// Whether it is known that no number is infinite or NaN.
+    finite: bool,
 }
 
 /// What the arrays over one storage have in common; their number is the token's count.
@@ -34,7 +36,8 @@ struct Owner {
 impl Array {
     /// An array over storage that nobody else has.
     pub(crate) fn new(tensor: Tensor, shape: Shape) -> Self {
-        Array { tensor, shape, owner: Arc::new(Owner { exported: AtomicBool::new(false), home: None }) }
+        let owner = Owner { exported: AtomicBool::new(false), home: None };
+        Array { tensor, shape, owner: Arc::new(owner), finite: false }
     }
 
     /// An array over numbers in host memory, which goes to `home` at the end.
@@ -50,17 +53,30 @@ impl Array {
         };
         let tensor = tensor.map_err(error("upload"))?;
         let owner = Owner { exported: AtomicBool::new(false), home: Some(home.clone()) };
-        Ok(Array { tensor, shape, owner: Arc::new(owner) })
+        Ok(Array { tensor, shape, owner: Arc::new(owner), finite: false })
     }
 
     /// An array over a tensor that a user brought, of type `f32`.
     pub(crate) fn imported(tensor: Tensor, shape: Shape) -> Self {
-        Array { tensor, shape, owner: Arc::new(Owner { exported: AtomicBool::new(true), home: None }) }
+        let owner = Owner { exported: AtomicBool::new(true), home: None };
+        Array { tensor, shape, owner: Arc::new(owner), finite: false }
     }
 
     /// An array that shares, or may share, the storage of this one.
     pub(crate) fn view(&self, tensor: Tensor, shape: Shape) -> Self {
-        Array { tensor, shape, owner: self.owner.clone() }
+        Array { tensor, shape, owner: self.owner.clone(), finite: self.finite }
+    }
+
+    /// The same, of which it is known whether all numbers are finite. What changes them makes another array
+    /// ([`Array::put`]).
+    pub(crate) fn known_finite(mut self, finite: bool) -> Self {
+        self.finite = finite;
+        self
+    }
+
+    /// Whether nobody has to look if all numbers are finite. A user may have changed those that they have seen.
+    pub(crate) fn is_known_finite(&self) -> bool {
+        self.finite && !self.owner.exported.load(Ordering::Relaxed)
     }
 
     /// Some rows of a matrix, which are not none: they share its storage.

@@ -31,6 +31,7 @@ mod cuda {
     mod recurrent {
         mod plan;
     }
+    mod rules;
     mod segments;
     mod sources;
 }

@@ -1,28 +1,12 @@
 //! The step as a default body over arrays, of one weight and of all.
 
-use super::{Epsilon, Update, WeightStep, check_all, check_shapes};
+use super::formula::NUMBERS;
+use super::program::{Operand, Operation, Program};
+use super::{Update, WeightStep, check_all, check_shapes};
 use crate::backend::{Backend, Map, Zip};
 use crate::element::Element;
 use crate::error::Result;
 
-impl Epsilon {
-    fn root_array<B: Backend>(self, b: &B, v: &B::Array) -> Result<B::Array> {
-        match self {
-            Epsilon::Inside(e) => b.map(Map::Sqrt, &b.map(Map::Affine(1.0, e), v)?),
-            Epsilon::Outside(e) => b.map(Map::Affine(1.0, e), &b.map(Map::Sqrt, v)?),
-        }
-    }
-}
-
-/// The same of arrays; `epsilon` is what was added to a divisor that is otherwise 0 at least.
-fn quotients<B: Backend>(b: &B, x: &B::Array, y: &B::Array, epsilon: f64) -> Result<B::Array> {
-    let quotients = b.zip(Zip::Div, x, y)?;
-    if B::Elem::from_f64(epsilon) > B::Elem::ZERO {
-        return Ok(quotients);
-    }
-    let zero = b.fill([].into(), 0.0)?;
-    b.select(&b.zip(Zip::Equal, y, &zero)?, &zero, &quotients)
-}
 /// One after another; all of them or, where the one number of `when` is 0, none. Errors before the first when shapes or numbers
 /// of state arrays differ.
 pub fn update_all<B: Backend>(b: &B, steps: &mut [WeightStep<'_, B>], when: Option<&B::Array>) -> Result<()> {
@@ -50,88 +34,110 @@ pub fn made_when<B: Backend>(
     }
     Ok(())
 }
+
 /// The step composed of a backend's required operations. Errors when shapes or the number of state arrays differ.
 pub fn update<B: Backend>(b: &B, rule: &Update, w: &mut B::Array, g: &B::Array, state: &mut [B::Array]) -> Result<()> {
     check_shapes(b, rule, w, g, state)?;
-    let scale = |x: &B::Array, by: f64| b.map(Map::Affine(by, 0.0), x);
-    let sum = |x: &B::Array, y: &B::Array| b.zip(Zip::Add, x, y);
-    let less = |x: &B::Array, y: &B::Array| b.zip(Zip::Sub, x, y);
-    // ρ a + (1-ρ) x
-    let average = |a: &B::Array, rho: f64, x: &B::Array| sum(&scale(a, rho)?, &scale(x, 1.0 - rho)?);
-    let squared = || b.map(Map::Square, g);
-    let decayed = |w: &B::Array, decay: f64| if decay == 0.0 { Ok(w.clone()) } else { scale(w, 1.0 - decay) };
-    match (*rule, state) {
-        (Update::Sgd { lr, decay }, _) => *w = less(&decayed(w, decay)?, &scale(g, lr)?)?,
-        (Update::Momentum { lr, momentum, nesterov, decay }, [v]) => {
-            *v = less(&scale(v, momentum)?, &scale(g, lr)?)?;
-            let left = decayed(w, decay)?;
-            *w = match nesterov {
-                true => sum(&left, &less(&scale(v, momentum)?, &scale(g, lr)?)?)?,
-                false => sum(&left, v)?,
-            };
+    let (formula, numbers) = rule.formula();
+    let program = Program::of(formula);
+    let mut run = Run { b, program: &program, numbers, w, g, state, results: Vec::new() };
+    for (place, &operation) in program.operations.iter().enumerate() {
+        let result = run.compute(operation)?;
+        run.results.push(Some(result));
+        // What nobody needs any more goes at once, for the next result to take its memory.
+        let needed = program.operations[place + 1..].iter().flat_map(|later| later.operands());
+        let needed: Vec<Operand> = needed.chain(program.state.iter().copied()).chain([program.w]).collect();
+        for (place, result) in run.results.iter_mut().enumerate() {
+            result.take_if(|_| !needed.contains(&Operand::Result(place)));
         }
-        (Update::AdaGrad { lr, epsilon }, [a]) => {
-            *a = sum(a, &squared()?)?;
-            let step = quotients(b, g, &epsilon.root_array(b, a)?, epsilon.number())?;
-            *w = less(w, &scale(&step, lr)?)?;
-        }
-        (Update::AdaDelta { lr, rho, epsilon }, [a, d]) => {
-            *a = average(a, rho, &squared()?)?;
-            let root = |x: &B::Array| Epsilon::Inside(epsilon).root_array(b, x);
-            let delta = quotients(b, &b.zip(Zip::Mul, g, &root(d)?)?, &root(a)?, epsilon)?;
-            *d = average(d, rho, &b.map(Map::Square, &delta)?)?;
-            *w = less(w, &scale(&delta, lr)?)?;
-        }
-        (Update::RmsProp { lr, rho, epsilon, momentum, centered }, [a, more @ ..]) => {
-            *a = average(a, rho, &squared()?)?;
-            let (m, c) = more.split_at_mut(usize::from(momentum > 0.0));
-            let mut variance = a.clone();
-            if let (true, [c]) = (centered, c) {
-                *c = average(c, rho, g)?;
-                variance = b.map(Map::Clamp(0.0, f64::INFINITY), &less(a, &b.map(Map::Square, c)?)?)?;
-            }
-            let root = epsilon.root_array(b, &variance)?;
-            let mut step = scale(&quotients(b, g, &root, epsilon.number())?, lr)?;
-            if let [m] = m {
-                *m = sum(&scale(m, momentum)?, &step)?;
-                step = m.clone();
-            }
-            *w = less(w, &step)?;
-        }
-        (Update::Adam { lr, beta1, beta2, epsilon, decay, .. }, [m, v, top @ ..]) => {
-            *m = average(m, beta1, g)?;
-            *v = average(v, beta2, &squared()?)?;
-            if let [top] = top {
-                *top = b.zip(Zip::Max, top, v)?;
-            }
-            let root = Epsilon::Outside(epsilon).root_array(b, top.first().unwrap_or(v))?;
-            let step = scale(&quotients(b, m, &root, epsilon)?, lr)?;
-            *w = less(&scale(w, 1.0 - decay)?, &step)?;
-        }
-        (Update::AdamMean { lr, beta1, beta2, decay }, [m, v]) => {
-            *m = average(m, beta1, g)?;
-            *v = average(v, beta2, &squared()?)?;
-            *w = less(&decayed(w, decay)?, &scale(m, lr)?)?;
-        }
-        (Update::Adamax { lr, beta1, beta2, epsilon, decay }, [m, u]) => {
-            let [inside, outside] = epsilon.places();
-            *m = average(m, beta1, g)?;
-            let size = b.map(Map::Affine(1.0, inside), &b.map(Map::Abs, g)?)?;
-            *u = b.zip(Zip::Max, &scale(u, beta2)?, &size)?;
-            let below = b.map(Map::Affine(1.0, outside), u)?;
-            let (zero, quotient) = (b.fill([].into(), 0.0)?, b.zip(Zip::Div, m, &below)?);
-            let step = b.select(&b.zip(Zip::Equal, &below, &zero)?, &zero, &quotient)?;
-            *w = less(&decayed(w, decay)?, &scale(&step, lr)?)?;
-        }
-        (Update::Nadam { of_m, of_g, beta1, beta2, epsilon, decay }, [m, v]) => {
-            *m = average(m, beta1, g)?;
-            *v = average(v, beta2, &squared()?)?;
-            let top = sum(&scale(m, of_m)?, &scale(g, of_g)?)?;
-            let root = Epsilon::Outside(epsilon).root_array(b, v)?;
-            *w = less(&decayed(w, decay)?, &quotients(b, &top, &root, epsilon)?)?;
-        }
-        // The number of slots was checked above.
-        _ => {}
     }
+    let moved = run.array(program.w)?;
+    let slots = program.state.iter().map(|&slot| run.array(slot)).collect::<Result<Vec<_>>>()?;
+    *w = moved;
+    state.iter_mut().zip(slots).for_each(|(slot, new)| *slot = new);
     Ok(())
+}
+
+/// A step that is being made.
+struct Run<'a, B: Backend> {
+    b: &'a B,
+    program: &'a Program,
+    numbers: [f64; NUMBERS],
+    w: &'a B::Array,
+    g: &'a B::Array,
+    state: &'a [B::Array],
+    results: Vec<Option<B::Array>>,
+}
+
+impl<B: Backend> Run<'_, B> {
+    fn compute(&self, operation: Operation) -> Result<B::Array> {
+        let zip = |zip, x, y| self.b.zip(zip, &self.array(x)?, &self.array(y)?);
+        let map = |map, x| self.b.map(map, &self.array(x)?);
+        match operation {
+            Operation::Add(x, y) => match (self.number(x), self.number(y)) {
+                (Some(number), None) => self.affine(1.0, y, number),
+                (None, Some(number)) => self.affine(1.0, x, number),
+                _ => zip(Zip::Add, x, y),
+            },
+            Operation::Multiply(x, y) => match (self.number(x), self.number(y)) {
+                (Some(number), None) => self.affine(number, y, 0.0),
+                (None, Some(number)) => self.affine(number, x, 0.0),
+                _ => zip(Zip::Mul, x, y),
+            },
+            Operation::Subtract(x, y) => zip(Zip::Sub, x, y),
+            Operation::Greatest(x, y) => zip(Zip::Max, x, y),
+            Operation::Divide(x, y) => {
+                let quotients = zip(Zip::Div, x, y)?;
+                if self.least(y) > B::Elem::ZERO {
+                    return Ok(quotients);
+                }
+                let zero = self.b.fill([].into(), 0.0)?;
+                self.b.select(&self.b.zip(Zip::Equal, &self.array(y)?, &zero)?, &zero, &quotients)
+            }
+            Operation::Root(x) => map(Map::Sqrt, x),
+            Operation::Size(x) => map(Map::Abs, x),
+            Operation::NotBelowZero(x) => map(Map::Clamp(0.0, f64::INFINITY), x),
+        }
+    }
+
+    /// `by x + more`, which is `x` where that changes nothing.
+    fn affine(&self, by: f64, x: Operand, more: f64) -> Result<B::Array> {
+        let x = self.array(x)?;
+        if (by, more) == (1.0, 0.0) { Ok(x) } else { self.b.map(Map::Affine(by, more), &x) }
+    }
+
+    fn number(&self, operand: Operand) -> Option<f64> {
+        match operand {
+            Operand::Number(place) => Some(self.numbers[place]),
+            _ => None,
+        }
+    }
+
+    fn array(&self, operand: Operand) -> Result<B::Array> {
+        match operand {
+            Operand::Weight => Ok(self.w.clone()),
+            Operand::Gradient => Ok(self.g.clone()),
+            Operand::State(slot) => Ok(self.state[slot].clone()),
+            Operand::Number(place) => self.b.fill([].into(), self.numbers[place]),
+            Operand::Result(place) => match &self.results[place] {
+                Some(result) => Ok(result.clone()),
+                None => self.compute(self.program.operations[place]),
+            },
+        }
+    }
+
+    /// What a divisor is at least, by the numbers that were added to what is never negative: as the device has them, to which a
+    /// tiny one may be 0.
+    fn least(&self, operand: Operand) -> B::Elem {
+        match operand {
+            Operand::Number(place) => B::Elem::from_f64(self.numbers[place]),
+            Operand::Result(place) => match self.program.operations[place] {
+                Operation::Add(x, y) => self.least(x) + self.least(y),
+                Operation::Greatest(x, y) => self.least(x).maximum(self.least(y)),
+                Operation::Root(x) => self.least(x).sqrt(),
+                _ => B::Elem::ZERO,
+            },
+            _ => B::Elem::ZERO,
+        }
+    }
 }

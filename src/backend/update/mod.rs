@@ -1,4 +1,5 @@
-//! The optimisers' updates of one weight: as a default body over arrays, and as one pass over slices for hosts.
+//! The optimisers' updates of one weight: as a default body over arrays, as one pass over slices for hosts, and as a list of
+//! operations for kernels. All of them follow from one telling of each formula.
 //!
 //! An [`Update`] holds the numbers of one step, with the schedule and the bias corrections already worked out by
 //! the optimiser (see [`crate::optim`]), so that kernels stay short. In every formula `w` is the weight, `g` its gradient;
@@ -8,9 +9,13 @@
 //! not occurred), or only such whose squares vanish, does not move, instead of going to NaN or infinity.
 
 mod arrays;
+mod formula;
+mod program;
 mod slices;
 
 pub use arrays::{made_when, update, update_all};
+pub use formula::{Formula, NUMBERS, SLOTS};
+pub use program::{Operand, Operation, Program};
 
 use super::{Backend, check};
 use crate::error::{Error, Result};
@@ -27,12 +32,7 @@ pub enum Epsilon {
 }
 
 impl Epsilon {
-    fn number(self) -> f64 {
-        let (Epsilon::Inside(e) | Epsilon::Outside(e)) = self;
-        e
-    }
-
-    /// The number inside, and the number outside; one of them is 0.
+    /// The number inside, and the number outside; one of them is 0, and adding it changes nothing.
     fn places(self) -> [f64; 2] {
         match self {
             Epsilon::Inside(e) => [e, 0.0],
@@ -152,20 +152,18 @@ pub enum Update {
 impl Update {
     /// The number of arrays in the state.
     pub fn slots(&self) -> usize {
-        match *self {
-            Update::Sgd { .. } => 0,
-            Update::Momentum { .. } | Update::AdaGrad { .. } => 1,
-            Update::AdaDelta { .. } | Update::Nadam { .. } | Update::AdamMean { .. } | Update::Adamax { .. } => 2,
-            Update::RmsProp { momentum, centered, .. } => 1 + usize::from(momentum > 0.0) + usize::from(centered),
-            Update::Adam { amsgrad, .. } => 2 + usize::from(amsgrad),
-        }
+        self.formula().0.slots()
     }
 
-    fn check(&self, slots: usize) -> Result<()> {
-        if slots == self.slots() {
-            return Ok(());
-        }
-        Err(Error::invalid("update", format!("{} arrays of state for {self:?}", self.slots()), slots))
+    /// Errors unless the state has as many arrays as the formula has slots.
+    #[inline]
+    fn check(&self, formula: Formula, slots: usize) -> Result<()> {
+        if slots == formula.slots() { Ok(()) } else { Err(self.wrong_slots(slots)) }
+    }
+
+    #[cold]
+    fn wrong_slots(&self, slots: usize) -> Error {
+        Error::invalid("update", format!("{} arrays of state for {self:?}", self.slots()), slots)
     }
 }
 
@@ -189,7 +187,7 @@ impl<B: Backend> std::fmt::Debug for WeightStep<'_, B> {
 }
 /// The checks that an override makes before it touches anything.
 pub fn check_shapes<B: Backend>(b: &B, rule: &Update, w: &B::Array, g: &B::Array, state: &[B::Array]) -> Result<()> {
-    rule.check(state.len())?;
+    rule.check(rule.formula().0, state.len())?;
     for other in std::iter::once(g).chain(state) {
         check::same_shape("update", b.shape(w), b.shape(other))?;
     }

@@ -8,6 +8,7 @@ mod accuracy;
 mod elementwise;
 mod errors;
 mod extremes;
+mod finite;
 mod fused;
 mod index;
 mod layout;
@@ -89,6 +90,7 @@ macro_rules! contract {
                     adamax_without_epsilon_stays_where_there_was_no_gradient,
                     updates_can_be_held_back, what_is_not_finite_is_found, divisions_by_nothing_move_nothing
                 }
+                finite { gradients_that_are_not_finite_are_found }
                 rows {
                     exact_updates_are_dense_ones, lazy_updates_are_those_of_the_rows, rows_of_nothing,
                     updates_of_rows_spare_siblings, wrong_rows_are_errors

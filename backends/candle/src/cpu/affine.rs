@@ -1,6 +1,7 @@
 //! The affine map with its gradients, of all rows or of those steps of sequences that count.
 
 use super::Cpu;
+use super::finite::sums_are_finite;
 use super::product::{Matrix, accumulate};
 use crate::array::Array;
 use crate::memory::Buffer;
@@ -60,7 +61,10 @@ impl Cpu {
         if wanted.kernel {
             let from = x.numbers()?;
             let (x_turned, dy) = (Matrix::new(&from, inputs, true), Matrix::new(&slope, outputs, false));
-            gradients[1] = Some(self.product(w.shape(), [inputs, rows, outputs], x_turned, dy)?);
+            let product = self.product(w.shape(), [inputs, rows, outputs], x_turned, dy)?;
+            // Of a few rows this costs less than to go through the gradient.
+            let cheap = 4 * rows * (inputs + outputs) <= inputs * outputs;
+            gradients[1] = Some(product.known_finite(cheap && sums_are_finite(rows, &from, &slope)));
         }
         if wanted.bias {
             gradients[2] = Some(self.sum_to(dy, [outputs].into())?);

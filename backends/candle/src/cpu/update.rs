@@ -5,6 +5,7 @@ use super::simd::vectorised;
 use crate::array::{Array, Indices};
 use crate::memory::Buffer;
 use elman::Result;
+use elman::backend::update::SLOTS;
 use elman::backend::{Reach, Update, check};
 use std::ops::Range;
 
@@ -12,8 +13,6 @@ use std::ops::Range;
 pub(super) const COST: usize = 1;
 /// Elements whose weight, gradient and state stay in the first cache between two passes.
 const BLOCK: usize = 1024;
-/// No rule has more arrays in its state.
-const SLOTS: usize = 3;
 
 impl Cpu {
     /// The caller has checked the shapes and the number of arrays in the state.

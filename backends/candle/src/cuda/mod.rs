@@ -19,6 +19,7 @@ mod program;
 mod recurrent;
 mod reduce;
 mod rows;
+mod rules;
 mod segments;
 mod softmax;
 mod sources;

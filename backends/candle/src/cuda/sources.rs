@@ -1,5 +1,8 @@
 //! The kernels' sources: CUDA C, each with the headers that it needs.
 
+use super::rules;
+use std::sync::LazyLock;
+
 /// A source of several kernels, which are compiled together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Source {
@@ -28,7 +31,15 @@ pub(crate) const LOSS: Source = source!("loss": "team.cuh" "loss.cu");
 pub(crate) const REDUCE: Source = source!("reduce": "team.cuh" "reduce.cu");
 pub(crate) const ROWS: Source = source!("rows": "pointwise.cuh" "rows.cu");
 pub(crate) const SOFTMAX: Source = source!("softmax": "team.cuh" "softmax.cu");
-pub(crate) const UPDATE: Source = source!("update": "pointwise.cuh" "update.cu");
+
+/// With the rules, which are written at the first use.
+pub(crate) fn update() -> Source {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let before = source!("update": "pointwise.cuh" "rules.cuh").text;
+        [before, &rules::text(), include_str!("kernels/update.cu")].concat()
+    });
+    Source { name: "update", text: &TEXT }
+}
 
 /// Step by step, by the number of gates: of Elman networks, GRUs and LSTMs.
 pub(crate) fn recurrent_steps(gates: usize) -> Source {
@@ -101,7 +112,7 @@ mod tests {
         let recurrent = [1, 3, 4]
             .into_iter()
             .flat_map(|g| [recurrent_steps(g), recurrent_resident(g, false), recurrent_resident(g, true)]);
-        let rest = [DROPOUT, ELEMENTWISE, LAYER_NORM, LOSS, REDUCE, ROWS, SOFTMAX, UPDATE];
+        let rest = [DROPOUT, ELEMENTWISE, LAYER_NORM, LOSS, REDUCE, ROWS, SOFTMAX, update()];
         for source in recurrent.chain(rest) {
             let program = nvrtc.compile(source.text).unwrap_or_else(|log| panic!("{}: {log}", source.name));
             let kernels = signatures(source.text);

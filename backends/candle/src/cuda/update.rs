@@ -1,23 +1,21 @@
 //! Optimiser steps: one pass over a weight and its state, in place.
 
-use super::sources::UPDATE;
-use super::{Arg, Cuda, Grid};
+use super::{Arg, Cuda, Grid, rules, sources};
 use crate::Candle;
 use crate::array::{Array, Indices};
 use elman::Result;
-use elman::backend::update::Epsilon;
+use elman::backend::update::NUMBERS;
 use elman::backend::{Reach, Update, WeightStep, check};
 
 /// Threads of a block, of which each has four neighbouring numbers.
 const THREADS: usize = 256;
 
-/// A step by its number in `update.cu`, its flag, and its parameters, worked out in `f64` as far as [`Update::apply`] does.
+/// A step by the number of its formula, with its own numbers.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Rule {
     number: u32,
-    flag: u32,
-    numbers: [f32; 8],
+    numbers: [f32; NUMBERS],
 }
 
 /// Where the numbers of a weight, its state and its gradient are, how many, and the first of the blocks that do its step.
@@ -64,7 +62,12 @@ impl Cuda {
                     blocks += n.div_ceil(4 * THREADS);
                 }
             }
-            self.launch(UPDATE, "update", Grid::blocks(blocks, THREADS), &[Arg::Weights(&weights), when_at])?;
+            self.launch(
+                sources::update(),
+                "update",
+                Grid::blocks(blocks, THREADS),
+                &[Arg::Weights(&weights), when_at],
+            )?;
         }
         Ok(())
     }
@@ -93,7 +96,7 @@ impl Cuda {
             }
             weights.count = arrays.len() as u32;
             let arguments = [Arg::Weights(&weights), self.floats(&out)?, (part * each).into()];
-            self.launch(UPDATE, "finite", Grid::blocks(blocks, THREADS), &arguments)?;
+            self.launch(sources::update(), "finite", Grid::blocks(blocks, THREADS), &arguments)?;
         }
         Ok(out)
     }
@@ -121,7 +124,7 @@ impl Cuda {
         let (_when, when_at) = self.number(when)?;
         let which = [self.whole(rows)?, k.into(), width.into(), usize::from(all).into(), when_at];
         let arguments = [&[Arg::Rule(Rule::new(rule)), count.into()][..], &places, &which].concat();
-        self.launch(UPDATE, "update_rows", Grid::blocks(count.div_ceil(8), 256), &arguments)
+        self.launch(sources::update(), "update_rows", Grid::blocks(count.div_ceil(8), 256), &arguments)
     }
 
     /// Where the numbers of a weight and of its state are, which may be changed there.
@@ -138,40 +141,7 @@ impl Cuda {
 
 impl Rule {
     fn new(rule: &Update) -> Self {
-        let of_epsilon = |epsilon| match epsilon {
-            Epsilon::Inside(e) => (e, true),
-            Epsilon::Outside(e) => (e, false),
-        };
-        let (number, flag, numbers) = match *rule {
-            Update::Sgd { lr, decay } => (0, false, vec![lr, 1.0 - decay]),
-            Update::Momentum { lr, momentum, nesterov, decay } => (1, nesterov, vec![lr, momentum, 1.0 - decay]),
-            Update::AdaGrad { lr, epsilon } => {
-                let (epsilon, inside) = of_epsilon(epsilon);
-                (2, inside, vec![lr, epsilon])
-            }
-            Update::AdaDelta { lr, rho, epsilon } => (3, false, vec![lr, rho, 1.0 - rho, epsilon]),
-            Update::RmsProp { lr, rho, epsilon, momentum, centered } => {
-                let (epsilon, inside) = of_epsilon(epsilon);
-                let number = 4 + u32::from(momentum > 0.0) + 2 * u32::from(centered);
-                (number, inside, vec![lr, rho, 1.0 - rho, epsilon, momentum])
-            }
-            Update::Adam { lr, beta1, beta2, epsilon, decay, amsgrad } => {
-                let numbers = vec![lr, beta1, 1.0 - beta1, beta2, 1.0 - beta2, epsilon, 1.0 - decay];
-                (8 + u32::from(amsgrad), false, numbers)
-            }
-            Update::Nadam { of_m, of_g, beta1, beta2, epsilon, decay } => {
-                (10, false, vec![of_m, of_g, beta1, 1.0 - beta1, beta2, 1.0 - beta2, epsilon, 1.0 - decay])
-            }
-            Update::AdamMean { lr, beta1, beta2, decay } => {
-                (11, false, vec![lr, beta1, 1.0 - beta1, beta2, 1.0 - beta2, 1.0 - decay])
-            }
-            Update::Adamax { lr, beta1, beta2, epsilon, decay } => {
-                let (epsilon, inside) = of_epsilon(epsilon);
-                (12, inside, vec![lr, beta1, 1.0 - beta1, beta2, epsilon, 1.0 - decay])
-            }
-        };
-        let mut rule = Rule { number, flag: u32::from(flag), numbers: [0.0; 8] };
-        rule.numbers.iter_mut().zip(numbers).for_each(|(to, number)| *to = number as f32);
-        rule
+        let (formula, numbers) = rule.formula();
+        Rule { number: rules::number(formula), numbers: numbers.map(|number| number as f32) }
     }
 }
