@@ -3,6 +3,7 @@
 mod checkpoint;
 #[path = "../common/mod.rs"]
 mod common;
+mod decode;
 mod layers;
 mod losses;
 mod optim;
