@@ -3,6 +3,7 @@
 mod checkpoint;
 #[path = "../common/mod.rs"]
 mod common;
+mod decode;
 mod graph;
 mod layers;
 mod losses;

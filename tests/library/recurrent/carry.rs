@@ -14,13 +14,13 @@ use elman_reference::Reference;
 type R = Reference<f64>;
 
 const STEPS: usize = 11;
-const FEATURES: usize = 3;
+pub(crate) const FEATURES: usize = 3;
 const CUTS: [usize; 3] = [3, 1, 7];
 
 /// A network, and whether it gives an output for every step.
-struct Network<B: Backend> {
-    name: String,
-    layers: Sequential<B>,
+pub(crate) struct Network<B: Backend> {
+    pub(crate) name: String,
+    pub(crate) layers: Sequential<B>,
     every_step: bool,
 }
 
@@ -48,7 +48,7 @@ fn networks<B: Backend, C: CellKind>(name: &str, layer: impl Fn(usize) -> Rnn<C>
 }
 
 /// Of all cells. `stateful` goes on from batch to batch, other layers where all is taken in pieces.
-fn all<B: Backend>(stateful: bool) -> Vec<Network<B>> {
+pub(crate) fn all<B: Backend>(stateful: bool) -> Vec<Network<B>> {
     fn with<C: CellKind>(layer: Rnn<C>, stateful: bool) -> Rnn<C> {
         if stateful { layer.stateful() } else { layer }
     }

@@ -1,7 +1,7 @@
 //! Recurrent layers and embeddings within models: options, masks, state from batch to batch, what is refused.
 
 mod by_length;
-mod carry;
+pub(crate) mod carry;
 mod embedding;
 mod normed;
 mod opinions;

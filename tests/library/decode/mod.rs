@@ -1,0 +1,10 @@
+//! Decoding: stepping equals the whole call, sampling, generation, beams, ensembles.
+
+mod beam;
+mod decoder;
+mod ensemble;
+mod generate;
+mod models;
+mod refused;
+mod sampler;
+mod table;
