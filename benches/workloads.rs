@@ -4,6 +4,8 @@
 //! (and more, see `--help`) prints a line of JSON for each thing timed (a training step; an epoch, or the inference of a batch):
 //! the median, least and greatest milliseconds a call, and the greatest memory that the process has had so far.
 
+#[path = "common/classes.rs"]
+mod classes;
 mod common;
 #[path = "common/device.rs"]
 mod device;
@@ -39,6 +41,8 @@ enum Workload {
     LongLstm,
     /// Epochs of imdb_lstm over the texts of a file (`--texts`) in memory and over the file as it is read, by turns
     ImdbLines,
+    /// Evaluation at every step of 10,000 classes: by the loss alone, with the accuracy, and with all predictions read back
+    ManyClasses,
     /// The first step of imdb_lstm, untimed: whoever starts the program looks at the clock
     StartUp,
 }
@@ -249,6 +253,7 @@ fn run<B: Backend>(backend: &B, options: &Options) -> Result<()> {
         Workload::TweetsElman => tweets_elman(backend, options),
         Workload::LongLstm => long_lstm(backend, options),
         Workload::ImdbLines => imdb_lines(backend, options),
+        Workload::ManyClasses => classes::run(backend, options),
         Workload::StartUp => start_up(backend, options),
     }
 }

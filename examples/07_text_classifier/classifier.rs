@@ -165,7 +165,7 @@ mod tests {
         let load = |kernel: Init| {
             let network = Sequential::new()
                 .add(Embedding::new(description.vocabulary.width(), 3).table(Weight::new(Init::Constant(1e30))))
-                .add(Lstm::new(2))
+                .add(Lstm::new(64))
                 .add(Dense::new(2).kernel(Weight::new(kernel)).activation(Activation::Softmax));
             let model = network.build(&backend, Spec::indices(3), 0).unwrap();
             model.save_with(&path, &description.extras().unwrap()).unwrap();

@@ -307,6 +307,30 @@ mod tests {
         assert_eq!(decisions(scores, 0.5).unwrap(), [(0, 0, 2.0), (1, 0, 0.5)]);
     }
 
+    /// What was found on the device decides as the predictions do that it was found of, NaN and all.
+    #[test]
+    fn classes_decide_as_their_predictions() {
+        let predictions =
+            [1.0, 3.0, 3.0, f32::NEG_INFINITY, f32::NEG_INFINITY, f32::NEG_INFINITY, 0.1, f32::NAN, f32::NAN];
+        let (classes, greatest) = ([1, 0, 1], [3.0, f32::NEG_INFINITY, f32::NAN]);
+        let decided = Some(Decided { classes: &classes, greatest: &greatest });
+        let one_hot = [0., 0., 1., 0., 1., 0., 1., 0., 0.];
+        for targets in [TargetsRef::Classes(&[2, 1, 0]), TargetsRef::Values(&one_hot)] {
+            let all = Scores { weights: Some(&[2.0, 1.0, 0.0]), ..Scores::new(&predictions, 3, targets) };
+            let alone = Scores { predictions: &[], decided, ..all };
+            assert_eq!(decisions(alone, 0.5).unwrap(), decisions(all, 0.5).unwrap());
+            assert_eq!((alone.rows(), alone.classes()), (3, 3));
+            let message =
+                |scores: Scores<'_>| decisions(Scores { weights: None, ..scores }, 0.5).unwrap_err().to_string();
+            assert_eq!(message(alone), "test, row 2, output 1: expected a number, found NaN");
+            assert_eq!(message(alone), message(all));
+            let error = alone.each_row("test", |_| Ok(())).unwrap_err().to_string();
+            assert_eq!(error, "test: expected predictions (what `Metric::needs` asks for), found the classes alone");
+            let beyond = Scores { decided: Some(Decided { classes: &[3, 0, 1], greatest: &greatest }), ..alone };
+            assert!(message(beyond).contains("classes below 3"));
+        }
+    }
+
     #[test]
     fn errors_name_the_row() {
         let message = |scores| decisions(scores, 0.5).unwrap_err().to_string();

@@ -30,7 +30,9 @@ pub struct Vocabulary {
     words: Vec<Arc<str>>,
     /// How often each word came; empty where that is not known.
     counts: Vec<u64>,
-    index: HashMap<Arc<str>, u32>,
+    /// Indices by word: of long ones, and of those that are their own key, for which no pointer has to be followed.
+    long: HashMap<Arc<str>, u32>,
+    short: HashMap<Short, u32>,
     unknown: bool,
     /// Whether words are in form NFC, and looked for in it.
     nfc: bool,
@@ -69,6 +71,17 @@ impl TryFrom<Stored> for Vocabulary {
     }
 }
 
+/// A word of few bytes, which most words of a text are: its bytes, zeros, and at the end how many they are.
+type Short = [u8; 12];
+
+fn short_key(word: &str) -> Option<Short> {
+    let mut key = Short::default();
+    let (last, bytes) = key.split_last_mut()?;
+    bytes.get_mut(..word.len())?.copy_from_slice(word.as_bytes());
+    *last = word.len() as u8;
+    Some(key)
+}
+
 impl Vocabulary {
     /// What [`decode`](Self::decode) gives for the index of unknown words.
     pub const UNKNOWN: &str = "<unk>";
@@ -78,14 +91,18 @@ impl Vocabulary {
     ///
     /// Errors: no word; a word that comes twice; more words than there are indices.
     pub fn from_words<W: AsRef<str>>(words: impl IntoIterator<Item = W>, unknown: bool) -> Result<Self> {
-        let (counts, index) = (Vec::new(), HashMap::new());
-        let mut vocabulary = Vocabulary { words: Vec::new(), counts, index, unknown, nfc: false };
+        let (counts, long, short) = (Vec::new(), HashMap::new(), HashMap::new());
+        let mut vocabulary = Vocabulary { words: Vec::new(), counts, long, short, unknown, nfc: false };
         for word in words {
             let word: Arc<str> = word.as_ref().into();
             let index = u32::try_from(vocabulary.width());
             let index =
                 index.map_err(|_| Error::invalid(PLACE, format!("words numbered up to {}", u32::MAX), "more"))?;
-            if vocabulary.index.insert(word.clone(), index).is_some() {
+            let before = match short_key(&word) {
+                Some(key) => vocabulary.short.insert(key, index),
+                None => vocabulary.long.insert(word.clone(), index),
+            };
+            if before.is_some() {
                 return Err(Error::invalid(PLACE, "every word once", format!("{word:?} a second time")));
             }
             vocabulary.words.push(word);
@@ -119,7 +136,10 @@ impl Vocabulary {
     /// The index of a word; `None` for one that is not there.
     pub fn index(&self, word: &str) -> Option<u32> {
         let word = if self.nfc { nfc(word) } else { word.into() };
-        self.index.get(&*word).copied()
+        match short_key(&word) {
+            Some(key) => self.short.get(&key).copied(),
+            None => self.long.get(&*word).copied(),
+        }
     }
 
     /// The word of an index; `None` for padding, unknown words and what is beyond the last word.
@@ -314,6 +334,18 @@ mod tests {
         let frequent = VocabularyBuilder::new().min_count(2).fit(&texts).unwrap();
         assert_eq!(frequent.encode(["d", "b", "a"]), [3, 1, 2]);
         assert_eq!(frequent.decode(&[0, 3, 1, 2]).unwrap(), ["d", "<unk>", "a"]);
+    }
+
+    #[test]
+    fn words_of_any_length_are_told_apart() {
+        let words: Vec<String> = (0..40).map(|n| "a".repeat(n)).chain((1..12).map(|n| "a".repeat(n) + "\0")).collect();
+        let vocabulary = Vocabulary::from_words(&words, true).unwrap();
+        assert!((0..).zip(&words).all(|(number, word)| vocabulary.index(word) == Some(number + 2)));
+        assert_eq!((vocabulary.index("\0"), vocabulary.index(&"b".repeat(12))), (None, None));
+        for twice in [11, 12] {
+            let word = "b".repeat(twice);
+            assert!(message(Vocabulary::from_words([&word, &word], true)).contains("every word once"));
+        }
     }
 
     #[test]

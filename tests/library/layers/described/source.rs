@@ -54,9 +54,10 @@ pub(super) fn metrics() -> BTreeSet<String> {
             let first = line
                 .strip_prefix("of_the_loss!(")
                 .or(line.strip_prefix("    "))
-                .filter(|l| l.contains(", \"") && !l.contains('('));
+                .filter(|l| l.contains(", \"") && l.starts_with(char::is_uppercase));
             let name = own.or(first).map(|rest| rest.split([' ', ',']).next().unwrap());
-            found.extend(name.filter(|name| name.starts_with(char::is_uppercase)).map(String::from));
+            let is_type = |name: &&str| name.starts_with(char::is_uppercase) && name.chars().all(char::is_alphanumeric);
+            found.extend(name.filter(is_type).map(String::from));
         }
     }
     found
