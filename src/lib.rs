@@ -40,6 +40,7 @@
 //! | [`mod@file`] | files written whole or not at all |
 //! | [`text`] | tokenizers, vocabularies, sequences of one length, word vectors |
 //! | [`model`] | [`Model`]: a network with its parameters: `compile`, `evaluate`, `predict`, a step |
+//! | [`decode`] | one step at a time: text that is generated, sampling, beam search |
 //! | [`checkpoint`] | weights and whole trainings in files, weights from PyTorch and Keras |
 //! | [`training`] | `fit`: [`Fit`], epochs, callbacks, history, resuming |
 //!
@@ -54,6 +55,7 @@ pub mod backend;
 pub mod checkpoint;
 pub mod constraint;
 pub mod data;
+pub mod decode;
 pub mod description;
 pub mod element;
 pub mod error;

@@ -26,6 +26,16 @@ impl<B: Backend> Model<B> {
         }
     }
 
+    /// What the numbers of a model are whose last activation is not known: by the loss, if it is compiled.
+    pub(crate) fn scale(&self) -> Option<Scale> {
+        self.compiled.as_ref().and_then(|compiled| compiled.loss.outputs().scale())
+    }
+
+    /// The last activation, where it is known.
+    pub(crate) fn last(&self) -> Option<Activation> {
+        self.last
+    }
+
     /// Errors when the model's last activation, where it is known, does not give what the loss takes.
     pub(super) fn check_last(&self, last: Option<Activation>) -> Result<()> {
         let loss = &self.compiled()?.loss;

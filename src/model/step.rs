@@ -95,6 +95,24 @@ impl<B: Backend> Model<B> {
         self.run(input, &mut pass)?.split().0.tensor(&pass)
     }
 
+    /// [`Model::forward_carried`] before the last activation, with that activation where the last layer hands it over, else with
+    /// the one that the numbers came out of, and whether it is still to be taken. `None` where it is not known.
+    pub(crate) fn logits_carried(
+        &self,
+        input: Value<B>,
+        carry: &mut Carry<B>,
+    ) -> Result<(Tensor<B>, Option<Activation>, bool)> {
+        self.input.check_value("model input", &input, &self.backend)?;
+        let mut pass = self.pass(Mode::Evaluation).carrying(carry);
+        let (z, last) = self.root.forward_linear(input, &mut pass)?;
+        let z = z.split().0.tensor(&pass)?;
+        pass.commit();
+        match last {
+            Activation::Linear => Ok((z, self.last, false)),
+            last => Ok((z, Some(last), true)),
+        }
+    }
+
     /// The model's value for a batch, without a mask. Errors when the input is not of the model's kind and shape; in training, when
     /// layers have made something of their own state, which would be lost here: [`Model::run`] gives it.
     pub fn forward(&self, input: impl Into<Value<B>>, mode: Mode) -> Result<Tensor<B>> {

@@ -1,0 +1,209 @@
+//! [`Decoder`]: a model that is stepped.
+
+use super::{Scores, Stepper, check_rows, check_tokens, no_prompt};
+use crate::activation::Activation;
+use crate::backend::Backend;
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::layers::{Carry, Mask, Spec, Value};
+use crate::loss::Scale;
+use crate::model::Model;
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+
+/// A model with the state of the sequences that it reads token by token. The model is only borrowed: several decoders of one model
+/// read texts of their own, also in several threads; a clone goes on from the same place.
+///
+/// The model takes indices `[batch, steps]` of any number of steps ([`Spec::Indices(None)`](Spec::Indices)) and gives a number for
+/// each token of its vocabulary, `[batch, steps, tokens]` or after the last step alone `[batch, tokens]`: logits (a last layer
+/// without activation), probabilities (softmax) or their logarithms. Which of them is known from its last activation, or where that
+/// is not known from the loss that it is compiled with; of neither it is taken for logits.
+///
+/// ```
+/// use elman::Spec;
+/// use elman::decode::{Decoder, Stepper};
+/// use elman::layers::{Dense, Embedding, Lstm, Sequential};
+/// use elman_reference::Reference;
+///
+/// let model = Sequential::new()
+///     .add(Embedding::new(5, 3))
+///     .add(Lstm::new(4).return_sequences())
+///     .add(Dense::new(5))
+///     .build(&Reference::<f64>::new(), Spec::Indices(None), 0)?;
+/// let mut whole = Decoder::new(&model)?;
+/// let mut steps = Decoder::new(&model)?;
+/// let scores = whole.prime(&[1, 4, 2])?; // in one call
+/// steps.step(&[1])?;
+/// steps.step(&[4])?;
+/// assert_eq!(steps.step(&[2])?, scores);
+/// assert_eq!(whole.verify(&[[1, 4, 2, 0, 3]])?, 0.0); // so it is however the text is cut
+/// # Ok::<(), elman::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Decoder<'m, B: Backend> {
+    pub(super) model: &'m Model<B>,
+    carry: Carry<B>,
+    rows: usize,
+    /// Whether any token has been read.
+    begun: bool,
+}
+
+impl<B: Backend> Clone for Decoder<'_, B> {
+    fn clone(&self) -> Self {
+        Decoder { carry: self.carry.clone(), ..*self }
+    }
+}
+
+impl<'m, B: Backend> Decoder<'m, B> {
+    /// One sequence, of which nothing is read yet. Errors when the model does not take indices of any number of steps, or does not
+    /// give a number for each of several tokens, or gives what is neither logits nor probabilities (a sigmoid's numbers). A layer
+    /// that looks at whole sequences is an error of the first step, by its path.
+    pub fn new(model: &'m Model<B>) -> Result<Self> {
+        Self::of_rows(model, 1)
+    }
+
+    /// The same of several sequences side by side, at least one.
+    pub fn of_rows(model: &'m Model<B>, rows: usize) -> Result<Self> {
+        if rows == 0 {
+            return Err(Error::invalid("rows", "at least 1", 0));
+        }
+        if !matches!(model.input(), Spec::Indices(None)) {
+            let expected = "a model for indices of any number of steps (built for `Spec::Indices(None)`)";
+            return Err(Error::invalid("decoder", expected, format!("one that takes {}", model.input())));
+        }
+        let output = model.output();
+        let fits = matches!(output, Spec::Dense(sizes) if matches!(sizes[..], [Some(n)] | [_, Some(n)] if n > 1));
+        if !fits {
+            let expected = "a model that gives a number for each of several tokens, [batch, steps, tokens]";
+            return Err(Error::invalid("decoder", expected, output));
+        }
+        if let Some(last) = model.last().filter(|&last| !is_logarithm(last) && last != Activation::Softmax) {
+            return Err(not_a_distribution(last));
+        }
+        Ok(Decoder { model, carry: Carry::stepping(), rows, begun: false })
+    }
+
+    /// Forgets what was read: the sequences, as many as there are, begin anew.
+    pub fn restart(&mut self) {
+        self.carry.clear();
+        self.begun = false;
+    }
+
+    /// Puts a prompt of its own, of at least one token, behind each sequence, in one call, and gives the scores of what may follow
+    /// it. The prompts may have different lengths. Errors, and nothing is changed then, unless there are as many prompts as rows.
+    pub fn prime_each<P: AsRef<[u32]>>(&mut self, prompts: &[P]) -> Result<Scores> {
+        let prompts: Vec<&[u32]> = prompts.iter().map(AsRef::as_ref).collect();
+        if prompts.len() != self.rows {
+            let expected = format!("a prompt for each of {} rows", self.rows);
+            return Err(Error::invalid("prompts", expected, format!("{} prompts", prompts.len())));
+        }
+        let steps = prompts.iter().map(|prompt| prompt.len()).max().unwrap_or_default();
+        let mut tokens = Vec::with_capacity(steps * self.rows);
+        for prompt in &prompts {
+            // Padding is under a mask; any token will do.
+            let last = *prompt.last().ok_or_else(no_prompt)?;
+            tokens.extend_from_slice(prompt);
+            tokens.resize(tokens.len() + steps - prompt.len(), last);
+        }
+        let lengths: Vec<usize> = prompts.iter().map(|prompt| prompt.len()).collect();
+        let b = self.model.backend();
+        let mask = lengths.iter().any(|&length| length < steps).then(|| Mask::from_lengths(b, &lengths, steps));
+        let input = self.indices(tokens, steps)?.with_mask(mask.transpose()?);
+        self.scores(input, |y| match y.shape()[..] {
+            [n, steps, tokens] => {
+                let last = lengths.iter().enumerate().map(|(row, length)| (row * steps + length - 1) as u32);
+                let last = b.upload_indices(last.collect(), Shape::new(&[n])?)?;
+                y.reshape(&[n * steps, tokens])?.gather(&last)
+            }
+            _ => Ok(y),
+        })
+    }
+
+    fn indices(&self, tokens: Vec<u32>, steps: usize) -> Result<Value<B>> {
+        let shape = Shape::new(&[tokens.len() / steps.max(1), steps])?;
+        Ok(Value::Indices(self.model.backend().upload_indices(tokens, shape)?))
+    }
+
+    /// Reads on, and gives the scores after the last step, which `last` picks from `[rows, steps, tokens]`.
+    fn scores(&mut self, input: Value<B>, last: impl FnOnce(Tensor<B>) -> Result<Tensor<B>>) -> Result<Scores> {
+        let (y, scale) = logits(self.model, input, &mut self.carry)?;
+        self.begun = true;
+        let y = last(y)?;
+        let rows = y.shape()[0];
+        let number = |x: B::Elem| x.to_f64() as f32;
+        let data = y.to_vec()?.into_iter().map(number);
+        Scores::new(if scale == Scale::Probabilities { data.map(f32::ln).collect() } else { data.collect() }, rows)
+    }
+}
+
+/// The model's numbers for steps that go on where those before ended, as much before the last activation as they can be had, and
+/// what they are.
+pub(super) fn logits<B: Backend>(
+    model: &Model<B>,
+    input: Value<B>,
+    carry: &mut Carry<B>,
+) -> Result<(Tensor<B>, Scale)> {
+    let (z, last, pending) = model.logits_carried(input, carry)?;
+    let scale = match last {
+        Some(Activation::Softmax) if !pending => Scale::Probabilities,
+        Some(last) if is_logarithm(last) || last == Activation::Softmax => Scale::Logits,
+        Some(last) => return Err(not_a_distribution(last)),
+        None => model.scale().unwrap_or(Scale::Logits),
+    };
+    Ok((z, scale))
+}
+
+/// Whether its numbers are logits, which logarithms of probabilities are too.
+fn is_logarithm(last: Activation) -> bool {
+    matches!(last, Activation::Linear | Activation::LogSoftmax)
+}
+
+fn not_a_distribution(last: Activation) -> Error {
+    let expected = "a model that ends in logits (no activation), softmax or log_softmax over its tokens";
+    Error::invalid("decoder", expected, last)
+}
+
+impl<B: Backend> Stepper for Decoder<'_, B> {
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn step(&mut self, tokens: &[u32]) -> Result<Scores> {
+        check_tokens(self.rows, tokens)?;
+        let input = self.indices(tokens.to_vec(), 1)?;
+        self.scores(input, last_step)
+    }
+
+    fn select(&mut self, rows: &[usize]) -> Result<()> {
+        check_rows(self.rows, rows)?;
+        self.carry.select(self.model.backend(), rows)?;
+        self.rows = rows.len();
+        Ok(())
+    }
+
+    // In one call; where all sequences begin, once for all of them.
+    fn prime(&mut self, prompt: &[u32]) -> Result<Scores> {
+        if prompt.is_empty() {
+            return Err(no_prompt());
+        }
+        if self.begun || self.rows == 1 {
+            let input = self.indices(prompt.repeat(self.rows), prompt.len())?;
+            return self.scores(input, last_step);
+        }
+        let mut one = Decoder { rows: 1, carry: Carry::stepping(), ..*self };
+        let scores = one.prime(prompt)?;
+        let scores = Scores::new(scores.row(0).repeat(self.rows), self.rows)?;
+        one.select(&vec![0; self.rows])?;
+        *self = one;
+        Ok(scores)
+    }
+}
+
+/// `[rows, tokens]` of `[rows, steps, tokens]` after the last step.
+fn last_step<B: Backend>(y: Tensor<B>) -> Result<Tensor<B>> {
+    match y.shape()[..] {
+        [rows, 1, tokens] => y.reshape(&[rows, tokens]),
+        [rows, steps, tokens] => y.slice(1, steps - 1, 1)?.reshape(&[rows, tokens]),
+        _ => Ok(y),
+    }
+}
