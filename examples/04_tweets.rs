@@ -143,7 +143,7 @@ impl Tweets {
         let network = Sequential::new().add(embedding.padding(0).word_dropout(self.word_dropout));
         let network = network.add(Dropout::new(self.dropout));
         let (cell, units, bidirectional) = (self.model, self.units, self.bidirectional);
-        let layer = Recurrent { cell, units, bidirectional, dropout: self.recurrent_dropout };
+        let layer = Recurrent { cell, units, bidirectional, dropout: self.recurrent_dropout, stateful: false };
         let network = layer.add_to(network, self.attention);
         let network = if self.attention { network.add(AdditiveAttention::new(self.units)) } else { network };
         network.add(Dropout::new(self.dropout)).add(Dense::new(classes).activation(Activation::Softmax))

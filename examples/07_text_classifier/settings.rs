@@ -167,7 +167,7 @@ impl Settings {
     /// Each of the recurrent layers.
     pub fn recurrent(&self) -> Recurrent {
         let (cell, units, bidirectional) = (self.model, self.units, self.bidirectional);
-        Recurrent { cell, units, bidirectional, dropout: self.recurrent_dropout }
+        Recurrent { cell, units, bidirectional, dropout: self.recurrent_dropout, stateful: false }
     }
 
     /// Numbers of a word's vector where they are drawn.

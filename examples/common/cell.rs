@@ -35,6 +35,8 @@ pub struct Recurrent {
     pub bidirectional: bool,
     /// Of the state.
     pub dropout: f64,
+    /// Goes on from batch to batch.
+    pub stateful: bool,
 }
 
 impl Recurrent {
@@ -55,6 +57,7 @@ impl Recurrent {
     ) -> Sequential<B> {
         let layer = layer.recurrent_dropout(self.dropout);
         let layer = if sequences { layer.return_sequences() } else { layer };
+        let layer = if self.stateful { layer.stateful() } else { layer };
         if self.bidirectional { network.add(Bidirectional::new(layer)) } else { network.add(layer) }
     }
 

@@ -1,13 +1,19 @@
-//! The example `07_text_classifier`: its parts by themselves, and the program as a user runs it.
+//! The examples that are programs to keep, `07_text_classifier` and `08_language_model`: their parts by themselves, and the programs
+//! as a user runs them.
 
 // Compiled in for the tests of its parts.
 #[allow(dead_code)]
 #[path = "../../examples/07_text_classifier/main.rs"]
 mod example;
 
+#[allow(dead_code)]
+#[path = "../../examples/08_language_model/main.rs"]
+mod language_example;
+
 mod commands;
 #[cfg(unix)]
 mod kills;
+mod language_model;
 #[cfg(unix)]
 mod outputs;
 mod resuming;
@@ -23,19 +29,18 @@ use std::process::{Command, Output};
 const SMALL: &str =
     "--threads 1 --units 6 --dim 6 --steps 12 --batch-size 8 --epochs 6 --rate 0.01 --dropout 0.3 --seed 5";
 
-/// The example, which `cargo test` builds beside the tests, but `cargo test --test` does not.
-fn program() -> Command {
+/// An example, which `cargo test` builds beside the tests, but `cargo test --test` does not.
+fn program(name: &str) -> Command {
     let deps = std::env::current_exe().unwrap();
-    let name = format!("07_text_classifier{}", std::env::consts::EXE_SUFFIX);
-    let path = deps.parent().unwrap().parent().unwrap().join("examples").join(name);
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    let path = deps.parent().unwrap().parent().unwrap().join("examples").join(file);
     let built = fs::metadata(&path).and_then(|file| file.modified());
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    let folders =
-        ["07_text_classifier", "07_text_classifier/settings", "common", "common/run"].map(|name| examples.join(name));
-    let files = folders.into_iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let folders = [name, &format!("{name}/settings"), "common", "common/run"].map(|name| examples.join(name));
+    let files = folders.iter().filter(|folder| folder.exists()).flat_map(|folder| fs::read_dir(folder).unwrap());
     let changed = files.map(|file| file.unwrap().metadata().unwrap().modified().unwrap()).max();
     let fresh = built.is_ok_and(|built| Some(built) >= changed);
-    assert!(fresh, "{} is missing or old: cargo build --example 07_text_classifier", path.display());
+    assert!(fresh, "{} is missing or old: cargo build --example {name}", path.display());
     Command::new(path)
 }
 
@@ -64,7 +69,7 @@ impl Workplace {
 
     /// The program with this command line, in the folder.
     fn command(&self, line: &str) -> Command {
-        let mut command = program();
+        let mut command = program("07_text_classifier");
         command.current_dir(self.folder.path()).args(line.split_whitespace());
         command
     }
