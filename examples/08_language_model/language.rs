@@ -1,6 +1,6 @@
 //! A trained model with its tokens, out of one file, and what a text costs it.
 
-use super::common::run::load_weights;
+use super::common::run::load;
 use super::settings::Settings;
 use super::tokens::Tokens;
 use anyhow::{Context, ensure};
@@ -49,9 +49,7 @@ impl<B: Backend> Language<B> {
         let extras = Extras::read(path)?;
         let description: Description =
             extras.get(EXTRA).with_context(|| format!("{}: not written by this program", path.display()))?;
-        let mut model = Model::load(backend, path)?;
-        load_weights(&mut model, path)?;
-        Ok(Language { tokens: description.tokens, model })
+        Ok(Language { tokens: description.tokens, model: load(backend, path)? })
     }
 
     /// What each token but the first costs, all of the text before it being known.

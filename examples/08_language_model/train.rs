@@ -58,7 +58,7 @@ impl Trains for Settings {
         let history = training.history(model.fit(&rounds, fit))?;
 
         let chosen = valid.as_ref().and_then(|_| best.best()).map(|best| ("val_loss", best));
-        let mut results = training.keep(fresh()?, &model, &history, chosen, &extras)?;
+        let mut results = training.keep(&model, &history, chosen, &extras)?;
         if let Some((_, (_, nats))) = chosen {
             let figures = Figures::new(nats, unit);
             tell!("{figures}");

@@ -45,7 +45,7 @@ pub(crate) fn gradients_that_are_not_finite_are_found<B: Backend>(b: &B) -> Resu
         for input in [1.0, 6.0, f64::NAN] {
             let x = Host::build(&[2, INPUTS], |at| if at[1] == 3 { input } else { 0.0 }).up(b)?;
             let w = b.fill([INPUTS, OUTPUTS].into(), 1.0)?;
-            let [_, dw, _] = b.linear_grad(&x, &w, &dy, [false, true, false])?;
+            let [_, dw, _] = b.linear_grad(&x, &w, &dy, [false, true, false].into())?;
             tell(dw.expect("it was wanted"), &format!("a row of {input}"))?;
         }
     }
