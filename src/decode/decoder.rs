@@ -241,6 +241,10 @@ impl<B: Backend> Stepper for Decoder<'_, B> {
 
     fn select(&mut self, rows: &[usize]) -> Result<()> {
         check_rows(self.rows, rows)?;
+        if !self.begun && self.context.is_some() {
+            let expected = "a token of each sequence before rows are chosen, as its context is read with it";
+            return Err(Error::invalid("decoder", expected, "none so far"));
+        }
         self.carry.select(self.model.backend(), rows)?;
         self.rows = rows.len();
         Ok(())

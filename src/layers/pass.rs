@@ -212,7 +212,10 @@ impl<'a, B: Backend> Pass<'a, B> {
     /// the first of them, and what it gave is there for the others. Within it sequences are whole. Elsewhere it is computed each
     /// time. `slot` is of the layer whose it is. Errors: those of `f`, and a value that is no numbers.
     pub fn once(&mut self, slot: Slot, f: impl FnOnce(&mut Self) -> Result<Value<B>>) -> Result<Value<B>> {
-        let Some(place) = self.is_stepping().then(|| self.place(slot)).flatten() else { return f(self) };
+        let Some(place) = self.is_stepping().then(|| self.place(slot)).flatten() else {
+            // Within a loop over steps too sequences are whole here.
+            return if self.of_steps.is_some() { self.apart(f) } else { f(self) };
+        };
         if let Some(value) = self.carry.as_ref().and_then(|carry| carry.kept(&place)) {
             return Ok(value.clone());
         }

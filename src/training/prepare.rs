@@ -158,7 +158,7 @@ impl<B: Backend> Model<B> {
     fn lengths(&self, data: &Dataset, padding: u32, count: usize) -> Result<Vec<usize>> {
         let place = "batches by length";
         if let Some(mut lengths) = data.inputs().lengths(padding) {
-            if *self.input() != Spec::Indices(None) {
+            if !is_open(self.input()) {
                 return Err(Error::invalid(place, "a model that takes any number of steps", self.input()));
             }
             lengths.truncate(count);
@@ -222,5 +222,18 @@ impl<B: Backend> Model<B> {
         let ignored = self.compiled()?.objectives.iter().find_map(|objective| objective.loss.ignored());
         let labels = labels_of(data)?.iter().copied().filter(|&label| Some(label) != ignored).collect::<Vec<_>>();
         weights.weights_for(&labels, self.output().features()?.max(2)).map(drop)
+    }
+}
+
+/// Whether inputs may have any number of steps, in all parts that are sequences of indices and in one part at least.
+fn is_open(input: &Spec) -> bool {
+    match input {
+        Spec::Indices(steps) => steps.is_none(),
+        Spec::Dense(sizes) => sizes.first().is_some_and(Option::is_none),
+        Spec::Bags(_) => false,
+        Spec::Record(parts) => {
+            let fixed = parts.iter().any(|(_, part)| matches!(part, Spec::Indices(Some(_))));
+            !fixed && parts.iter().any(|(_, part)| is_open(part))
+        }
     }
 }

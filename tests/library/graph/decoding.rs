@@ -114,36 +114,51 @@ fn pieces_are_the_whole_to_the_bit() {
     assert_eq!(numbers(&pieces), whole);
 }
 
-/// Beams over sources with a context: a beam of 1 is greedy, and two decoders of one model do not disturb each other.
+/// Sources of some rows.
+fn some(rows: &[usize]) -> Inputs {
+    sources().select(rows).unwrap()
+}
+
+/// A beam of 1 is greedy; several sources at once, in whatever order, are each by itself.
 #[test]
 fn beams_go_over_a_context() {
     let b = Double::new();
     let model = translator(&b);
-    let greedy = |row: usize| {
-        let Inputs::Record(parts) = sources() else { panic!("no record") };
-        let one = Inputs::record([("source", parts.get("source").unwrap().slice(row..row + 1).unwrap())]).unwrap();
-        let mut decoder = Decoder::with_context(&model, "target", &one).unwrap();
-        let (mut word, mut text) = (1, Vec::new());
-        for _ in 0..5 {
-            word = decoder.step(&[word]).unwrap().best()[0];
-            text.push(word);
+    let begun = |rows: &[usize]| {
+        let mut decoder = Decoder::with_context(&model, "target", &some(rows)).unwrap();
+        let scores = decoder.step(&vec![1; rows.len()]).unwrap();
+        (decoder, scores)
+    };
+    for row in 0..3 {
+        let (mut decoder, mut scores) = begun(&[row]);
+        let mut greedy = Vec::new();
+        while greedy.len() < 6 {
+            let word = scores.best()[0];
             if word == 0 {
                 break;
             }
+            greedy.push(word);
+            scores = decoder.step(&[word]).unwrap();
         }
-        text
+        let (decoder, scores) = begun(&[row]);
+        let found = Beam::new(1).until(0).longest(6).search_rows(decoder, scores).unwrap();
+        assert_eq!(found[0][0].tokens, greedy);
+    }
+    let beam = Beam::new(4).until(0).longest(6).n_best(3);
+    let search = |rows: &[usize]| {
+        let (decoder, scores) = begun(rows);
+        beam.search_rows(decoder, scores).unwrap()
     };
-    let expected = [0, 1, 2].map(greedy);
-    let mut decoder = Decoder::with_context(&model, "target", &sources()).unwrap();
-    let (mut words, mut texts) = (vec![1; 3], [vec![], vec![], vec![]]);
-    for _ in 0..5 {
-        words = decoder.step(&words).unwrap().best();
-        texts.iter_mut().zip(&words).for_each(|(text, &word)| text.push(word));
+    let together = search(&[2, 0, 1]);
+    for (place, row) in [2, 0, 1].into_iter().enumerate() {
+        let alone = &search(&[row])[0];
+        let tokens =
+            |found: &[elman::decode::Hypothesis]| found.iter().map(|one| one.tokens.clone()).collect::<Vec<_>>();
+        assert_eq!(tokens(&together[place]), tokens(alone));
+        for (one, other) in together[place].iter().zip(alone) {
+            assert_near("score", &[one.score], &[other.score], 1e-6);
+        }
     }
-    for (text, expected) in texts.iter().zip(&expected) {
-        assert_eq!(text[..expected.len()], expected[..]);
-    }
-    let _ = Beam::new;
 }
 
 /// A layer that encoder and decoder share keeps two states, though `once` skips the first of its uses after the first step.
@@ -215,4 +230,6 @@ fn a_context_is_checked() {
     let single = error(words());
     assert!(single.contains("{source: indices [batch, any]}"), "{single}");
     assert!(Decoder::new(&model).is_err());
+    let early = Decoder::with_context(&model, "target", &sources()).unwrap().select(&[0, 0]).unwrap_err().to_string();
+    assert!(early.starts_with("decoder: expected a token of each sequence before rows are chosen"), "{early}");
 }
