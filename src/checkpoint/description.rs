@@ -10,7 +10,6 @@ use crate::backend::Backend;
 use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::layers::Spec;
-use crate::metrics::Metric;
 use crate::model::Model;
 use crate::registry::Registry;
 use serde::{Deserialize, Serialize};
@@ -156,11 +155,9 @@ impl<B: Backend> Registry<B> {
 /// A model's description for its file.
 fn text<B: Backend>(model: &Model<B>) -> Result<String> {
     let compiled = model.compiled().ok().and_then(|compiled| {
-        let metrics = compiled.metrics.iter().zip(&compiled.weighted);
-        let described = |(metric, &weighted): (&Box<dyn Metric>, &bool)| {
-            Some(MetricEntry { metric: metric.describe().ok()?, weighted })
-        };
-        let metrics = metrics.filter_map(described).collect();
+        let metrics = compiled.metrics.iter().map(|metric| metric.describe().ok()).zip(&compiled.weighted);
+        let metrics =
+            metrics.filter_map(|(metric, &weighted)| Some(MetricEntry { metric: metric?, weighted })).collect();
         Some(CompiledEntry {
             optimizer: compiled.optimizer.describe().ok()?,
             loss: compiled.loss.describe().ok()?,

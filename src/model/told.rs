@@ -56,7 +56,7 @@ impl<B: Backend> Counting<B> {
         let shape = b.shape(predictions);
         // `[batch]`: a single output a sample.
         let outputs = if shape.rank() < 2 { 1 } else { shape.last() };
-        if !one_class || outputs < 2 || outputs > MOST {
+        if !one_class || !(2..=MOST).contains(&outputs) {
             return Ok(Told { numbers: predictions.clone(), outputs, decided: false });
         }
         let axis = shape.rank() - 1;
