@@ -94,6 +94,28 @@ impl CsvLog {
         Some(steps)
     }
 
+    /// A training begins: nothing is open.
+    fn start(&mut self) -> Result<()> {
+        self.close();
+        self.resumed = None;
+        self.log_of_steps().map_or(Ok(()), CsvLog::start)?;
+        // Here and not after an hour of training: a path that cannot be written is an error at once.
+        check_writable(&self.path)
+    }
+
+    /// Opens the file, where it is not, for an epoch.
+    fn open(&mut self, epoch: u64) -> Result<()> {
+        self.log_of_steps().map_or(Ok(()), |steps| steps.open(epoch))?;
+        if self.writer.is_none() { self.begin(epoch) } else { Ok(()) }
+    }
+
+    fn close(&mut self) {
+        self.writer = None;
+        if let Some(steps) = self.log_of_steps() {
+            steps.close();
+        }
+    }
+
     /// Opens the file for the line of this epoch, which is the first of a training.
     fn begin(&mut self, epoch: u64) -> Result<()> {
         let (heading, mut lines) = self.read()?;
@@ -216,20 +238,12 @@ fn aside(path: &Path) -> PathBuf {
 // The log of losses by update is told what this one is.
 #[allow(clippy::only_used_in_recursion)]
 impl<B: Backend> Callback<B> for CsvLog {
-    fn on_train_begin(&mut self, model: &mut Model<B>) -> Result<()> {
-        (self.writer, self.resumed) = (None, None);
-        if let Some(steps) = self.log_of_steps() {
-            Callback::<B>::on_train_begin(steps, model)?;
-        }
-        // Here and not after an hour of training: a path that cannot be written is an error at once.
-        check_writable(&self.path)
+    fn on_train_begin(&mut self, _: &mut Model<B>) -> Result<()> {
+        self.start()
     }
 
-    fn on_epoch_begin(&mut self, epoch: u64, model: &mut Model<B>) -> Result<()> {
-        if let Some(steps) = self.log_of_steps() {
-            steps.on_epoch_begin(epoch, model)?;
-        }
-        if self.writer.is_none() { self.begin(epoch) } else { Ok(()) }
+    fn on_epoch_begin(&mut self, epoch: u64, _: &mut Model<B>) -> Result<()> {
+        self.open(epoch)
     }
 
     fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model<B>) -> Result<ControlFlow<String>> {
@@ -237,11 +251,8 @@ impl<B: Backend> Callback<B> for CsvLog {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn on_train_end(&mut self, history: &History, model: &mut Model<B>) -> Result<()> {
-        if let Some(steps) = self.log_of_steps() {
-            steps.on_train_end(history, model)?;
-        }
-        self.writer = None;
+    fn on_train_end(&mut self, _: &History, _: &mut Model<B>) -> Result<()> {
+        self.close();
         Ok(())
     }
 
