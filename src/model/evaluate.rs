@@ -86,7 +86,7 @@ impl<B: Backend> Model<B> {
         let mut tally = self.tally()?;
         each_batch(&*epoch, 0, !source.is_quick(), |number, HostBatch { mut data, continues }| {
             if source.as_dataset().is_none() {
-                self.check_samples(&format!("{}, batch {number}", source.describe()), &data)?;
+                self.check_batch(source, &*epoch, number, &data)?;
             }
             if let Some(weights) = weights {
                 data = weights.weigh(data)?;

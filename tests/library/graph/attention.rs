@@ -112,8 +112,7 @@ fn gradients_are_those_of_finite_differences() {
 #[test]
 fn heads_over_a_memory() {
     let b = Double::new();
-    let unit = || Weight::new(elman::Init::Identity { gain: 1.0 });
-    let heads = MultiHeadAttention::new(1, 3).kernel(unit()).without_bias();
+    let heads = MultiHeadAttention::new(1, 3).without_bias();
     let mut model = Model::new(&b, &heads, spec(3, 3), 1).unwrap();
     let identity = |name: &str, shape: &[usize]| {
         let data = (0..9).map(|i| f64::from(u8::from(i / 3 == i % 3))).collect::<Vec<_>>();

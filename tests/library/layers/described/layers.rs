@@ -148,6 +148,7 @@ fn samples<B: Backend>() -> Vec<Sample<B>> {
                 .outputs([("x", "both"), ("y", "a")])
                 .once(["b"]),
         ),
+        sample(Pair, Graph::new().node("a", Add::new(), ["query", "memory"]).output("a").once(["a"])),
         sample(
             Indices,
             Sequential::new().add_named("table", Embedding::new(6, 4)).add(Dense::tied("table.embeddings")),
