@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench language -- generate|beam|train [--units 128,512] [--threads N]` prints a line of JSON for each size: the
 //! median, least and greatest milliseconds of a training step (64 texts of 128 characters, Adam), or of a character that is
-//! generated, one at a time; `beam` goes on with `--width` texts at once. `benches/peers/python/torch_language.py` times PyTorch's side.
+//! generated, one at a time, and the milliseconds that all threads computed for it; `beam` goes on with `--width` texts at once. `benches/peers/python/torch_language.py` times PyTorch's side.
 
 mod common;
 
@@ -70,15 +70,36 @@ fn texts() -> elman::Result<Dataset> {
     Dataset::new(inputs, Targets::classes_per_step(&rows.iter().map(|row| &row[1..]).collect::<Vec<_>>())?)
 }
 
-fn run(options: &Options, units: usize) -> elman::Result<[f64; 3]> {
+/// Seconds that the process' threads have computed, where the system tells (Linux): on a busy machine it says more than the clock.
+fn computed() -> Option<f64> {
+    let threads = std::fs::read_dir("/proc/self/task").ok()?;
+    let of = |thread: std::io::Result<std::fs::DirEntry>| {
+        let line = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        line.split_whitespace().next()?.parse::<f64>().ok()
+    };
+    Some(threads.filter_map(of).sum::<f64>() / 1e9)
+}
+
+/// [`common::time`], and the milliseconds that were computed a call.
+fn timed(mut call: impl FnMut() -> elman::Result<()>) -> elman::Result<[f64; 4]> {
+    let (before, mut calls) = (computed(), 0.0);
+    let [median, least, greatest] = common::time(|| {
+        calls += 1.0;
+        call()
+    })?;
+    let cpu = before.zip(computed()).map_or(f64::NAN, |(before, after)| (after - before) * 1e3 / calls);
+    Ok([median, least, greatest, cpu])
+}
+
+fn run(options: &Options, units: usize) -> elman::Result<[f64; 4]> {
     let backend = Candle::cpu_with_threads(options.threads)?;
     let mut model = model(&backend, units)?;
-    let per_character = |times: [f64; 3]| times.map(|time| time / TEXT as f64);
+    let per_character = |times: [f64; 4]| times.map(|time| time / TEXT as f64);
     match options.what {
         What::Train => {
             model.compile(Adam::new(1e-3), SparseCategoricalCrossEntropy::from_logits());
             let (data, mut at) = (texts()?, 0);
-            common::time(|| {
+            timed(|| {
                 at = (at + 1) % BATCHES;
                 let rows: Vec<usize> = (at * BATCH[0]..(at + 1) * BATCH[0]).collect();
                 model.train_step(&Batch::new(&backend, data.select(&rows)?)?).map(drop)
@@ -86,7 +107,7 @@ fn run(options: &Options, units: usize) -> elman::Result<[f64; 3]> {
         }
         What::Generate => {
             let mut characters = generate(Decoder::new(&model)?, &[0], &Sampler::new(), Key::new(0))?;
-            common::time(|| {
+            timed(|| {
                 for character in characters.by_ref().take(TEXT) {
                     black_box(character?);
                 }
@@ -98,7 +119,7 @@ fn run(options: &Options, units: usize) -> elman::Result<[f64; 3]> {
             let mut decoder = Decoder::of_rows(&model, options.width)?;
             let rows: Vec<usize> = (0..options.width).map(|row| (row + 1) % options.width).collect();
             let mut tokens: Vec<u32> = (0..options.width as u32).collect();
-            common::time(|| {
+            timed(|| {
                 for _ in 0..TEXT {
                     let scores = decoder.step(&tokens)?;
                     decoder.select(&rows)?;
@@ -118,11 +139,11 @@ fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let what = options.what.to_possible_value().map(|value| value.get_name().to_string());
     for &units in &options.units {
-        let [median, least, greatest] = run(&options, units)?;
+        let [median, least, greatest, cpu] = run(&options, units)?;
         let width = if options.what == What::Beam { options.width } else { 1 };
         let line = json!({
             "peer": "elman", "workload": "language", "what": what, "units": units, "width": width, "threads": options.threads,
-            "median_ms": median, "min_ms": least, "max_ms": greatest, "a_second": 1e3 / median,
+            "median_ms": median, "min_ms": least, "max_ms": greatest, "cpu_ms": cpu, "a_second": 1e3 / median,
         });
         println!("{line}");
     }

@@ -33,6 +33,28 @@
 //! assert_eq!(more, "dabcabd");
 //! # Ok::<(), elman::Error>(())
 //! ```
+//!
+//! Another program, which knows nothing of the network, goes on with a file of it:
+//!
+//! ```
+//! # use elman::layers::{Dense, Embedding, Lstm, Sequential};
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let path = folder.path().join("model.safetensors");
+//! # let network = Sequential::new().add(Embedding::new(9, 4)).add(Lstm::new(6).return_sequences()).add(Dense::new(9));
+//! # network.build(&elman_reference::Reference::<f32>::new(), elman::Spec::Indices(None), 0)?.save(&path)?;
+//! use elman::decode::{Beam, Decoder, Stepper};
+//! use elman::Model;
+//! use elman_reference::Reference;
+//!
+//! let model = Model::load(&Reference::<f32>::new(), &path)?;
+//! let mut decoder = Decoder::new(&model)?;
+//! decoder.prime(&[3, 1, 4])?;
+//! let scores = decoder.step(&[1])?;
+//! assert_eq!(scores.log_probabilities(0).len(), 9);
+//! let best = Beam::new(5).longest(20).search(decoder, &[5])?;
+//! assert_eq!(best[0].tokens.len(), 20);
+//! # Ok::<(), elman::Error>(())
+//! ```
 
 mod beam;
 mod decoder;
@@ -92,7 +114,7 @@ pub trait Stepper {
     fn step(&mut self, tokens: &[u32]) -> Result<Scores>;
 
     /// The sequences `rows` in the place of those that were there, in this order, with all that belongs to them: some may be left
-    /// out, others stand there several times. Errors, and nothing is changed then, for a row that there is not.
+    /// out, others stand there several times. Errors, and nothing is changed then, for none at all and for a row that there is not.
     fn select(&mut self, rows: &[usize]) -> Result<()>;
 
     /// Puts the same tokens, at least one, behind every sequence and gives the scores of what may follow the last of them. Token by
@@ -154,8 +176,11 @@ fn check_tokens(rows: usize, tokens: &[u32]) -> Result<()> {
     Err(Error::invalid("step", format!("a token for each of {rows} rows"), format!("{} tokens", tokens.len())))
 }
 
-/// Errors for a row that there is not.
+/// Errors for no rows, and for a row that there is not.
 fn check_rows(count: usize, rows: &[usize]) -> Result<()> {
+    if rows.is_empty() {
+        return Err(Error::invalid("select", "at least one row", "none"));
+    }
     match rows.iter().find(|&&row| row >= count) {
         Some(row) => Err(Error::invalid("select", format!("rows below {count}"), format!("row {row}"))),
         None => Ok(()),

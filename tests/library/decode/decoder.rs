@@ -197,6 +197,7 @@ fn what_fails_leaves_a_decoder_as_it_was() {
     decoder.prime_each(&[vec![1], vec![]]).unwrap_err();
     decoder.prime_each(&[[1]]).unwrap_err();
     decoder.select(&[0, 2]).unwrap_err();
+    decoder.select(&[]).unwrap_err();
     assert_eq!(decoder.step(&[3, 4]).unwrap(), other.step(&[3, 4]).unwrap());
 }
 
