@@ -139,7 +139,8 @@ impl Generate {
             let token = token?;
             let piece = language.tokens.piece(&sequence, token)?;
             show(&piece)?;
-            (sequence.push(token), text.push_str(&piece));
+            sequence.push(token);
+            text.push_str(&piece);
             if self.is_over(&text) {
                 break;
             }

@@ -107,7 +107,7 @@ pub fn ansi(pieces: &[Piece]) -> String {
         for (number, line) in text.split('\n').enumerate() {
             if number > 0 {
                 let sign = if bits.is_some_and(|bits| bits > 1.0) { "⏎" } else { "" };
-                let _ = write!(out, "\x1b[30;48;2;{r};{g};{b}m{sign}\x1b[0m\n");
+                let _ = writeln!(out, "\x1b[30;48;2;{r};{g};{b}m{sign}\x1b[0m");
             }
             if !line.is_empty() {
                 let _ = write!(out, "\x1b[30;48;2;{r};{g};{b}m{}", shown(line));

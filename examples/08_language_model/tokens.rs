@@ -195,6 +195,25 @@ mod tests {
     }
 
     #[test]
+    fn subwords_are_those_of_their_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        let json = r###"{
+            "version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": {"type": "Whitespace"},
+            "post_processor": null, "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
+            "model": {"type": "WordPiece", "unk_token": "?", "continuing_subword_prefix": "##",
+                      "max_input_chars_per_word": 100, "vocab": {"?": 0, "cat": 1, "##s": 2, "dog": 3}}}"###;
+        std::fs::write(&path, json).unwrap();
+        let tokens = Tokens::new(path.to_str().unwrap(), "", 10, 1).unwrap();
+        let again: Tokens = serde_json::from_str(&serde_json::to_string(&tokens).unwrap()).unwrap();
+        for tokens in [tokens, again] {
+            assert_eq!((tokens.encode("cats dog cat").unwrap().tokens, tokens.width()), (vec![1, 2, 3, 1], 4));
+            let long = [1, 2, 3].repeat(5);
+            assert_eq!(tokens.text(&long).unwrap(), ["cats dog"; 5].join(" "));
+        }
+    }
+
+    #[test]
     fn what_was_never_seen_is_named() {
         let tokens = Tokens::new("char", "abc", 1000, 1).unwrap();
         let encoded = tokens.encode("axby").unwrap();

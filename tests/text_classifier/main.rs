@@ -1,6 +1,9 @@
 //! The examples that are programs to keep, `07_text_classifier` and `08_language_model`: their parts by themselves, and the programs
 //! as a user runs them.
 
+// Each program has what they share as a module of its own.
+#![allow(clippy::duplicate_mod)]
+
 // Compiled in for the tests of its parts.
 #[allow(dead_code)]
 #[path = "../../examples/07_text_classifier/main.rs"]
