@@ -8,6 +8,7 @@ mod affine;
 mod bags;
 mod dropout;
 mod elementwise;
+mod few;
 mod finite;
 mod layer_norm;
 mod loss;

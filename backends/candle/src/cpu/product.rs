@@ -1,7 +1,8 @@
-//! Matrix products, on the `gemm` crate but for single rows.
+//! Matrix products, on the `gemm` crate but for single rows and a few ([`few`](super::few)).
 
 use super::Cpu;
 use super::elementwise::add as add_to;
+use super::few::{self, FEW, Term};
 use super::threads::ranges;
 use crate::array::Array;
 use crate::memory::Buffer;
@@ -44,14 +45,31 @@ impl<'a> Matrix<'a> {
         self.after(column * self.column)
     }
 
+    /// An element, which is there.
+    #[inline(always)]
+    pub(super) fn at(&self, row: usize, column: usize) -> f32 {
+        self.data[row * self.row + column * self.column]
+    }
+
+    /// The first columns of a row, of a matrix whose rows lie in one piece.
+    #[inline(always)]
+    pub(super) fn row(&self, row: usize, columns: usize) -> &'a [f32] {
+        &self.data[row * self.row..][..columns]
+    }
+
+    /// Whether its rows lie in one piece.
+    pub(super) fn is_in_rows(&self) -> bool {
+        self.column == 1
+    }
+
     /// Whether `rows` by `columns` elements lie within the data.
-    fn holds(&self, rows: usize, columns: usize) -> bool {
+    pub(super) fn holds(&self, rows: usize, columns: usize) -> bool {
         rows == 0 || columns == 0 || (rows - 1) * self.row + (columns - 1) * self.column < self.data.len()
     }
 }
 
 /// The length of a sum that the `gemm` crate never cuts.
-const DEPTH: usize = 512;
+pub(super) const DEPTH: usize = 512;
 /// Longer sums are made by halves: the crate's products of single rows add to the result itself, one number at a time.
 const LONG: usize = 64 * DEPTH;
 
@@ -213,6 +231,13 @@ impl Cpu {
         }
         if k > LONG {
             return self.by_halves(out, add, [m, k, n], a, b);
+        }
+        // A vector of columns at least.
+        if m <= FEW && n >= 16 && b.is_in_rows() {
+            if !add {
+                out.fill(0.0);
+            }
+            return few::add(&self.threads, out, n, [m, n], &[Term { a, b, k }]);
         }
         // Some 40 multiplications and additions a nanosecond; the longer side is cut, in whole vectors.
         let parts = self.threads.parts(m * k * n / 40);

@@ -10,6 +10,7 @@ mod cells;
 mod forward;
 mod functions;
 mod panels;
+mod step;
 mod walk;
 
 use super::Cpu;
@@ -31,6 +32,9 @@ impl Cpu {
         inputs: Option<&Projected<'_, Candle>>,
         sizes: Sizes,
     ) -> Result<Option<Outcome<Candle>>> {
+        if step::is_step(x, sizes) && slopes_follow_from_values(cell) {
+            return with_functions!(cell, |f| step::step(self, f, cell, (x, inputs), sizes)).map(Some);
+        }
         if !serves(cell, inputs) {
             return Ok(None);
         }

@@ -39,7 +39,12 @@ pub(super) struct Active<'a> {
     first: usize,
 }
 
-impl Active<'_> {
+impl<'a> Active<'a> {
+    /// These, of a part that begins with the first sequence.
+    pub(super) fn all(rows: &'a [u32]) -> Self {
+        Active { rows, first: 0 }
+    }
+
     /// Counted from the first of the part.
     #[inline(always)]
     pub(super) fn iter(self) -> impl Iterator<Item = usize> {
