@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn rows_may_lie_apart() {
         let (a, b) = (numbers(3 * 40, 1), numbers(40 * 70, 2));
-        let term = |n| Term { a: Matrix::new(&a, 40, false), b: Matrix::columns(&b, 70, 70 - n), k: 40 };
+        let term = |n: usize| Term { a: Matrix::new(&a, 40, false), b: Matrix::columns(&b, 70, 70 - n), k: 40 };
         let (mut all, mut some) = (vec![0.0; 3 * 70], vec![0.0; 2 * 100 + 50]);
         add(&Threads::new(2).unwrap(), &mut all, 70, [3, 70], &[term(70)]);
         add(&Threads::new(2).unwrap(), &mut some, 100, [3, 50], &[term(50)]);
