@@ -66,7 +66,7 @@ fn the_loss_is_the_sum_by_weight() {
     let p = predictions.get("topic").unwrap();
     let topics: Vec<f64> = p.rows().enumerate().map(|(i, row)| -f64::from(row[i % 3]).ln()).collect();
     assert_near("topic_loss", &[value("topic_loss")], &[topics.iter().sum::<f64>() / 9.0], 1e-6);
-    let right = p.classes().unwrap().iter().enumerate().filter(|&(i, &class)| class as usize == i % 3).count();
+    let right = p.classes().unwrap().iter().enumerate().filter(|&(i, &class)| class == i % 3).count();
     assert_near("topic_accuracy", &[value("topic_accuracy")], &[right as f64 / 9.0], 1e-12);
 }
 
@@ -180,7 +180,7 @@ fn accumulated_batches_are_one_where_outputs_count_alike() {
         }
         model.params().iter().flat_map(|param| numbers(param.tensor())).collect::<Vec<_>>()
     };
-    assert_near("4 + 2", &stepped(&[0..4, 4..6], 2), &stepped(&[0..6], 1), 1e-12);
+    assert_near("4 + 2", &stepped(&[0..4, 4..6], 2), &stepped(std::slice::from_ref(&(0..6)), 1), 1e-12);
     let (mut model, data) = tagger(&b);
     model.optimizer_mut().map(|optimizer| *optimizer = Optimizer::new(Sgd::new(0.5)).accumulate(2)).unwrap();
     let error = model.fit(&data, Fit::new().batch_size(4).quiet()).unwrap_err().to_string();
