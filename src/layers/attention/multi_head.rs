@@ -1,9 +1,10 @@
 //! [`MultiHeadAttention`]: every step attends to all steps of its sequence, or of another.
 
-use super::super::{Built, Last, Layer, Module, Pass, Scope, Spec, Value, Weight};
+use super::super::{Built, Last, Layer, Mask, Module, Pass, Place, Scope, Slot, Spec, Value, Weight};
 use crate::activation::Activation;
 use crate::backend::{Attention, Backend};
 use crate::description::{Description, describe};
+use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::init::Init;
 use crate::param::ParamId;
@@ -80,7 +81,8 @@ impl MultiHeadAttention {
         MultiHeadAttention { dropout: rate, ..self }
     }
 
-    /// Lets every step attend to itself and those before it only.
+    /// Lets every step attend to itself and those before it only. Such a layer may be [stepped](crate::layers::Carry::stepping): keys and
+    /// values of the steps so far are carried on.
     pub fn causal(self) -> Self {
         MultiHeadAttention { causal: true, ..self }
     }
@@ -137,7 +139,7 @@ impl<B: Backend> Layer<B> for MultiHeadAttention {
         let query = heads("query", features, self.key_dim)?;
         let inputs = [query, heads("key", remembered, self.key_dim)?, heads("value", remembered, width)?];
         let output = projection("attention_output", &[self.heads, width, outputs], &[outputs])?;
-        let module = MultiHeadModule { layer: self.clone(), inputs, output };
+        let module = MultiHeadModule { layer: self.clone(), inputs, output, slot: scope.slot() };
         Ok(Built::new(module, of_query.with_features(outputs)))
     }
 }
@@ -165,6 +167,47 @@ struct MultiHeadModule {
     layer: MultiHeadAttention,
     inputs: [Projection; 3],
     output: Projection,
+    /// Where the keys and values of the steps so far are, where sequences come in pieces.
+    slot: Slot,
+}
+
+impl MultiHeadModule {
+    fn scale(&self) -> f64 {
+        1.0 / (self.layer.key_dim as f64).sqrt()
+    }
+
+    /// Causal attention where sequences come in pieces: the queries of this piece see its steps and all before it, whose keys and values
+    /// were left at `place`. All of them `[batch, heads, steps, ..]`.
+    fn gone_on<B: Backend>(
+        &self,
+        [query, key, value]: [Tensor<B>; 3],
+        mask: Option<&Mask<B>>,
+        place: Place,
+        pass: &mut Pass<'_, B>,
+    ) -> Result<Tensor<B>> {
+        let (b, shape) = (pass.backend(), query.shape());
+        let (batch, queries) = (shape[0], shape[2]);
+        let there = mask.map_or_else(|| Tensor::ones(b, &[batch, queries]), |mask| Ok(mask.tensor(b)))?;
+        let (key, value, there) = match &pass.carried(&place, batch)?[..] {
+            [keys, values, before] => (
+                Tensor::concat(&[keys, &key], 2)?,
+                Tensor::concat(&[values, &value], 2)?,
+                Tensor::concat(&[before, &there], 1)?,
+            ),
+            _ => (key, value, there),
+        };
+        let keys = key.shape()[2];
+        let sees = |query: usize| (0..keys).map(move |key| f64::from(u8::from(key <= query + keys - queries)));
+        let earlier = (0..queries).flat_map(sees).map(B::Elem::from_f64).collect();
+        let seen = there.reshape(&[batch, 1, 1, keys])?.mul(&Tensor::new(b, earlier, &[queries, keys])?)?;
+        let scores = query.matmul(&key.transpose()?)?.affine(self.scale(), 0.0)?;
+        let mut weights = scores.masked_softmax(seen.value())?;
+        pass.carry(place, [key, value.clone(), there])?;
+        if let Some(draws) = pass.key().filter(|_| self.layer.dropout > 0.0) {
+            weights = weights.dropout(self.layer.dropout, draws)?;
+        }
+        weights.matmul(&value)
+    }
 }
 
 impl<B: Backend> Module<B> for MultiHeadModule {
@@ -175,10 +218,13 @@ impl<B: Backend> Module<B> for MultiHeadModule {
                 (query.sequence(pass)?, Some(memory.sequence(pass)?))
             }
             own => {
-                pass.whole("attention")?;
+                if !self.layer.causal {
+                    pass.whole("attention that is not causal")?;
+                }
                 (own.sequence(pass)?, None)
             }
         };
+        let place = if self.layer.causal && memory.is_none() { pass.place(self.slot) } else { None };
         let (memory, of_memory) = memory.unwrap_or_else(|| (x.clone(), mask.clone()));
         let (batch, time, heads) = (x.shape()[0], x.shape()[1], self.layer.heads);
         let of_heads = |projection: &Projection, x: &Tensor<B>| {
@@ -187,14 +233,20 @@ impl<B: Backend> Module<B> for MultiHeadModule {
         };
         let [query, key, value] = &self.inputs;
         let (query, key, value) = (of_heads(query, &x)?, of_heads(key, &memory)?, of_heads(value, &memory)?);
-        let dropped = self.layer.dropout > 0.0;
-        let how = Attention {
-            mask: of_memory.as_ref().map(|mask| mask.array().clone()),
-            scale: 1.0 / (self.layer.key_dim as f64).sqrt(),
-            causal: self.layer.causal,
-            dropout: if dropped { pass.key().map(|key| (self.layer.dropout, key)) } else { None },
+        let y = match place {
+            Some(place) => self.gone_on([query, key, value], mask.as_ref(), place, pass)?,
+            None => {
+                let dropped = self.layer.dropout > 0.0;
+                let how = Attention {
+                    mask: of_memory.as_ref().map(|mask| mask.array().clone()),
+                    scale: self.scale(),
+                    causal: self.layer.causal,
+                    dropout: if dropped { pass.key().map(|key| (self.layer.dropout, key)) } else { None },
+                };
+                query.attention(&key, &value, how)?
+            }
         };
-        let y = query.attention(&key, &value, how)?.permute(&[0, 2, 1, 3])?;
+        let y = y.permute(&[0, 2, 1, 3])?;
         let y = y.reshape(&[batch, time, heads * y.shape().last()])?;
         Ok(Value::from(self.output.apply(&y, pass)?).with_clean_mask(mask))
     }

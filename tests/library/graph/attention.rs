@@ -188,3 +188,41 @@ fn sizes_that_do_not_go_together_are_errors() {
     assert!(error(CrossAttention::new().additive(0), spec(2, 3)).contains("units: expected at least 1"));
     assert!(error(CrossAttention::new().dropout(1.0), spec(3, 3)).contains("a rate in [0, 1)"));
 }
+
+/// Causal attention keeps keys and values: cut anywhere, also under a mask, it is the whole, and rows may change their places.
+#[test]
+fn causal_attention_can_be_stepped() {
+    fn check<B: Backend>(b: &B, exact: bool) {
+        let network = Sequential::new()
+            .add(MultiHeadAttention::new(2, 3).causal())
+            .add(Gru::new(4).return_sequences())
+            .add(MultiHeadAttention::new(1, 2).causal().outputs(3));
+        let model = network.build(b, Spec::Dense(vec![None, Some(3)]), 1).unwrap();
+        let x = tensor(b, &scattered(2 * 11 * 3, 1), &[2, 11, 3]);
+        let there: Vec<bool> = (0..22).map(|i| i % 11 != 5 && i != 13).collect();
+        for masked in [false, true] {
+            let mask = |from: usize, length: usize| {
+                let part: Vec<bool> = (0..2).flat_map(|row| there[row * 11 + from..][..length].to_vec()).collect();
+                masked.then(|| Mask::new(b, &part, length).unwrap())
+            };
+            let input = |from, length| Value::from(x.slice(1, from, length).unwrap()).with_mask(mask(from, length));
+            let whole = model.run(input(0, 11), &mut model.pass(Mode::Evaluation)).unwrap().split().0;
+            let whole = numbers(whole.as_tensor().unwrap());
+            let (mut carry, mut start, mut pieces) = (Carry::stepping(), 0, Vec::new());
+            for length in [3, 1, 7] {
+                pieces.push(model.forward_carried(input(start, length), &mut carry).unwrap());
+                carry.select(b, &[1, 0]).unwrap();
+                carry.select(b, &[1, 0]).unwrap();
+                start += length;
+            }
+            let pieces = numbers(&Tensor::concat(&pieces.iter().collect::<Vec<_>>(), 1).unwrap());
+            match exact {
+                true => assert_eq!(pieces, whole),
+                false => assert_near("pieces", &pieces, &whole, 1e-6),
+            }
+        }
+    }
+    check(&Double::new(), true);
+    check(&Reference::<f32>::new(), true);
+    check(&Candle::cpu(), false);
+}
