@@ -40,7 +40,8 @@ impl Corpus {
         let tokens = Tokens::new(&settings.level, &text, settings.max_words, settings.min_count)?;
         let what =
             settings.data.as_ref().map_or("the made-up text".into(), |path| format!("--data {}", path.display()));
-        let mut train = tokens.read(&what, &text, 2)?.tokens;
+        // What of it is unknown is so by choice: rare words.
+        let mut train = tokens.encode(&text)?.tokens;
         let valid = match &settings.valid {
             Some(path) => Some(tokens.read(&format!("--valid {}", path.display()), &read(path)?, 2)?.tokens),
             None if settings.valid_part > 0.0 => {
