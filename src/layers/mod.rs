@@ -49,6 +49,7 @@ mod layer_norm;
 mod mask;
 mod masking;
 mod merge;
+mod new_states;
 mod pass;
 mod pooling;
 mod prelu;
@@ -61,6 +62,7 @@ mod spatial_dropout;
 mod spec;
 mod time_distributed;
 mod value;
+mod weight;
 
 pub use attention::{AdditiveAttention, CrossAttention, MultiHeadAttention, additive_attention, dot_attention};
 pub use batch_norm::BatchNorm;
@@ -76,18 +78,20 @@ pub use layer_norm::LayerNorm;
 pub use mask::Mask;
 pub use masking::Masking;
 pub use merge::{Add, Average, Concatenate, Maximum, Multiply, Subtract};
-pub use pass::{Mode, NewStates, Pass};
+pub use new_states::NewStates;
+pub use pass::{Mode, Pass};
 pub use pooling::{GlobalAveragePooling, GlobalMaxPooling, LastStep};
 pub use prelu::PRelu;
 pub use reshape::{Flatten, Reshape};
 pub use rms_norm::RmsNorm;
 pub use rnn::{Bidirectional, Elman, Gru, Lstm, Merge};
-pub use scope::{Row, Scope, Weight};
+pub use scope::{Row, Scope};
 pub use sequential::Sequential;
 pub use spatial_dropout::SpatialDropout;
 pub use spec::Spec;
 pub use time_distributed::TimeDistributed;
 pub use value::Value;
+pub use weight::Weight;
 
 pub(crate) use scope::{Builder, free_name};
 
