@@ -59,6 +59,24 @@ fn merging_layers_are_their_formulas() {
     all(&Candle::cpu());
 }
 
+/// Features side by side, in the order of the edges, and only the steps that count in both.
+#[test]
+fn what_is_concatenated_keeps_its_order_and_the_masks_of_both() {
+    let b = Double::new();
+    let part = |features| Spec::Dense(vec![None, Some(features)]);
+    let input = Spec::record([("x", part(1)), ("y", part(2))]).unwrap();
+    let model = Graph::new().node("both", Concatenate::new(), ["y", "x"]).output("both").build(&b, input, 0).unwrap();
+    let mask = |flags: [bool; 2]| Mask::new(&b, &flags, 2).unwrap();
+    let input = record([
+        ("x", Value::from(tensor(&b, &[1.0, 2.0], &[1, 2, 1])).with_mask(mask([true, true]))),
+        ("y", Value::from(tensor(&b, &[3.0, 4.0, 5.0, 6.0], &[1, 2, 2])).with_mask(mask([true, false]))),
+    ]);
+    let (value, found) = model.run(input, &mut model.pass(Mode::Evaluation)).unwrap().split();
+    let value = numbers(value.as_tensor().unwrap());
+    assert_eq!(value[..3], [3.0, 4.0, 1.0]);
+    assert_eq!(numbers(&found.unwrap().tensor(&b)), [1.0, 0.0]);
+}
+
 /// Every path through a graph, forks and parts of records included, against finite differences.
 #[test]
 fn gradients_are_those_of_finite_differences() {
