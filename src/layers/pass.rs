@@ -233,7 +233,8 @@ impl<'a, B: Backend> Pass<'a, B> {
     /// looks at the last output, input feeding. `f` gets each step, `[batch, 1, ..]`, and gives its value `[batch, 1, ..]`; what it gave
     /// of all steps is the value of the whole, with the mask of the input. Layers within it go on from step to step, with gradients, and
     /// keep state of their own at places ([`Pass::place`], [`Pass::carried`], [`Pass::carry`]), which must not change where the mask leaves
-    /// a step out. Slower than an operation over whole sequences.
+    /// a step out. A loop within another is over sequences of its own, which begin and end with each step of the outer one. Slower than
+    /// an operation over whole sequences.
     ///
     /// Errors: those of `f`; inputs that are no sequences of numbers; a value of another shape.
     pub fn steps(
@@ -259,12 +260,15 @@ impl<'a, B: Backend> Pass<'a, B> {
         self.within.truncate(depth);
         let of_steps = std::mem::replace(&mut self.of_steps, outer);
         let value = result?;
+        // A loop within another begins anew and ends with each step of that.
+        let Some(OfSteps { states, stateful }) = of_steps.filter(|_| self.of_steps.is_none()) else {
+            return Ok(value.with_clean_mask(mask));
+        };
         let (stepping, carries) = (self.is_stepping(), self.carry.is_some());
-        for (place, states) in of_steps.into_iter().flat_map(|of_steps| {
-            let OfSteps { states, stateful } = of_steps;
-            states.into_iter().filter(move |(place, _)| stepping || (carries && stateful.contains(place)))
-        }) {
-            self.carry(place, states)?;
+        for (place, states) in states {
+            if stepping || (carries && stateful.contains(&place)) {
+                self.carry(place, states)?;
+            }
         }
         Ok(value.with_clean_mask(mask))
     }

@@ -84,11 +84,9 @@ fn a_training_goes_on_in_the_middle_of_an_epoch() {
     let files: Vec<_> =
         walk(folder.path()).into_iter().filter(|file| file.extension().is_some_and(|e| e == "st")).collect();
     assert!(files.len() > 2, "{files:?}");
-    let mut resumed = 0;
     for file in files {
         let mut model = compiled();
-        let Ok(history) = model.fit(&data, fit().resume_from(&file)) else { continue };
-        resumed += 1;
+        let history = model.fit(&data, fit().resume_from(&file)).unwrap();
         assert_eq!(history.epochs.len(), expected.epochs.len());
         for (one, other) in history.epochs.iter().zip(&expected.epochs) {
             assert_eq!(one.values, other.values, "{}", file.display());
@@ -97,7 +95,6 @@ fn a_training_goes_on_in_the_middle_of_an_epoch() {
             assert_eq!(one.tensor().to_vec().unwrap(), other.tensor().to_vec().unwrap(), "{}", one.name());
         }
     }
-    assert!(resumed > 2, "{resumed}");
 }
 
 fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {

@@ -164,3 +164,54 @@ fn what_is_observed_is_handed_out_where_it_was_asked_for() {
     model.run(x, &mut pass).unwrap();
     assert_eq!(pass.observed("h").count(), 0);
 }
+
+/// A loop within a loop: for each step the input feeding network goes over it twice, as over a sequence of its own.
+#[derive(Debug)]
+struct Twice;
+
+#[derive(Debug)]
+struct TwiceModule<B: Backend> {
+    inner: Box<dyn Module<B>>,
+    steps: Slot,
+}
+
+impl<B: Backend> Layer<B> for Twice {
+    fn kind(&self) -> &'static str {
+        "twice"
+    }
+
+    fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {
+        let steps = scope.slot();
+        let inner = scope.layer(None, &Fed { stateful: false }, input)?;
+        Ok(Built::new(TwiceModule { inner: inner.module, steps }, inner.output))
+    }
+}
+
+impl<B: Backend> Module<B> for TwiceModule<B> {
+    fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
+        pass.steps(self.steps, input, |step, pass| {
+            let step = step.tensor(pass)?;
+            let twice = Tensor::concat(&[&step, &step], 1)?;
+            Ok(self.inner.forward(twice.into(), pass)?.tensor(pass)?.slice(1, 1, 1)?.into())
+        })
+    }
+}
+
+#[test]
+fn a_loop_within_a_loop_begins_anew() {
+    let b = Double::new();
+    let model = Model::new(&b, &Twice, Spec::Dense(vec![None, Some(3)]), 4).unwrap();
+    let x = tensor(&b, &scattered(2 * 5 * 3, 1), &[2, 5, 3]);
+    let whole = numbers(&model.forward(x.clone(), Mode::Evaluation).unwrap());
+    let mut carry = Carry::stepping();
+    let pieces = [(0, 2), (2, 1), (3, 2)]
+        .map(|(start, length)| model.forward_carried(x.slice(1, start, length).unwrap(), &mut carry).unwrap());
+    assert_eq!(numbers(&Tensor::concat(&pieces.each_ref(), 1).unwrap()), whole);
+    // Each step by itself is all that it depends on.
+    let alone = model.forward(x.slice(1, 4, 1).unwrap(), Mode::Evaluation).unwrap();
+    let last = model.forward(x, Mode::Evaluation).unwrap().slice(1, 4, 1).unwrap();
+    assert_eq!(numbers(&alone), numbers(&last));
+    check_gradients(&model, &[(scattered(12, 1), vec![2, 2, 3])], |model, inputs, pass| {
+        model.run(inputs[0].clone(), pass)?.tensor(pass)
+    });
+}
