@@ -47,7 +47,7 @@ pub use interop::{var_builder, weights_to_candle};
 pub use precision::Precision;
 
 /// Networks on candle, compiled once for all programs in builds that are not optimised.
-#[cfg(debug_assertions)]
+#[cfg(all(debug_assertions, not(test)))]
 #[doc(hidden)]
 pub fn instances() -> Result<()> {
     elman::instances(&Candle::cpu(), "".as_ref())

@@ -34,7 +34,7 @@ pub use array::{Array, Indices};
 struct Readme;
 
 /// Networks on this backend, compiled once for all programs in builds that are not optimised.
-#[cfg(debug_assertions)]
+#[cfg(all(debug_assertions, not(test)))]
 #[doc(hidden)]
 pub fn instances() -> Result<()> {
     elman::instances(&Reference::<f32>::new(), "".as_ref())?;
