@@ -18,6 +18,7 @@ pub(super) fn add<B: Backend>(registry: Registry<B>) -> Registry<B> {
         .with_layer::<BatchNorm>("batch_norm")
         .with_layer_from("bidirectional", |_, description| bidirectional(description))
         .with_layer::<Concatenate>("concatenate")
+        .with_layer::<Crf>("crf")
         .with_layer::<CrossAttention>("cross_attention")
         .with_layer::<Dense>("dense")
         .with_layer::<Dropout>("dropout")
