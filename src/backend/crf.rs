@@ -68,7 +68,7 @@ impl ChainSizes {
                 return Err(Error::invalid("crf", expected, format!("shape {shape}")));
             }
         };
-        for edge in [x.start, x.end].map(|edge| b.shape(edge)).into_iter().filter(|edge| edge[..] != [tags]) {
+        if let Some(edge) = [x.start, x.end].map(|edge| b.shape(edge)).into_iter().find(|edge| edge[..] != [tags]) {
             return Err(Error::shapes("crf", shape, edge, "scores are [batch, time, tags], start and end [tags]"));
         }
         let transitions = b.shape(x.transitions);
@@ -99,6 +99,14 @@ impl ChainSizes {
 
 /// Below the logarithm of anything that is possible.
 const LEAST: f64 = -1e30;
+
+/// What [`Steps::forward`] has found after a step.
+struct Reached<B: Backend> {
+    /// Of each tag, `[batch, tags]`.
+    scores: B::Array,
+    /// What was taken out, `[batch, 1]`.
+    taken: Option<B::Array>,
+}
 
 /// A chain taken apart by its steps.
 struct Steps<'a, B: Backend> {
@@ -155,12 +163,17 @@ impl<'a, B: Backend> Steps<'a, B> {
     }
 
     /// Of all paths that end at a tag at a step what `reduce` makes of their scores, after each step, `[batch, tags]`: their
-    /// greatest, or the logarithm of the sum of their exponentials.
-    fn forward(&self, reduce: impl Fn(&B::Array) -> Result<B::Array>) -> Result<Vec<B::Array>> {
+    /// greatest, or the logarithm of the sum of their exponentials. What `level` takes out of a step, `[batch, 1]`, comes with it, so
+    /// that numbers do not grow from step to step and lose their digits.
+    fn forward(
+        &self,
+        reduce: impl Fn(&B::Array) -> Result<B::Array>,
+        level: impl Fn(&B::Array) -> Result<Option<B::Array>>,
+    ) -> Result<Vec<Reached<B>>> {
         let (b, x, wide) = (self.b, self.x, Shape::new(&[self.sizes.batch, self.sizes.tags])?);
-        let mut all: Vec<B::Array> = Vec::with_capacity(self.sizes.time);
+        let mut all: Vec<Reached<B>> = Vec::with_capacity(self.sizes.time);
         for t in 0..self.sizes.time {
-            let before = all.last().map_or_else(|| b.fill(wide, 0.0), |before| Ok(before.clone()))?;
+            let before = all.last().map_or_else(|| b.fill(wide, 0.0), |before| Ok(before.scores.clone()))?;
             let came = match t {
                 0 => b.zip(Zip::Add, &before, x.start)?,
                 _ => {
@@ -168,52 +181,72 @@ impl<'a, B: Backend> Steps<'a, B> {
                     b.select(&self.begun[t], &b.reshape(&reduce(&from)?, wide)?, x.start)?
                 }
             };
-            all.push(b.select(&self.counts[t], &b.zip(Zip::Add, &came, &self.scores[t])?, &before)?);
+            let here = b.zip(Zip::Add, &came, &self.scores[t])?;
+            let taken = level(&here)?;
+            let here = taken.as_ref().map_or(Ok(here.clone()), |taken| b.zip(Zip::Sub, &here, taken))?;
+            all.push(Reached { scores: b.select(&self.counts[t], &here, &before)?, taken });
         }
         Ok(all)
     }
 
-    /// The given tags one-hot, `[batch, tags]` a step, and those of the last step that counts before each, and last of all: zeros
-    /// where there is none.
-    fn given(&self, labels: &B::Indices) -> Result<(Vec<B::Array>, Vec<B::Array>)> {
+    /// The given tags one-hot, `[batch, tags]` a step.
+    fn given(&self, labels: &B::Indices) -> Result<Vec<B::Array>> {
         let (b, wide) = (self.b, Shape::new(&[self.sizes.batch, self.sizes.tags])?);
         let hot = b.one_hot(labels, self.sizes.tags)?;
-        let each = (0..self.sizes.time).map(|t| b.reshape(&b.slice(&hot, 1, t, 1)?, wide));
-        let each: Vec<B::Array> = each.collect::<Result<_>>()?;
-        let mut before = vec![b.fill(wide, 0.0)?];
-        for (t, hot) in each.iter().enumerate() {
-            before.push(b.select(&self.counts[t], hot, &before[t])?);
-        }
-        Ok((each, before))
+        (0..self.sizes.time).map(|t| b.reshape(&b.slice(&hot, 1, t, 1)?, wide)).collect()
     }
 
-    /// The score of the given path, `[batch, 1]`.
-    fn score_of(&self, labels: &B::Indices) -> Result<B::Array> {
+    /// The given tag of the last step that counts before each, and last of all: zeros where there is none.
+    fn before(&self, given: &[B::Array]) -> Result<Vec<B::Array>> {
+        let mut before = vec![self.b.fill(Shape::new(&[self.sizes.batch, self.sizes.tags])?, 0.0)?];
+        for (t, hot) in given.iter().enumerate() {
+            before.push(self.b.select(&self.counts[t], hot, &before[t])?);
+        }
+        Ok(before)
+    }
+
+    /// What each step adds to the score of the given path, and last its end, `[batch, 1]`: 0 where the step does not count.
+    fn scores_of(&self, labels: &B::Indices) -> Result<Vec<B::Array>> {
         let (b, x, zero) = (self.b, self.x, self.b.fill(Shape::SCALAR, 0.0)?);
         let one = Shape::new(&[self.sizes.batch, 1])?;
-        let (hot, before) = self.given(labels)?;
+        let hot = self.given(labels)?;
+        let before = self.before(&hot)?;
         // Chosen and not multiplied: 0 times -∞ is no number.
         let chosen = |which: &B::Array, of: &B::Array| b.sum_to(&b.select(which, of, &zero)?, one);
-        let mut total = chosen(&before[self.sizes.time], x.end)?;
-        for (t, hot) in hot.iter().enumerate() {
+        let step = |(t, hot): (usize, &B::Array)| {
             let of_step = chosen(&b.zip(Zip::Mul, hot, &self.counts[t])?, &self.scores[t])?;
             let first = chosen(&b.zip(Zip::Mul, hot, &self.begins(t)?)?, x.start)?;
-            total = b.zip(Zip::Add, &total, &b.zip(Zip::Add, &of_step, &first)?)?;
-            if t > 0 {
-                let here = self.row(&b.zip(Zip::Mul, hot, &self.goes_on(t)?)?)?;
-                let both = b.zip(Zip::Mul, &self.column(&before[t])?, &here)?;
-                let between =
-                    b.sum_to(&b.select(&both, x.transitions, &zero)?, Shape::new(&[self.sizes.batch, 1, 1])?)?;
-                total = b.zip(Zip::Add, &total, &b.reshape(&between, one)?)?;
+            let sum = b.zip(Zip::Add, &of_step, &first)?;
+            if t == 0 {
+                return Ok(sum);
             }
-        }
-        Ok(total)
+            let here = self.row(&b.zip(Zip::Mul, hot, &self.goes_on(t)?)?)?;
+            let both = b.zip(Zip::Mul, &self.column(&before[t])?, &here)?;
+            let between = b.sum_to(&b.select(&both, x.transitions, &zero)?, Shape::new(&[self.sizes.batch, 1, 1])?)?;
+            b.zip(Zip::Add, &sum, &b.reshape(&between, one)?)
+        };
+        let steps = hot.iter().enumerate().map(step);
+        steps.chain([chosen(&before[self.sizes.time], x.end)]).collect()
     }
+}
+
+/// The greatest along an axis, which stays with size 1, or less than anything possible where nothing is.
+fn most<B: Backend>(b: &B, x: &B::Array, axis: usize) -> Result<B::Array> {
+    b.map(Map::Clamp(LEAST, f64::INFINITY), &b.max(x, axis)?)
+}
+
+/// The softmax along the last axis; 0 throughout where all are -∞.
+fn probabilities<B: Backend>(b: &B, x: &B::Array) -> Result<B::Array> {
+    let axis = b.shape(x).rank() - 1;
+    let e = b.map(Map::Exp, &b.zip(Zip::Sub, x, &most(b, x, axis)?)?)?;
+    let sum = b.sum_to(&e, b.shape(x).with(axis, 1))?;
+    // The greatest is 1, if there is one.
+    b.zip(Zip::Div, &e, &b.map(Map::Clamp(1.0, f64::INFINITY), &sum)?)
 }
 
 /// `ln Σ e^x` along an axis, which stays with size 1; -∞ where all are.
 fn log_sum_exp<B: Backend>(b: &B, x: &B::Array, axis: usize) -> Result<B::Array> {
-    let most = b.map(Map::Clamp(LEAST, f64::INFINITY), &b.max(x, axis)?)?;
+    let most = most(b, x, axis)?;
     let sum = b.sum_to(&b.map(Map::Exp, &b.zip(Zip::Sub, x, &most)?)?, b.shape(&most))?;
     b.zip(Zip::Add, &b.map(Map::Ln, &sum)?, &most)
 }
@@ -222,14 +255,20 @@ fn log_sum_exp<B: Backend>(b: &B, x: &B::Array, axis: usize) -> Result<B::Array>
 pub fn crf<B: Backend>(b: &B, x: &Potentials<'_, B>, labels: &B::Indices) -> Result<PathLoss<B>> {
     let sizes = ChainSizes::with_labels(b, x, labels)?;
     let steps = Steps::of(b, x, sizes)?;
-    let alphas = steps.forward(|from| log_sum_exp(b, from, 1))?;
-    let all = log_sum_exp(b, &b.zip(Zip::Add, &alphas[sizes.time - 1], x.end)?, 1)?;
+    let forward = steps.forward(|from| log_sum_exp(b, from, 1), |here| most(b, here, 1).map(Some))?;
+    let all = log_sum_exp(b, &b.zip(Zip::Add, &forward[sizes.time - 1].scores, x.end)?, 1)?;
     // Where no path is possible at all.
     let all = b.map(Map::Clamp(LEAST, f64::INFINITY), &all)?;
-    let loss = b.zip(Zip::Sub, &all, &steps.score_of(labels)?)?;
-    let loss = b.select(&steps.begun[sizes.time], &loss, &b.fill(Shape::SCALAR, 0.0)?)?;
-    let alphas: Vec<B::Array> = alphas.iter().map(|alpha| steps.row(alpha)).collect::<Result<_>>()?;
-    let saved = vec![b.concat(&alphas.iter().collect::<Vec<_>>(), 1)?, all];
+    // Step by step, for both sums are large and their difference is not.
+    let (given, zero) = (steps.scores_of(labels)?, b.fill(Shape::SCALAR, 0.0)?);
+    let mut loss = b.zip(Zip::Sub, &all, &given[sizes.time])?;
+    for ((taken, given), counts) in forward.iter().filter_map(|at| at.taken.as_ref()).zip(&given).zip(&steps.counts) {
+        let of_step = b.select(counts, &b.zip(Zip::Sub, taken, given)?, &zero)?;
+        loss = b.zip(Zip::Add, &loss, &of_step)?;
+    }
+    let loss = b.select(&steps.begun[sizes.time], &loss, &zero)?;
+    let alphas: Vec<B::Array> = forward.iter().map(|at| steps.row(&at.scores)).collect::<Result<_>>()?;
+    let saved = vec![b.concat(&alphas.iter().collect::<Vec<_>>(), 1)?];
     Ok(PathLoss { each: b.reshape(&loss, Shape::new(&[sizes.batch])?)?, saved })
 }
 
@@ -245,25 +284,26 @@ pub fn crf_grad<B: Backend>(
 ) -> Result<[Option<B::Array>; 4]> {
     let sizes = ChainSizes::with_upstream(b, x, labels, d)?;
     let ChainSizes { batch, time, tags } = sizes;
-    let [alphas, all] = &y.saved[..] else {
+    let [alphas] = &y.saved[..] else {
         return Err(Error::invalid("crf_grad", "what `crf` saved", format!("{} arrays", y.saved.len())));
     };
     let (steps, wide, zero) = (Steps::of(b, x, sizes)?, Shape::new(&[batch, tags])?, b.fill(Shape::SCALAR, 0.0)?);
     let alpha = |t: usize| b.reshape(&b.slice(alphas, 1, t, 1)?, wide);
-    let (hot, before) = steps.given(labels)?;
+    let hot = steps.given(labels)?;
+    let before = steps.before(&hot)?;
     let d = b.reshape(d, Shape::new(&[batch, 1])?)?;
     // Where the step counts, the probability less what was given, times the gradient of the loss.
-    let less = |there: &B::Array, log: &B::Array, given: &B::Array, all: &B::Array, d: &B::Array| {
-        let p = b.map(Map::Exp, &b.zip(Zip::Sub, log, all)?)?;
+    let less = |there: &B::Array, scores: &B::Array, given: &B::Array, d: &B::Array| {
+        let p = b.reshape(&probabilities(b, scores)?, b.shape(given))?;
         b.select(there, &b.zip(Zip::Mul, &b.zip(Zip::Sub, &p, given)?, d)?, &zero)
     };
     let (edge, square) = (Shape::new(&[tags])?, Shape::new(&[tags, tags])?);
     let (mut d_scores, mut d_start, mut d_transitions) = (Vec::new(), b.fill(edge, 0.0)?, b.fill(square, 0.0)?);
     let ended = b.zip(Zip::Add, &alpha(time - 1)?, x.end)?;
-    let d_end = b.sum_to(&less(&steps.begun[time], &ended, &before[time], all, &d)?, edge)?;
+    let d_end = b.sum_to(&less(&steps.begun[time], &ended, &before[time], &d)?, edge)?;
     let mut beta = b.zip(Zip::Add, &b.fill(wide, 0.0)?, x.end)?;
     for t in (0..time).rev() {
-        let of_step = less(&steps.counts[t], &b.zip(Zip::Add, &alpha(t)?, &beta)?, &hot[t], all, &d)?;
+        let of_step = less(&steps.counts[t], &b.zip(Zip::Add, &alpha(t)?, &beta)?, &hot[t], &d)?;
         b.add_assign(&mut d_start, &b.sum_to(&b.select(&steps.begins(t)?, &of_step, &zero)?, edge)?)?;
         d_scores.push(steps.row(&of_step)?);
         if t == 0 {
@@ -274,10 +314,12 @@ pub fn crf_grad<B: Backend>(
         if wanted.transitions {
             let pair = b.zip(Zip::Add, &steps.column(&alpha(t - 1)?)?, &onward)?;
             let given = b.zip(Zip::Mul, &steps.column(&before[t])?, &steps.row(&hot[t])?)?;
-            let of_pair = less(&steps.deeper(&there)?, &pair, &given, &steps.deeper(all)?, &steps.deeper(&d)?)?;
+            let pair = b.reshape(&pair, Shape::new(&[batch, tags * tags])?)?;
+            let of_pair = less(&steps.deeper(&there)?, &pair, &given, &steps.deeper(&d)?)?;
             b.add_assign(&mut d_transitions, &b.sum_to(&of_pair, square)?)?;
         }
-        beta = b.select(&there, &b.reshape(&log_sum_exp(b, &onward, 2)?, wide)?, &beta)?;
+        let sum = b.reshape(&log_sum_exp(b, &onward, 2)?, wide)?;
+        beta = b.select(&there, &b.zip(Zip::Sub, &sum, &most(b, &sum, 1)?)?, &beta)?;
     }
     d_scores.reverse();
     let d_scores = || b.concat(&d_scores.iter().collect::<Vec<_>>(), 1);
@@ -294,15 +336,15 @@ pub fn crf_grad<B: Backend>(
 pub fn crf_path<B: Backend>(b: &B, x: &Potentials<'_, B>) -> Result<B::Array> {
     let sizes = ChainSizes::of(b, x)?;
     let steps = Steps::of(b, x, sizes)?;
-    let best = steps.forward(|from| b.max(from, 1))?;
+    let best = steps.forward(|from| b.max(from, 1), |_| Ok(None))?;
     let hot_of = |scores: &B::Array| b.one_hot(&b.argmax(scores, 1)?, sizes.tags);
     let into = b.permute(x.transitions, &[1, 0])?;
-    let mut tag = hot_of(&b.zip(Zip::Add, &best[sizes.time - 1], x.end)?)?;
+    let mut tag = hot_of(&b.zip(Zip::Add, &best[sizes.time - 1].scores, x.end)?)?;
     let mut path = Vec::with_capacity(sizes.time);
     for t in (0..sizes.time).rev() {
         path.push(steps.row(&b.zip(Zip::Mul, &tag, &steps.counts[t])?)?);
         if t > 0 {
-            let from = b.zip(Zip::Add, &best[t - 1], &b.gather(&into, &b.argmax(&tag, 1)?)?)?;
+            let from = b.zip(Zip::Add, &best[t - 1].scores, &b.gather(&into, &b.argmax(&tag, 1)?)?)?;
             tag = b.select(&steps.goes_on(t)?, &hot_of(&from)?, &tag)?;
         }
     }
