@@ -3,6 +3,7 @@
 mod checkpoint;
 #[path = "../common/mod.rs"]
 mod common;
+mod crf;
 mod decode;
 mod graph;
 mod layers;

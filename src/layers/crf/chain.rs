@@ -24,6 +24,12 @@ pub struct Chain<B: Backend> {
 }
 
 impl<B: Backend> Chain<B> {
+    /// From scores `[batch, time, tags]`, start `[tags]`, transitions `[tags, tags]` and end `[tags]`: for a layer of one's own. Shapes are
+    /// checked where they are used.
+    pub fn new(scores: Tensor<B>, [start, transitions, end]: [Tensor<B>; 3]) -> Self {
+        Chain { scores, start, transitions, end, forbidden: Arc::default() }
+    }
+
     fn edges(&self) -> [&Tensor<B>; 3] {
         [&self.start, &self.transitions, &self.end]
     }
@@ -37,13 +43,5 @@ impl<B: Backend> Chain<B> {
     /// The best path, one-hot `[batch, time, tags]`, 0 at steps that do not count (Viterbi). See [`Tensor::crf_path`].
     pub fn path(&self, mask: Option<&Mask<B>>) -> Result<Tensor<B>> {
         self.scores.crf_path(self.edges(), mask.map(Mask::array))
-    }
-
-    /// The same scores, cut off from the tape.
-    #[must_use]
-    pub fn detach(&self) -> Self {
-        let [scores, start, transitions, end] =
-            [&self.scores, &self.start, &self.transitions, &self.end].map(Tensor::detach);
-        Chain { scores, start, transitions, end, forbidden: self.forbidden.clone() }
     }
 }

@@ -68,7 +68,6 @@ pub struct Crf {
     transitions: Weight,
     /// Of the start and of the end.
     edges: Weight,
-    #[serde(skip_serializing_if = "Forbidden::is_empty")]
     forbidden: Forbidden,
 }
 

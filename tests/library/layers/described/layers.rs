@@ -103,6 +103,8 @@ fn samples<B: Backend>() -> Vec<Sample<B>> {
             Steps,
             MultiHeadAttention::new(1, 2).value_dim(3).outputs(5).dropout(0.3).causal().kernel(normal()).without_bias(),
         ),
+        sample(Steps, Crf::new()),
+        sample(Steps, Crf::new().forbid(0, 1).forbid_start(2).forbid_end(3).transitions(normal()).edges(normal())),
         sample(Steps, Elman::new(3)),
         sample(Steps, recurrent(Elman::new(2).activation(Activation::Relu))),
         sample(Steps, Elman::new(2).return_state().without_bias().stateful()),
