@@ -36,6 +36,7 @@
 mod activation;
 mod attention;
 mod batch_norm;
+mod biaffine;
 mod carry;
 mod crf;
 mod dense;
@@ -67,6 +68,7 @@ mod weight;
 
 pub use attention::{AdditiveAttention, CrossAttention, MultiHeadAttention, additive_attention, dot_attention};
 pub use batch_norm::BatchNorm;
+pub use biaffine::Biaffine;
 pub use carry::{Carry, Place, Slot};
 pub use crf::{Chain, Crf, TagScheme};
 pub use dense::Dense;

@@ -16,6 +16,7 @@ pub(super) fn add<B: Backend>(registry: Registry<B>) -> Registry<B> {
         .with_layer::<AdditiveAttention>("additive_attention")
         .with_layer::<Average>("average")
         .with_layer::<BatchNorm>("batch_norm")
+        .with_layer::<Biaffine>("biaffine")
         .with_layer_from("bidirectional", |_, description| bidirectional(description))
         .with_layer::<Concatenate>("concatenate")
         .with_layer::<Crf>("crf")

@@ -1,5 +1,6 @@
 //! The library from parameters to trainings: one program, since linking it takes longer than most of its tests.
 
+mod biaffine;
 mod checkpoint;
 #[path = "../common/mod.rs"]
 mod common;

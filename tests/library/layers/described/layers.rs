@@ -114,6 +114,8 @@ fn samples<B: Backend>() -> Vec<Sample<B>> {
         sample(Steps, Gru::new(3)),
         sample(Steps, recurrent(Gru::new(2).activation(Activation::Softsign).keras1())),
         sample(Steps, Gru::new(2).return_state().without_bias().stateful()),
+        sample(Steps, Biaffine::new(2)),
+        sample(Steps, Biaffine::new(3).units(4, 2).activation(Activation::Tanh).dropout(0.2).kernel(normal())),
         sample(Steps, Bidirectional::new(Elman::new(2))),
         sample(Steps, Bidirectional::new(recurrent(Lstm::new(2))).merge(Merge::Sum)),
         sample(Steps, Bidirectional::new(recurrent(Gru::new(2))).merge(Merge::Mul)),
