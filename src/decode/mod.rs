@@ -1,4 +1,5 @@
-//! Decoding: one step at a time over any model that can be stepped. [`Decoder`], [`generate()`], [`Sampler`], [`Beam`], [`Ensemble`].
+//! Decoding: one step at a time over any model that can be stepped. [`Decoder`], [`generate()`], [`Sampler`], [`Beam`], [`Ensemble`];
+//! and paths of tags through whole sequences, a [`Trellis`].
 //!
 //! All of it is written over [`Stepper`], a trait of three methods: a [`Decoder`] is a [`Model`](crate::Model) with the state of its
 //! sequences in its hands, an [`Ensemble`] is several steppers as one, a table of n-grams is one of a user's own.
@@ -63,6 +64,7 @@ mod filter;
 mod generate;
 mod sampler;
 mod scores;
+mod trellis;
 mod verify;
 
 pub use beam::{Beam, Hypothesis};
@@ -71,6 +73,7 @@ pub use ensemble::Ensemble;
 pub use generate::{Generate, GenerateRows, generate, generate_rows};
 pub use sampler::Sampler;
 pub use scores::Scores;
+pub use trellis::{TagPath, Trellis};
 
 use crate::error::{Error, Result};
 
