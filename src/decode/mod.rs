@@ -63,6 +63,7 @@ mod filter;
 mod generate;
 mod sampler;
 mod scores;
+mod tree;
 mod verify;
 
 pub use beam::{Beam, Hypothesis};
@@ -71,6 +72,7 @@ pub use ensemble::Ensemble;
 pub use generate::{Generate, GenerateRows, generate, generate_rows};
 pub use sampler::Sampler;
 pub use scores::Scores;
+pub use tree::{Tree, maximum_tree};
 
 use crate::error::{Error, Result};
 

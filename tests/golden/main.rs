@@ -35,3 +35,4 @@ mod metrics;
 mod optim;
 mod recurrent;
 mod sequences;
+mod spans;
