@@ -26,6 +26,7 @@ mod class_weights;
 mod columns;
 mod conllu;
 mod dataset;
+mod distinct;
 mod inputs;
 mod labels;
 mod ragged;

@@ -38,6 +38,7 @@ mod attention;
 mod batch_norm;
 mod carry;
 mod dense;
+mod distinct;
 mod dropout;
 mod embedding;
 mod glu;
@@ -68,6 +69,7 @@ pub use attention::{AdditiveAttention, CrossAttention, MultiHeadAttention, addit
 pub use batch_norm::BatchNorm;
 pub use carry::{Carry, Place, Slot};
 pub use dense::Dense;
+pub use distinct::Distinct;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use glu::Glu;
