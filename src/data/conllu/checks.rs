@@ -74,7 +74,7 @@ impl InOrder {
 
     /// What is known only at a sentence's end; an error has the position of its token.
     pub(super) fn end(&self, tokens: &[Token]) -> Result<(), (usize, Wrong)> {
-        if tokens.is_empty() {
+        if self.word == 0 {
             return Err((0, Wrong::line("the words of a sentence", "none")));
         }
         if self.covered > self.word {

@@ -102,6 +102,7 @@ fn lines_that_are_wrong_are_named_with_their_column() {
     assert!(error(&word("1-2", "0")).starts_with("line 1: column 7 (HEAD): expected `_`"));
     assert_eq!(error("# a\n# b\n\n"), "line 2: expected the words of a sentence, found none");
     assert_eq!(error("\n# a"), "line 2: expected the words of a sentence, found none");
+    assert_eq!(error(&word("0.1", "_")), "line 1: expected the words of a sentence, found none");
     assert!(error(&format!("{one}# a\n{two}")).starts_with("line 2: expected comments before the words"));
     let ends = error(&format!("{}{two}", one.replace('\n', "\r\n")));
     assert_eq!(ends, "line 2: expected a line that ends in \"\\r\\n\" as those before, found \"\\n\"");
