@@ -156,24 +156,40 @@ fn check_lengths(inputs: &Inputs, targets: &Targets) -> Result<()> {
         Targets::RaggedValues(rows) => Some(rows.lengths().collect()),
         _ => None,
     };
-    let ragged = matches!(inputs, Inputs::RaggedIndices(_) | Inputs::RaggedDense(_));
-    match (lengths, inputs.lengths(0).filter(|_| ragged)) {
-        (Some(targets), Some(inputs)) => {
-            match targets.iter().zip(&inputs).position(|(target, input)| target != input) {
-                None => Ok(()),
-                Some(row) => {
-                    let expected = format!("a target for each of its {} steps", inputs[row]);
-                    Err(Error::invalid(format!("data set, sample {row}"), expected, targets[row]))
-                }
-            }
-        }
-        (Some(_), None) => {
+    let (of_inputs, single) = (ragged(inputs), !matches!(inputs, Inputs::Record(_)));
+    let differs =
+        |targets: &[usize], inputs: &[usize]| targets.iter().zip(inputs).position(|(one, other)| one != other);
+    match (lengths, &of_inputs[..]) {
+        (Some(_), []) => {
             Err(Error::invalid("data set", "inputs at their own lengths, as their targets are", inputs.kind()))
         }
-        (None, Some(_)) if targets.steps(0).is_some() => {
-            Err(Error::invalid("data set", "targets at the own lengths of their inputs", targets.kind()))
-        }
+        // Of several inputs one is what the targets go with.
+        (Some(targets), [first, others @ ..]) => match differs(&targets, first) {
+            Some(row) if others.iter().all(|other| differs(&targets, other).is_some()) => {
+                let expected = format!("a target for each of its {} steps", first[row]);
+                Err(Error::invalid(format!("data set, sample {row}"), expected, targets[row]))
+            }
+            _ => Ok(()),
+        },
+        // A block goes with sequences that happen to be of one length.
+        (None, [lengths]) if single => match targets.steps(0) {
+            Some(steps) if lengths.iter().any(|&length| length != steps.len()) => {
+                Err(Error::invalid("data set", "targets at the own lengths of their inputs", targets.kind()))
+            }
+            _ => Ok(()),
+        },
         _ => Ok(()),
+    }
+}
+
+/// The lengths of what is kept at its own, of a record those of each such part.
+fn ragged(inputs: &Inputs) -> Vec<Vec<usize>> {
+    match inputs {
+        Inputs::RaggedIndices(_) | Inputs::RaggedDense(_) | Inputs::Distinct { .. } => {
+            inputs.lengths(0).into_iter().collect()
+        }
+        Inputs::Record(parts) => parts.iter().flat_map(|(_, part)| ragged(part)).collect(),
+        _ => Vec::new(),
     }
 }
 

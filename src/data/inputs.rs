@@ -1,7 +1,7 @@
 //! What goes into a model: dense samples, sequences of indices, or bags of words.
 
 use super::ragged::is_block;
-use super::{Bags, Ragged, checks};
+use super::{Bags, Ragged, checks, distinct};
 use crate::error::Result;
 use crate::record::Record;
 use std::ops::Range;
@@ -30,6 +30,16 @@ pub enum Inputs {
     RaggedIndices(Ragged<u32>),
     /// Sequences of numbers of their own lengths, likewise.
     RaggedDense(Ragged<f32>),
+    /// Sequences whose steps are sequences of indices themselves, such as words that are letters: each different step stands once
+    /// among the entries, and the places say which entry each step is. Of a batch there are the entries that occur in it, numbered as
+    /// they do.
+    #[non_exhaustive]
+    Distinct {
+        /// The number of the entry at each step of each sample.
+        places: Ragged<u32>,
+        /// The indices of each entry; there is at least one.
+        entries: Ragged<u32>,
+    },
     /// Sparse bags of words: `[len, width]`.
     Bags(Bags),
     /// Sequences with a mask of one's own.
@@ -74,6 +84,7 @@ impl Inputs {
             Inputs::Indices { steps, .. } => format!("sequences of {steps} indices"),
             Inputs::RaggedIndices(_) => "sequences of indices of their own lengths".to_string(),
             Inputs::RaggedDense(rows) => format!("sequences of {} numbers a step, of their own lengths", rows.width()),
+            Inputs::Distinct { entries, .. } => format!("sequences of {} distinct entries", entries.len()),
             Inputs::Bags(bags) => format!("bags of {} words", bags.width()),
             Inputs::Masked { inputs, .. } => format!("{} with a mask", inputs.kind()),
             Inputs::Record(parts) => {
@@ -121,6 +132,25 @@ impl Inputs {
     /// ```
     pub fn sequences<R: AsRef<[f32]>>(rows: &[R], features: usize) -> Result<Self> {
         Ragged::new("input sequences", rows, features)?.check("inputs").map(Inputs::RaggedDense)
+    }
+
+    /// Sequences whose steps are sequences of indices themselves: sentences whose words are letters. What occurs several times in a
+    /// batch is computed once: [`Distinct`](crate::layers::Distinct) reads each entry and puts what it makes of it in its places, padded
+    /// and masked as other sequences. Entries may be empty. On the device they are a record of `places` and `entries`
+    /// ([`Spec::distinct`](crate::Spec::distinct)). Errors: no sequence, or none that has a step.
+    ///
+    /// ```
+    /// use elman::data::Inputs;
+    /// let (the, cat) = (vec![20, 8, 5], vec![3, 1, 20]);
+    /// let inputs = Inputs::distinct(&[vec![&the, &cat], vec![&the]])?;
+    /// let Inputs::Distinct { places, entries, .. } = &inputs else { unreachable!() };
+    /// assert_eq!((places.data(), entries.len()), (&[0, 1, 0][..], 2));
+    /// assert_eq!((inputs.len(), inputs.lengths(0)), (2, Some(vec![2, 1])));
+    /// # Ok::<(), elman::Error>(())
+    /// ```
+    pub fn distinct<E: AsRef<[u32]>>(sequences: &[Vec<E>]) -> Result<Self> {
+        let (places, entries) = distinct::distinct(sequences)?;
+        Ok(Inputs::Distinct { places, entries })
     }
 
     /// Bags of words. Errors: no bag.
@@ -188,6 +218,7 @@ impl Inputs {
             Inputs::Indices { data, steps } => (data, steps),
             Inputs::RaggedIndices(rows) => return Some(rows.lengths().collect()),
             Inputs::RaggedDense(rows) => return Some(rows.lengths().collect()),
+            Inputs::Distinct { places, .. } => return Some(places.lengths().collect()),
             _ => return None,
         };
         Some(data.chunks_exact((*steps).max(1)).map(|row| ends(row, padding).map_or(0, |ends| ends.len())).collect())
@@ -231,6 +262,18 @@ impl Inputs {
             }
             Inputs::Indices { data, steps } => beyond(data).map(|(at, index)| ((at / steps, at % steps), index)),
             Inputs::RaggedIndices(all) => beyond(all.data()).map(|(at, index)| (all.place(at), index)),
+            Inputs::Distinct { places, entries } => {
+                let Some((at, index)) = beyond(entries.data()) else { return Ok(()) };
+                let (entry, element) = entries.place(at);
+                let first = places.data().iter().position(|&place| place as usize == entry).unwrap_or(0);
+                let ((sample, step), expected) =
+                    (places.place(first), format!("an index below {rows}, the rows of the table"));
+                return Err(crate::Error::invalid(
+                    format!("sample {sample}, step {step}, element {element}"),
+                    expected,
+                    index,
+                ));
+            }
             Inputs::Dense { .. } | Inputs::RaggedDense(_) | Inputs::Bags(_) => None,
         };
         let Some(((sample, step), index)) = found else { return Ok(()) };
@@ -247,6 +290,7 @@ impl Inputs {
             Inputs::Indices { data, steps } => data.len() / (*steps).max(1),
             Inputs::RaggedIndices(rows) => rows.len(),
             Inputs::RaggedDense(rows) => rows.len(),
+            Inputs::Distinct { places, .. } => places.len(),
             Inputs::Bags(bags) => bags.len(),
         }
     }
@@ -266,6 +310,7 @@ impl Inputs {
             Inputs::Indices { steps, .. } => vec![*steps],
             Inputs::RaggedIndices(rows) => vec![rows.longest()],
             Inputs::RaggedDense(rows) => vec![rows.longest(), rows.width()],
+            Inputs::Distinct { places, .. } => vec![places.longest()],
             Inputs::Bags(bags) => vec![bags.width()],
         }
     }
@@ -287,6 +332,10 @@ impl Inputs {
             }
             Inputs::RaggedIndices(all) => Inputs::RaggedIndices(all.select(rows)),
             Inputs::RaggedDense(all) => Inputs::RaggedDense(all.select(rows)),
+            Inputs::Distinct { places, entries } => {
+                let (places, entries) = distinct::select(places, entries, rows)?;
+                Inputs::Distinct { places, entries }
+            }
             Inputs::Bags(bags) => Inputs::Bags(bags.select(rows)?),
         })
     }

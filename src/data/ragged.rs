@@ -40,6 +40,22 @@ impl<T: Copy> Ragged<T> {
         Ok(Ragged { data, ends, width })
     }
 
+    /// One element a step, in rows of which none need have any.
+    pub(super) fn or_empty<R: AsRef<[T]>>(rows: &[R]) -> Self {
+        let data: Vec<T> = rows.iter().flat_map(|row| row.as_ref()).copied().collect();
+        let ends = rows.iter().scan(0, |end, row| {
+            *end += row.as_ref().len();
+            Some(*end)
+        });
+        Ragged { ends: ends.collect(), data, width: 1 }
+    }
+
+    /// Rows of the same lengths, of what `f` makes of each element.
+    pub(super) fn map<U>(&self, f: impl FnMut(T) -> Result<U>) -> Result<Ragged<U>> {
+        let data = self.data.iter().copied().map(f).collect::<Result<_>>()?;
+        Ok(Ragged { data, ends: self.ends.clone(), width: self.width })
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.ends.len()

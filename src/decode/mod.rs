@@ -65,6 +65,7 @@ mod generate;
 mod sampler;
 mod scores;
 mod trellis;
+mod tree;
 mod verify;
 
 pub use beam::{Beam, Hypothesis};
@@ -74,6 +75,7 @@ pub use generate::{Generate, GenerateRows, generate, generate_rows};
 pub use sampler::Sampler;
 pub use scores::Scores;
 pub use trellis::{TagPath, Trellis};
+pub use tree::{Tree, maximum_tree};
 
 use crate::error::{Error, Result};
 

@@ -30,8 +30,13 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn open(path: &Path) -> Result<Self> {
+        Source::from_reader(path, File::open(path).map_err(|error| Error::io(path, error))?)
+    }
+
+    /// What is no file: the path is a name for messages.
+    pub(crate) fn from_reader(path: &Path, reader: impl Read + 'static) -> Result<Self> {
         let failed = |error| Error::io(path, error);
-        let mut file = Patient(File::open(path).map_err(failed)?);
+        let mut file = Patient(reader);
         let mut head = Vec::new();
         file.by_ref().take(GZIP.len() as u64).read_to_end(&mut head).map_err(failed)?;
         let compressed = head == GZIP;

@@ -1,10 +1,12 @@
 //! Inputs on the host as a [`Value`] on the device.
 
+use super::spec::{ENTRIES, PLACES};
 use super::{Mask, Value};
 use crate::backend::Backend;
 use crate::data::{Inputs, Ragged};
 use crate::element::Element;
 use crate::error::Result;
+use crate::record::Record;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use std::sync::Arc;
@@ -32,6 +34,10 @@ impl<B: Backend> Value<B> {
             Inputs::RaggedDense(rows) => {
                 let block = upload(backend, rows.block(0.0), len, &[rows.longest(), rows.width()])?;
                 masked(backend, block.into(), &rows)?
+            }
+            Inputs::Distinct { places, entries } => {
+                let of = |rows| Value::new(backend, Inputs::RaggedIndices(rows));
+                Value::Record(Record::new([(PLACES, of(places)?), (ENTRIES, of(entries)?)])?)
             }
             Inputs::Bags(bags) => Value::Bags(Arc::new(bags)),
             Inputs::Record(parts) => Value::Record(parts.try_map(|_, part| Value::new(backend, part))?),

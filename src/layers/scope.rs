@@ -62,7 +62,8 @@ impl<B: Backend> Builder<B> {
     }
 
     pub(crate) fn root<'a>(&'a mut self, backend: &'a B, input: &Spec) -> Scope<'a, B> {
-        let reads = (!matches!(input, Spec::Record(_))).then(String::new);
+        let single = !matches!(input, Spec::Record(_)) || *input == Spec::distinct();
+        let reads = single.then(String::new);
         let (path, names) = (String::new(), HashSet::new());
         Scope { backend, builder: self, path, params_of: None, names, depth: 0, apart: false, reads }
     }

@@ -22,6 +22,10 @@ pub enum Spec {
     Record(Record<Spec>),
 }
 
+/// The parts of [`Spec::distinct`].
+pub(super) const PLACES: &str = "places";
+pub(super) const ENTRIES: &str = "entries";
+
 impl Spec {
     /// Numbers of this shape a sample.
     pub fn dense(sizes: &[usize]) -> Self {
@@ -48,6 +52,14 @@ impl Spec {
     /// ```
     pub fn record<N: Into<String>>(parts: impl IntoIterator<Item = (N, Spec)>) -> Result<Self> {
         Record::new(parts).map(Spec::Record)
+    }
+
+    /// What [`Inputs::distinct`](crate::data::Inputs::distinct) is: a record of `places`, sequences of numbers of entries, and of
+    /// `entries`, the indices of each. The batch is that of the places.
+    pub fn distinct() -> Self {
+        let parts = [PLACES, ENTRIES].map(|part| (part.to_string(), Spec::Indices(None)));
+        // Names of parts that are none are none.
+        Record::try_from(Vec::from(parts)).map_or(Spec::Indices(None), Spec::Record)
     }
 
     /// The parts. Errors for what is no record.
@@ -135,6 +147,7 @@ impl Spec {
             Inputs::Indices { steps, .. } => Spec::indices(*steps),
             Inputs::RaggedIndices(_) => Spec::Indices(None),
             Inputs::RaggedDense(rows) => Spec::Dense(vec![None, Some(rows.width())]),
+            Inputs::Distinct { .. } => Spec::distinct(),
             Inputs::Bags(bags) => Spec::bags(bags.width()),
             Inputs::Masked { inputs, .. } => return self.check_inputs(place, inputs),
             Inputs::Record(parts) => {

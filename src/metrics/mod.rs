@@ -20,20 +20,24 @@
 //! ```
 
 mod accuracy;
+mod attachment;
 mod auc;
 mod by_class;
 mod confusion;
 mod perplexity;
 mod regression;
 mod scores;
+mod spans;
 
 pub use accuracy::{Accuracy, TopK};
+pub use attachment::AttachmentScores;
 pub use auc::Auc;
 pub use by_class::{Average, F1, Precision, Recall};
 pub use confusion::{ConfusionMatrix, Table};
 pub use perplexity::{BitsPerCharacter, Perplexity};
 pub use regression::{MeanAbsoluteError, MeanSquaredError};
 pub use scores::{Decided, Scores, TargetsRef};
+pub use spans::{SpanCounts, SpanF1, SpanScores};
 
 use crate::description::{Description, describe, undescribed};
 use crate::error::{Error, Result};
@@ -144,6 +148,7 @@ mod tests {
             Box::new(Precision::new(Average::Macro)),
             Box::new(Recall::new(Average::Class(2))),
             Box::new(F1::new(Average::Micro)),
+            Box::new(SpanF1::new(["B-a", "I-a", "B-b"]).unwrap()),
             Box::new(MeanSquaredError::new()),
             Box::new(MeanAbsoluteError::new()),
         ]

@@ -43,6 +43,8 @@ pub struct Scores<'a> {
     pub weights: Option<&'a [f32]>,
     /// A label whose rows do not count: padding.
     pub ignore: Option<u32>,
+    /// How many rows, one after the other, are the steps of one sample: 1 where each sample has one.
+    pub steps: usize,
     /// What the numbers are, which the loss knows. Not known ([`Outputs::Unknown`]): one class a row, a single output cut at 1/2.
     pub read_as: Outputs,
 }
@@ -74,7 +76,7 @@ impl<'a> Scores<'a> {
     /// A batch in which every row counts 1.
     pub fn new(predictions: &'a [f32], outputs: usize, targets: impl Into<TargetsRef<'a>>) -> Self {
         let (targets, read_as) = (targets.into(), Outputs::Unknown);
-        Scores { predictions, decided: None, outputs, targets, weights: None, ignore: None, read_as }
+        Scores { predictions, decided: None, outputs, targets, weights: None, ignore: None, steps: 1, read_as }
     }
 
     /// Number of rows.
@@ -106,6 +108,16 @@ impl<'a> Scores<'a> {
     /// Errors, all beginning with `place`: several labels a row; lengths that do not go together; NaN; a target that is
     /// none of these.
     pub fn decide(&self, place: &str, threshold: Option<f32>, mut each: impl FnMut(usize, usize, f64)) -> Result<()> {
+        self.decide_rows(place, threshold, |_, target, predicted, weight| each(target, predicted, weight))
+    }
+
+    /// The same, with the number of each row first.
+    pub(super) fn decide_rows(
+        &self,
+        place: &str,
+        threshold: Option<f32>,
+        mut each: impl FnMut(usize, usize, usize, f64),
+    ) -> Result<()> {
         if self.is_multilabel() {
             let expected = "one class a row (accuracy, precision, recall, F1 and AUC take several labels too)";
             return Err(Error::invalid(place, expected, "several labels a row"));
@@ -117,7 +129,7 @@ impl<'a> Scores<'a> {
                 ([single], None) => usize::from(*single > threshold),
                 (several, None) => first_greatest(several),
             };
-            each(self.class_of(place, &row)?, predicted, row.weight);
+            each(row.number, self.class_of(place, &row)?, predicted, row.weight);
             Ok(())
         })
     }

@@ -4,6 +4,7 @@ use super::Objective;
 use super::tally::Truth;
 use super::told::{Counting, Told};
 use crate::backend::Backend;
+use crate::data::Targets;
 use crate::error::Result;
 use crate::loss::Outputs;
 use crate::metrics::{Metric, Needs, Scores};
@@ -112,7 +113,11 @@ impl<B: Backend> Counted<B> {
             Some(classes) => Scores { predictions: &[], decided: Some(classes.decided()), ..scores },
             None => scores,
         };
-        let scores = Scores { ignore: self.ignored, read_as: self.read_as, weights: mask, ..scores };
+        let steps = match truth.targets() {
+            Targets::Classes { per_sample, .. } => *per_sample,
+            _ => 1,
+        };
+        let scores = Scores { ignore: self.ignored, read_as: self.read_as, weights: mask, steps, ..scores };
         let weights = truth.weights(scores.rows(), mask);
         let weighted = Scores { weights: weights.as_deref().or(mask), ..scores };
         let metrics = self.metrics.iter_mut().zip(&self.weighted);

@@ -193,6 +193,7 @@ fn longest(inputs: &Inputs) -> Option<usize> {
     match inputs {
         Inputs::RaggedIndices(rows) => Some(rows.longest()),
         Inputs::RaggedDense(rows) => Some(rows.longest()),
+        Inputs::Distinct { places, .. } => Some(places.longest()),
         Inputs::Record(parts) => parts.iter().filter_map(|(_, part)| longest(part)).max(),
         _ => None,
     }

@@ -22,6 +22,7 @@ pub(super) fn add<B: Backend>(registry: Registry<B>) -> Registry<B> {
         .with_layer::<Crf>("crf")
         .with_layer::<CrossAttention>("cross_attention")
         .with_layer::<Dense>("dense")
+        .with_layer_from("distinct", distinct)
         .with_layer::<Dropout>("dropout")
         .with_layer::<Elman>("elman")
         .with_layer::<Embedding>("embedding")
@@ -73,16 +74,23 @@ fn bidirectional<B: Backend>(description: &Description) -> Result<Arc<dyn Layer<
     both.map_err(|e| e.in_layer("bidirectional"))
 }
 
+/// A layer that has another and nothing else.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct OfTimeDistributed {
+struct OfOne {
     layer: Description,
 }
 
 fn time_distributed<B: Backend>(registry: &Registry<B>, description: &Description) -> Result<Arc<dyn Layer<B>>> {
-    let OfTimeDistributed { layer } = read(description)?;
+    let OfOne { layer } = read(description)?;
     let layer = registry.read_layer(&layer).map_err(|e| e.in_layer("time_distributed"))?;
     Ok(Arc::new(TimeDistributed::new(layer)))
+}
+
+fn distinct<B: Backend>(registry: &Registry<B>, description: &Description) -> Result<Arc<dyn Layer<B>>> {
+    let OfOne { layer } = read(description)?;
+    let layer = registry.read_layer(&layer).map_err(|e| e.in_layer("distinct"))?;
+    Ok(Arc::new(Distinct::new(layer)))
 }
 
 #[derive(Deserialize)]

@@ -15,5 +15,6 @@ pub(super) fn add<B: Backend>(registry: Registry<B>) -> Registry<B> {
         .with_metric::<Perplexity>("perplexity")
         .with_metric::<Precision>("precision")
         .with_metric::<Recall>("recall")
+        .with_metric::<SpanF1>("span_f1")
         .with_metric::<TopK>("top_k_accuracy")
 }

@@ -35,4 +35,5 @@ mod metrics;
 mod optim;
 mod recurrent;
 mod sequences;
+mod spans;
 mod tagging;

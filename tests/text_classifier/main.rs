@@ -1,4 +1,4 @@
-//! The examples that are programs to keep, `07_text_classifier` and `08_language_model`: their parts by themselves, and the programs
+//! The examples that are programs to keep, `07_text_classifier`, `08_language_model` and `09_tagger`: their parts by themselves, and the programs
 //! as a user runs them.
 
 // Each program has what they share as a module of its own.
@@ -13,6 +13,10 @@ mod example;
 #[path = "../../examples/08_language_model/main.rs"]
 mod language_example;
 
+#[allow(dead_code)]
+#[path = "../../examples/09_tagger/main.rs"]
+mod tagger_example;
+
 mod commands;
 #[cfg(unix)]
 mod kills;
@@ -21,6 +25,7 @@ mod language_model;
 mod outputs;
 mod resuming;
 mod sizes;
+mod tagger;
 mod words;
 
 use elman::Key;

@@ -34,7 +34,9 @@ impl<'a> Samples<'a> {
     fn steps(&self) -> Result<Vec<usize>> {
         let inputs = self.data.inputs();
         match inputs {
-            Inputs::RaggedIndices(_) | Inputs::RaggedDense(_) | Inputs::Record(_) => self.lengths(0),
+            Inputs::RaggedIndices(_) | Inputs::RaggedDense(_) | Inputs::Distinct { .. } | Inputs::Record(_) => {
+                self.lengths(0)
+            }
             Inputs::Bags(_) => Err(self.no_sequences("batches by tokens")),
             _ => match inputs.sample_shape().first() {
                 Some(&steps) => Ok(vec![steps; self.count]),

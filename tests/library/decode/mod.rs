@@ -8,3 +8,4 @@ mod models;
 mod refused;
 mod sampler;
 mod table;
+mod tree;

@@ -5,6 +5,7 @@
 mod clean;
 mod constant;
 mod described;
+mod distinct;
 mod dropout;
 mod gates;
 mod harness;

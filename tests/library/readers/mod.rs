@@ -1,6 +1,7 @@
 //! Every reader against files made at random, cut, flipped and lying: an error or a value, never a panic, and memory in
 //! proportion to the file. What is written is read back to the bit.
 
+mod columns;
 mod composed;
 mod encodings;
 mod labels;
@@ -8,9 +9,12 @@ mod lines;
 mod lines_by_length;
 mod quotes;
 mod said;
+mod treebanks;
 mod vectors;
 
-use elman::data::{TextColumns, TextFormat, read_labelled, read_lines, read_sequences, read_texts};
+use elman::data::{
+    TextColumns, TextFormat, read_columns, read_conllu, read_labelled, read_lines, read_sequences, read_texts,
+};
 use elman::text::{ReadVectors, VectorFormat, WordVectors};
 use proptest::prelude::*;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -101,6 +105,8 @@ fn read_all(bytes: &[u8], decompressed: usize) {
     let _ = within(bytes, times, |path| read_labelled(path).map(drop));
     let _ = within(bytes, times, |path| read_sequences(path).map(drop));
     let _ = within(bytes, times, |path| read_lines(path).map(drop));
+    let _ = within(bytes, times, |path| read_columns(path).map(drop));
+    let _ = within(bytes, times, |path| read_conllu(path).map(drop));
 }
 
 /// A sound file of each kind, to be damaged.
@@ -115,6 +121,9 @@ fn sound() -> Vec<Vec<u8>> {
     ]
     .map(|text| text.as_bytes().to_vec())
     .into();
+    files.push(
+        "# c\n1-2\tab\t_\t_\t_\t_\t_\t_\t_\t_\n1\ta\t_\tX\t_\t_\t0\troot\t_\t_\n2\tb\t_\t_\t_\t_\t1\tx\t_\t_\n".into(),
+    );
     files.push("a\tone\rb\ttwo\r".into());
     files.push("\u{feff}label;text\r\na;\"b\r\nc\"\r\n".into());
     files.push("\u{feff}a\tone 😀\nb\ttwo\n".encode_utf16().flat_map(u16::to_le_bytes).collect());

@@ -4,6 +4,7 @@ mod description;
 mod models;
 mod texts;
 mod tokens;
+mod treebanks;
 mod vectors;
 
 use crate::mutate::Shape;
@@ -21,11 +22,13 @@ pub(crate) struct Target {
     pub(crate) run: fn(&Place, &[u8]),
 }
 
-pub(crate) const ALL: [&Target; 14] = [
+pub(crate) const ALL: [&Target; 16] = [
     &texts::TSV,
     &texts::CSV,
     &texts::JSONL,
     &texts::GZ,
+    &treebanks::CONLLU,
+    &treebanks::COLUMNS,
     &vectors::TEXT,
     &vectors::BINARY,
     &tokens::TOKENIZER,

@@ -73,12 +73,12 @@ pub(crate) const GZ: Target = Target {
 };
 
 /// Whether a reader would decompress the content itself.
-fn is_gzip(bytes: &[u8]) -> bool {
+pub(super) fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1f, 0x8b])
 }
 
 /// Reads bytes plain and compressed, which must not differ; gives what the plain file has.
-fn both<T: PartialEq>(place: &Place, bytes: &[u8], read: impl Fn(&Path) -> Result<T>) -> Result<T> {
+pub(super) fn both<T: PartialEq>(place: &Place, bytes: &[u8], read: impl Fn(&Path) -> Result<T>) -> Result<T> {
     let plain = place.read("plain", bytes, &read);
     // In pieces of all lengths, so that no reader depends on what comes in one go. Now and then: it takes its time.
     if !is_gzip(bytes) && bytes.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte)) % 4 == 0 {

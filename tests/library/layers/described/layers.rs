@@ -17,6 +17,7 @@ enum Takes {
     Features,
     Steps,
     Indices,
+    Distinct,
     /// A record of `query` and `memory`, sequences of one length.
     Pair,
 }
@@ -122,6 +123,8 @@ fn samples<B: Backend>() -> Vec<Sample<B>> {
         sample(Steps, Bidirectional::new(Gru::new(2)).merge(Merge::Average)),
         sample(Steps, TimeDistributed::new(Dense::new(2))),
         sample(Steps, TimeDistributed::new(Sequential::new().add(Dense::new(2)).add(Activation::Relu))),
+        sample(Takes::Distinct, Distinct::new(Sequential::new().add(Embedding::new(5, 3)).add(Gru::new(2)))),
+        sample(Takes::Distinct, Distinct::new(Sequential::new().add(Embedding::new(5, 4)).add(GlobalMaxPooling))),
         sample(Steps, Elman::new(2).record()),
         sample(Steps, Lstm::new(2).record().return_sequences()),
         sample(Steps, Gru::new(2).record()),
@@ -190,6 +193,10 @@ fn numbers_of<B: Backend>(
         Takes::Indices => {
             let indices = b.upload_indices(vec![1, 0, 4, 3, 1, 2], [2, 3].into()).unwrap();
             (Spec::Indices(None), Value::Indices(indices))
+        }
+        Takes::Distinct => {
+            let words = elman::data::Inputs::distinct(&[vec![[1, 0], [4, 3]], vec![[1, 0], [2, 2]]]).unwrap();
+            (Spec::distinct(), Value::new(b, words).unwrap())
         }
         Takes::Pair => {
             let part = |seed| Value::Tensor(tensor(b, &scattered(24, seed), &[2, 3, 4]));

@@ -25,6 +25,8 @@ fn samples() -> Vec<Sample> {
         sample(Accuracy::exact_match().threshold(1.0 / 3.0)),
         sample(TopK::new(1).unwrap()),
         sample(TopK::new(2).unwrap().named("among_two")),
+        sample(SpanF1::new(["B-a", "I-a", "B-b"]).unwrap()),
+        sample(SpanF1::new(["O", "B-a", "I-a"]).unwrap().strict(elman::data::TagScheme::Bio).unwrap().named("strict")),
         sample(Auc::new()),
         sample(Auc::new().one_vs_one().named("pairs")),
         sample(Auc::new().average(Average::Micro)),

@@ -1,0 +1,164 @@
+//! Sentences as they are read, with words and tags, and as they are written again with other tags.
+
+use super::common::files::Input;
+use anyhow::{bail, ensure};
+use clap::ValueEnum;
+use elman::data::{Columns, Conllu, Sentence, write_columns};
+use elman::text::{Tokenizer, WordTokenizer};
+use serde::{Deserialize, Serialize};
+use std::io::Write;
+use std::path::Path;
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Universal Dependencies' ten columns; the tags are those of UPOS
+    Conllu,
+    /// Words in the first column, tags in the last, a blank line behind each sentence
+    Columns,
+    /// Plain text, a sentence a line, whose words are found by rules
+    Text,
+}
+
+impl Format {
+    /// That of a file by its name, unless it is told.
+    pub fn of(path: &Path, told: Option<Format>) -> Format {
+        let name = path.to_string_lossy();
+        let is_conllu = [".conllu", ".conllu.gz"].iter().any(|end| name.ends_with(end));
+        told.unwrap_or(if is_conllu { Format::Conllu } else { Format::Columns })
+    }
+}
+
+/// A sentence with what its file has besides.
+pub struct Tagged {
+    pub words: Vec<String>,
+    /// Nothing where the file has no tags.
+    pub tags: Vec<String>,
+    /// Of each word the columns between word and tag.
+    pub features: Vec<Vec<String>>,
+    source: Source,
+}
+
+enum Source {
+    Conllu(Box<Sentence>),
+    Columns(Vec<Vec<String>>, char),
+}
+
+/// The sentences of a file. Columns are as many as told, of which the last may lack where tags are `optional`.
+pub fn read(path: &Path, format: Format, columns: Option<usize>, optional: bool) -> anyhow::Result<Vec<Tagged>> {
+    let input = Input::open(path)?;
+    match format {
+        Format::Conllu => {
+            let sentences = input.read(|path| Conllu::open(path)?.collect::<elman::Result<Vec<_>>>())?;
+            Ok(sentences.into_iter().map(Tagged::conllu).collect())
+        }
+        Format::Columns => {
+            let (sentences, separator) = input.read(|path| {
+                let mut reader = Columns::open(path)?;
+                let sentences = reader.by_ref().collect::<elman::Result<Vec<_>>>()?;
+                Ok((sentences, reader.separator()))
+            })?;
+            let Some(found) = sentences.first().map(|rows| rows[0].len()) else { return Ok(Vec::new()) };
+            let wanted = columns.unwrap_or(found.max(2));
+            let tags = found == wanted;
+            ensure!(
+                tags || (optional && found + 1 == wanted),
+                "{}: expected {wanted} columns, the first the word, the last the tag, found {found}",
+                path.display()
+            );
+            Ok(sentences.into_iter().map(|rows| Tagged::columns(rows, separator, tags)).collect())
+        }
+        Format::Text => {
+            ensure!(optional, "{}: expected sentences with tags, found plain text by --format", path.display());
+            let lines = input.read(|path| elman::data::read_lines(path))?;
+            let tokenizer = WordTokenizer::new().lowercase(false);
+            let words = lines.iter().map(|line| tokenizer.tokenize(line)).collect::<elman::Result<Vec<_>>>()?;
+            words.into_iter().filter(|words| !words.is_empty()).map(|words| plain(words, columns)).collect()
+        }
+    }
+}
+
+/// A sentence of words alone, as training's files would have it.
+fn plain(words: Vec<String>, columns: Option<usize>) -> anyhow::Result<Tagged> {
+    match columns {
+        None => Ok(Tagged::conllu(Sentence::of_words(words)?)),
+        Some(2) => Ok(Tagged::columns(words.into_iter().map(|word| vec![word]).collect(), '\t', false)),
+        Some(more) => bail!(
+            "--format text: expected {more} columns a word, as the training's files have, of which one is the tag"
+        ),
+    }
+}
+
+impl Tagged {
+    fn conllu(sentence: Sentence) -> Self {
+        let (words, tags) = sentence.words().map(|word| (word.form.clone(), word.upos.clone())).unzip();
+        let features = sentence.words().map(|_| Vec::new()).collect();
+        Tagged { words, tags, features, source: Source::Conllu(Box::new(sentence)) }
+    }
+
+    fn columns(mut rows: Vec<Vec<String>>, separator: char, tags: bool) -> Self {
+        let tags = if tags { rows.iter_mut().filter_map(Vec::pop).collect() } else { Vec::new() };
+        let words = rows.iter().map(|row| row[0].clone()).collect();
+        let features = rows.iter().map(|row| row[1..].to_vec()).collect();
+        Tagged { words, tags, features, source: Source::Columns(rows, separator) }
+    }
+
+    /// Columns of its file, tag and all; `None` of CoNLL-U.
+    pub fn width(&self) -> Option<usize> {
+        match &self.source {
+            Source::Conllu(_) => None,
+            Source::Columns(rows, _) => rows.first().map(|row| row.len() + 1),
+        }
+    }
+
+    /// Writes the sentence as it was read, with these tags.
+    pub fn write(mut self, tags: &[&str], into: &mut impl Write) -> std::io::Result<()> {
+        match &mut self.source {
+            Source::Conllu(sentence) => {
+                sentence.words_mut().zip(tags).for_each(|(word, tag)| word.upos = tag.to_string());
+                sentence.write(into)
+            }
+            Source::Columns(rows, separator) => {
+                rows.iter_mut().zip(tags).for_each(|(row, tag)| row.push(tag.to_string()));
+                write_columns(into, rows, *separator)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(name: &str, text: &str, format: Option<Format>, columns: Option<usize>) -> anyhow::Result<String> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join(name);
+        std::fs::write(&path, text)?;
+        let mut out = Vec::new();
+        for sentence in read(&path, Format::of(&path, format), columns, true)? {
+            let tags: Vec<String> = sentence.words.iter().map(|word| format!("T{word}")).collect();
+            sentence.write(&tags.iter().map(String::as_str).collect::<Vec<_>>(), &mut out)?;
+        }
+        Ok(String::from_utf8(out)?)
+    }
+
+    #[test]
+    fn what_is_tagged_is_what_was_read() {
+        let line = |id: &str, form: &str, tag: &str| format!("{id}\t{form}\tl\t{tag}\t_\t_\t_\t_\t_\tm\n");
+        let text = |tags: [&str; 2]| {
+            format!("# c\n{}{}{}\n", line("1-2", "ab", "_"), line("1", "a", tags[0]), line("2", "b", tags[1]))
+        };
+        assert_eq!(written("a.conllu", &text(["X", "_"]), None, None).unwrap(), text(["Ta", "Tb"]));
+        assert_eq!(written("a.tsv", "a\tN\tX\nb\tM\tY\n", None, Some(3)).unwrap(), "a\tN\tTa\nb\tM\tTb\n\n");
+        // Without the column of tags, and in spaces.
+        assert_eq!(written("a.txt", "a N\nb M\n", None, Some(3)).unwrap(), "a N Ta\nb M Tb\n\n");
+        assert_eq!(
+            written("a", "a b!\n\nc\n", Some(Format::Text), Some(2)).unwrap(),
+            "a\tTa\nb\tTb\n!\tT!\n\nc\tTc\n\n"
+        );
+        assert!(written("a", "a b\n", Some(Format::Text), None).unwrap().starts_with("1\ta\t_\tTa\t"));
+        assert!(written("a", "a b\n", Some(Format::Text), Some(3)).is_err());
+        let few = written("a.tsv", "a\n", None, Some(3)).unwrap_err().to_string();
+        assert!(few.ends_with("expected 3 columns, the first the word, the last the tag, found 1"), "{few}");
+    }
+}

@@ -1,0 +1,60 @@
+//! `evaluate`: how good a run is on tagged sentences.
+
+use super::common::files::{Files, input_problem};
+use super::common::run::{RunSettings, Trained, own_files};
+use super::common::{Options, Program, merged};
+use super::corpus::{Format, read};
+use super::report::Report;
+use super::say;
+use super::settings::Settings;
+use super::tagger::Tagger;
+use elman::Backend;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::Instant;
+
+#[derive(clap::Args)]
+pub struct Evaluate {
+    #[command(flatten)]
+    pub trained: Trained,
+    /// Tagged sentences, plain or .gz; -: standard input
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// Format of the file [default: by the end of its name]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Write the results to this file as one JSON object; -: to standard output, behind what is printed
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+impl Program for Evaluate {
+    fn files(&self) -> Files {
+        let run = own_files(&self.trained.run, Settings::OWN);
+        std::iter::once(("--data".to_string(), self.data.clone())).chain(run).collect()
+    }
+
+    fn problems(&self) -> Vec<String> {
+        input_problem("--data", &self.data).into_iter().collect()
+    }
+
+    fn run<B: Backend>(&self, backend: &B, _: &Options) -> anyhow::Result<Value> {
+        let path = self.trained.path()?;
+        let tagger = Tagger::load(backend, &path)?;
+        let sentences = read(&self.data, Format::of(&self.data, self.format), tagger.description.columns, false)?;
+        let mut report = Report::new(tagger.description.settings.task);
+        // The first batch warms up memory and threads.
+        tagger.tag(&sentences[..sentences.len().min(32)])?;
+        let begun = Instant::now();
+        let tags = tagger.tag(&sentences)?;
+        let seconds = begun.elapsed().as_secs_f64();
+        for (sentence, tags) in sentences.iter().zip(&tags) {
+            report.add(&sentence.tags, tags)?;
+        }
+        let words: usize = tags.iter().map(Vec::len).sum();
+        let speed = words as f64 / seconds.max(1e-9);
+        let (data, count) = (self.data.display(), sentences.len());
+        say!("{count} sentences of {data} by {}, {speed:.0} words a second\n\n{report}", path.display())?;
+        Ok(merged(report.json(), json!({ "sentences": count, "words_per_second": speed })))
+    }
+}

@@ -1,0 +1,54 @@
+//! A tagger of words for one's own data: parts of speech, names, chunks.
+//!
+//! `train` reads sentences in CoNLL-U or in columns, trains a recurrent network that reads words and their letters in both directions,
+//! and keeps all that belongs to it in a run folder: checkpoints to go on from, the history, and in the end `model.safetensors`, which
+//! holds network, weights, vocabularies and tags and works by itself. A training that was interrupted, however rudely, goes on when the
+//! same command is given again. `evaluate` and `predict` use the run; `predict` writes what it was given, with the tags in it.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod corpus;
+mod encoder;
+mod evaluate;
+mod network;
+mod predict;
+mod report;
+mod settings;
+mod tagger;
+mod train;
+
+use clap::{Parser, Subcommand};
+use common::{say, tell};
+use std::process::ExitCode;
+
+const NAME: &str = "09_tagger";
+
+/// A tagger of words for your own data
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train on tagged sentences, or go on with a training that was interrupted
+    Train(Box<common::run::Train<settings::Settings>>),
+    /// How many tags, or whole spans, are right
+    Evaluate(evaluate::Evaluate),
+    /// Tag sentences, or plain text
+    Predict(predict::Predict),
+}
+
+fn run() -> anyhow::Result<()> {
+    let (line, given) = common::run::command_line::<Cli>()?;
+    match line.command {
+        Command::Train(train) => train.launch(&given),
+        Command::Evaluate(evaluate) => evaluate.trained.launch(NAME, evaluate.json.clone(), &evaluate),
+        Command::Predict(predict) => predict.trained.launch(NAME, None, &predict),
+    }
+}
+
+fn main() -> ExitCode {
+    common::outcome::exit(run())
+}

@@ -1,0 +1,56 @@
+//! `predict`: sentences as they were given, with the tags that the model finds.
+
+use super::common::files::{STANDARD, input_problem};
+use super::common::run::Trained;
+use super::common::{Options, Program};
+use super::corpus::{Format, Tagged, read};
+use super::tagger::Tagger;
+use anyhow::Context;
+use elman::Backend;
+use serde_json::{Value, json};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+/// Sentences that are tagged before the first of them is written.
+const AT_ONCE: usize = 1024;
+
+#[derive(clap::Args)]
+pub struct Predict {
+    #[command(flatten)]
+    pub trained: Trained,
+    /// Sentences, whose tags are written over or added, or plain text, plain or .gz [default: standard input]
+    #[arg(default_value = STANDARD)]
+    file: PathBuf,
+    /// Format of the file [default: by the end of its name, of standard input that of the training's files]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+impl Program for Predict {
+    fn problems(&self) -> Vec<String> {
+        input_problem("", &self.file).map(|problem| problem.trim().to_string()).into_iter().collect()
+    }
+
+    fn run<B: Backend>(&self, backend: &B, _: &Options) -> anyhow::Result<Value> {
+        let tagger = Tagger::load(backend, &self.trained.path()?)?;
+        let columns = tagger.description.columns;
+        let of_training = if columns.is_some() { Format::Columns } else { Format::Conllu };
+        let told = self.format.or((self.file.as_os_str() == STANDARD).then_some(of_training));
+        let mut sentences = read(&self.file, Format::of(&self.file, told), columns, true)?.into_iter();
+        let mut out = BufWriter::new(io::stdout().lock());
+        let mut count = 0;
+        loop {
+            let part: Vec<Tagged> = sentences.by_ref().take(AT_ONCE).collect();
+            if part.is_empty() {
+                break;
+            }
+            count += part.len();
+            let tags = tagger.tag(&part)?;
+            for (sentence, tags) in part.into_iter().zip(&tags) {
+                sentence.write(tags, &mut out).context("standard output")?;
+            }
+        }
+        out.flush().context("standard output")?;
+        Ok(json!({ "sentences": count }))
+    }
+}

@@ -1,0 +1,154 @@
+//! How good tags are: one by one, and as whole spans.
+
+use super::settings::Task;
+use elman::metrics::SpanScores;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Pairs of a tag and what it was taken for that are told.
+const SHOWN: usize = 12;
+
+/// Counts over all sentences.
+pub struct Report {
+    words: u64,
+    right: u64,
+    /// By tag: right, predicted, there.
+    by_tag: BTreeMap<String, [u64; 3]>,
+    /// By tag and predicted tag, where they differ.
+    confused: BTreeMap<(String, String), u64>,
+    spans: Option<SpanScores>,
+}
+
+impl Report {
+    pub fn new(task: Task) -> Self {
+        let spans = (task == Task::Spans).then(SpanScores::new);
+        Report { words: 0, right: 0, by_tag: BTreeMap::new(), confused: BTreeMap::new(), spans }
+    }
+
+    /// Counts a sentence in.
+    pub fn add(&mut self, tags: &[String], predicted: &[&str]) -> elman::Result<()> {
+        if let Some(spans) = &mut self.spans {
+            spans.add(tags, predicted)?;
+        }
+        for (tag, &predicted) in tags.iter().zip(predicted) {
+            let right = u64::from(tag == predicted);
+            self.words += 1;
+            self.right += right;
+            let of_tag = self.by_tag.entry(tag.clone()).or_default();
+            of_tag[0] += right;
+            of_tag[2] += 1;
+            self.by_tag.entry(predicted.to_string()).or_default()[1] += 1;
+            if right == 0 {
+                *self.confused.entry((tag.clone(), predicted.to_string())).or_default() += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn accuracy(&self) -> f64 {
+        self.right as f64 / self.words.max(1) as f64
+    }
+
+    /// By tag, or by kind of span: precision, recall, F1, how many there are.
+    fn rows(&self) -> Vec<(&str, [f64; 3], u64)> {
+        let part = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+        let measures = |[right, predicted, there]: [u64; 3]| {
+            [part(right, predicted), part(right, there), part(2 * right, predicted + there)]
+        };
+        match &self.spans {
+            Some(spans) => {
+                let row = |(kind, counts): (_, elman::metrics::SpanCounts)| {
+                    (kind, [counts.precision(), counts.recall(), counts.f1()], counts.actual)
+                };
+                spans.kinds().map(row).collect()
+            }
+            None => self.by_tag.iter().map(|(tag, &counts)| (tag.as_str(), measures(counts), counts[2])).collect(),
+        }
+    }
+
+    fn overall(&self) -> Vec<(&'static str, f64)> {
+        let mut overall = vec![("accuracy", self.accuracy())];
+        if let Some(spans) = &self.spans {
+            let all = spans.micro();
+            overall.extend([("precision", all.precision()), ("recall", all.recall()), ("f1", all.f1())]);
+            overall.push(("macro_f1", spans.macro_f1()));
+        }
+        overall
+    }
+
+    /// Tags that were taken for others, the most frequent first.
+    fn confused(&self) -> Vec<(&str, &str, u64)> {
+        let mut pairs: Vec<_> =
+            self.confused.iter().map(|((tag, as_what), &words)| (tag.as_str(), as_what.as_str(), words)).collect();
+        pairs.sort_by_key(|&(_, _, words)| std::cmp::Reverse(words));
+        pairs
+    }
+
+    pub fn json(&self) -> Value {
+        let each = self.rows().into_iter().map(|(name, [precision, recall, f1], there)| {
+            (name.to_string(), json!({ "precision": precision, "recall": recall, "f1": f1, "there": there }))
+        });
+        let confused = self.confused().into_iter();
+        let confused =
+            confused.map(|(tag, as_what, words)| json!({ "tag": tag, "predicted": as_what, "words": words }));
+        json!({
+            "words": self.words,
+            "metrics": self.overall().into_iter().map(|(name, value)| (name.to_string(), json!(value))).collect::<Map<_, _>>(),
+            (if self.spans.is_some() { "by_kind" } else { "by_tag" }): each.collect::<Map<_, _>>(),
+            "confused": confused.collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in self.overall() {
+            writeln!(f, "{name:<13} {value:.4}")?;
+        }
+        let rows = self.rows();
+        let width = rows.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or(0).max(5);
+        writeln!(
+            f,
+            "\n{:<width$}  precision  recall      f1   there",
+            if self.spans.is_some() { "kind" } else { "tag" }
+        )?;
+        for (name, [precision, recall, f1], there) in rows {
+            writeln!(f, "{name:<width$}  {precision:>9.4}  {recall:>6.4}  {f1:>6.4}  {there:>6}")?;
+        }
+        write!(f, "\nmost often confused:")?;
+        for (tag, as_what, words) in self.confused().into_iter().take(SHOWN) {
+            write!(f, "\n{words:>6}  {tag} as {as_what}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(tags: &str) -> Vec<String> {
+        tags.split(' ').map(String::from).collect()
+    }
+
+    #[test]
+    fn the_report_counts_by_hand() {
+        let mut report = Report::new(Task::Tags);
+        report.add(&tags("N V N"), &["N", "N", "N"]).unwrap();
+        report.add(&tags("V X"), &["V", "V"]).unwrap();
+        assert_eq!(report.overall(), [("accuracy", 0.6)]);
+        let rows = [("N", [2.0 / 3.0, 1.0, 0.8], 2), ("V", [0.5, 0.5, 0.5], 2), ("X", [0.0; 3], 1)];
+        assert_eq!(report.rows(), rows);
+        assert_eq!(report.confused(), [("V", "N", 1), ("X", "V", 1)]);
+        assert_eq!(report.json()["by_tag"]["N"]["there"], 2);
+
+        let mut report = Report::new(Task::Spans);
+        report.add(&tags("B-a I-a O B-b"), &["B-a", "I-a", "O", "B-a"]).unwrap();
+        let overall = [("accuracy", 0.75), ("precision", 0.5), ("recall", 0.5), ("f1", 0.5)];
+        assert_eq!(report.overall()[..4], overall);
+        assert_eq!(report.rows()[0], ("a", [0.5, 1.0, 2.0 / 3.0], 1));
+        assert!(report.to_string().contains("1  B-b as B-a"), "{report}");
+        assert!(report.add(&tags("x"), &["O"]).is_err());
+    }
+}

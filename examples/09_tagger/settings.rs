@@ -1,0 +1,187 @@
+//! What a training is told: flags, kept with the run as JSON.
+
+use super::NAME;
+use super::common::cell::{Cell, Recurrent};
+use super::common::files::{Files, input_problems};
+use super::common::limits::{TRAINED, memory_problem, part_problems, zero_problems};
+use super::common::run::{Learning, RunSettings};
+use super::corpus::Format;
+use super::encoder::Encoder;
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Everything that decides what comes out of a training, besides the seed and the content of the files.
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[command(mut_arg("rate", |arg| arg.default_value("0.002")), mut_arg("batch_size", |arg| arg.help("Sentences a mini-batch")))]
+pub struct Settings {
+    /// Tagged sentences to train on, plain or .gz; -: standard input
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "resume",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Data"
+    )]
+    pub train: PathBuf,
+    /// Tagged sentences to choose the best epoch by
+    #[arg(long, value_name = "FILE", help_heading = "Data")]
+    pub valid: Option<PathBuf>,
+    /// Part of the training's sentences that is kept to choose by where there is no --valid, every tenth say; 0: none
+    #[arg(long, value_name = "PART", default_value_t = 0.1, conflicts_with = "valid", help_heading = "Data")]
+    pub valid_part: f64,
+    /// Format of the files [default: by the end of their names]
+    #[arg(long, value_enum, help_heading = "Data")]
+    pub format: Option<Format>,
+    /// What is learnt
+    #[arg(long, value_enum, default_value = "tags", help_heading = "Data")]
+    pub task: Task,
+
+    /// How often a word must come to be known by itself
+    #[arg(long, default_value_t = 2, help_heading = "Text")]
+    pub min_count: u64,
+    /// Word vectors of word2vec or GloVe beside those that are trained
+    #[arg(long, value_name = "FILE", help_heading = "Text")]
+    pub vectors: Option<PathBuf>,
+    /// The most frequent of them that are read
+    #[arg(long, default_value_t = 200_000, help_heading = "Text")]
+    pub max_vectors: usize,
+    /// Train the --vectors too
+    #[arg(long, requires = "vectors", help_heading = "Text")]
+    pub train_vectors: bool,
+    /// Read the columns between word and tag too
+    #[arg(long, help_heading = "Text")]
+    pub features: bool,
+
+    /// Numbers of a word's vector
+    #[arg(long, default_value_t = 128, help_heading = "Model")]
+    pub dim: usize,
+    /// Numbers of a letter's vector
+    #[arg(long, default_value_t = 64, help_heading = "Model")]
+    pub letter_dim: usize,
+    /// Units of the network that reads a word's letters, in each direction
+    #[arg(long, default_value_t = 64, help_heading = "Model")]
+    pub letter_units: usize,
+    /// The recurrent network over the words
+    #[arg(long, value_enum, default_value = "lstm", help_heading = "Model")]
+    pub model: Cell,
+    /// Its layers, one on the other
+    #[arg(long, default_value_t = 1, help_heading = "Model")]
+    pub layers: usize,
+    /// Units of each of them in each direction
+    #[arg(long, default_value_t = 200, help_heading = "Model")]
+    pub units: usize,
+    /// Dropout before and behind the recurrent layers
+    #[arg(long, default_value_t = 0.5, help_heading = "Model")]
+    pub dropout: f64,
+    /// Dropout of whole words
+    #[arg(long, default_value_t = 0.2, help_heading = "Model")]
+    pub word_dropout: f64,
+    /// Dropout of the state
+    #[arg(long, default_value_t = 0.0, help_heading = "Model")]
+    pub recurrent_dropout: f64,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub learning: Learning,
+    /// Part of the certainty that is spread over all tags
+    #[arg(long, value_name = "PART", default_value_t = 0.0, help_heading = "Training")]
+    pub label_smoothing: f64,
+    /// Epochs without progress before training stops [default: it does not]
+    #[arg(long, value_name = "EPOCHS", help_heading = "Training")]
+    pub patience: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// A tag for each word, such as its part of speech
+    Tags,
+    /// Spans of words, names or chunks, marked by tags (BIO, BIOES)
+    Spans,
+}
+
+impl Settings {
+    /// What the best epoch is chosen by.
+    pub fn choose_by(&self) -> &'static str {
+        match self.task {
+            Task::Tags => "val_accuracy",
+            Task::Spans => "val_span_f1",
+        }
+    }
+
+    fn chooses(&self) -> bool {
+        self.valid.is_some() || self.valid_part > 0.0
+    }
+
+    /// Each of the recurrent layers.
+    pub fn recurrent(&self) -> Recurrent {
+        let (cell, units, dropout) = (self.model, self.units, self.recurrent_dropout);
+        Recurrent { cell, units, bidirectional: true, dropout, stateful: false }
+    }
+
+    /// What is wrong with the network's size, if it is too much.
+    pub fn size_problems(&self, encoder: &Encoder, tags: usize) -> Vec<String> {
+        let tables = (encoder.words.width() * self.dim) as f64 + (encoder.letters.width() * self.letter_dim) as f64;
+        self.problems_of_size(tables, tags as f64)
+    }
+
+    fn problems_of_size(&self, tables: f64, tags: f64) -> Vec<String> {
+        let [units, dim, letters] = [self.units, self.dim, self.letter_units].map(|size| size as f64);
+        let spelling = Recurrent { cell: Cell::Gru, units: self.letter_units, ..self.recurrent() };
+        let spelling = spelling.weights(1, self.letter_dim as f64);
+        let body = self.recurrent().weights(self.layers, dim + 2.0 * letters) + 2.0 * units * tags;
+        let options = "--units, --layers, --dim, --letter-units and --letter-dim";
+        memory_problem(options, (tables + spelling + body) * TRAINED).into_iter().collect()
+    }
+}
+
+impl RunSettings for Settings {
+    const NAME: &'static str = NAME;
+
+    fn files(&self) -> Files {
+        let train = Some(self.train.clone());
+        let files = [("--train", &train), ("--valid", &self.valid), ("--vectors", &self.vectors)];
+        files.into_iter().filter_map(|(option, path)| Some((option.to_string(), path.clone()?))).collect()
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let mut problems = input_problems(&self.files());
+        let whole = [
+            ("--dim", self.dim),
+            ("--letter-dim", self.letter_dim),
+            ("--letter-units", self.letter_units),
+            ("--layers", self.layers),
+            ("--units", self.units),
+            ("--max-vectors", self.max_vectors),
+        ];
+        problems.extend(zero_problems(&whole));
+        problems.extend(self.learning.problems());
+        let parts = [
+            ("--valid-part", self.valid_part),
+            ("--dropout", self.dropout),
+            ("--word-dropout", self.word_dropout),
+            ("--recurrent-dropout", self.recurrent_dropout),
+            ("--label-smoothing", self.label_smoothing),
+        ];
+        problems.extend(part_problems(&parts));
+        if self.format == Some(Format::Text) {
+            problems.push("--format text: expected conllu or columns, which have tags".into());
+        }
+        if self.patience.is_some() && !self.chooses() {
+            problems.push("--patience needs sentences to choose by: leave out --valid-part 0, or give --valid".into());
+        }
+        problems.extend(self.problems_of_size(0.0, 2.0));
+        problems
+    }
+
+    fn epochs(&self) -> u64 {
+        self.learning.epochs
+    }
+
+    fn epochs_matter(&self) -> bool {
+        self.learning.is_laid_out()
+    }
+}

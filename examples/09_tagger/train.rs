@@ -1,0 +1,141 @@
+//! `train`: from tagged sentences to a tagger.
+
+use super::common::files::Input;
+use super::common::outcome::refuse;
+use super::common::run::{Fingerprint, Part, Training, Trains};
+use super::common::{merged, metrics, speed};
+use super::corpus::{Format, Tagged, read};
+use super::encoder::Encoder;
+use super::network::network;
+use super::settings::{Settings, Task};
+use super::tagger::Description;
+use super::tell;
+use anyhow::{Context, ensure};
+use elman::Backend;
+use elman::data::{Dataset, Labels, Targets};
+use elman::layers::Embedding;
+use elman::loss::SparseCategoricalCrossEntropy;
+use elman::metrics::{Accuracy, SpanF1};
+use elman::text::{ReadVectors, UnknownRows, Vocabulary};
+use elman::training::callbacks::EarlyStopping;
+use serde_json::{Value, json};
+
+impl Trains for Settings {
+    fn train<B: Backend>(&self, backend: &B, training: &Training<Self>) -> anyhow::Result<Value> {
+        let seed = training.options.seed;
+        let (train, valid, columns) = sentences(self)?;
+        let tags = Labels::new(sorted(train.iter().chain(&valid)))?;
+        let (vocabulary, vectors, print) = vectors(self)?;
+        let encoder = Encoder::new(self, &train, vocabulary)?;
+        refuse(self.size_problems(&encoder, tags.len()))?;
+        let words = |sentences: &[Tagged]| sentences.iter().map(|sentence| sentence.words.len()).sum::<usize>();
+        tell!(
+            "{} sentences of {} words to train on, {} of {} to choose by; {} words, {} letters, {} tags",
+            train.len(),
+            words(&train),
+            valid.len(),
+            words(&valid),
+            encoder.words.len(),
+            encoder.letters.len(),
+            tags.len()
+        );
+        let by = self.valid.as_deref().or(Some(&*self.train));
+        let parts = [
+            Part::new("train", "sentences to train on", "--train", Some(&self.train), fingerprint(&train)),
+            Part::new("valid", "sentences to choose by", "--valid", by, fingerprint(&valid)),
+            Part::new("vectors", "word vectors", "--vectors", self.vectors.as_deref(), print),
+        ];
+
+        let mut model = network(self, &encoder, vectors, tags.len()).build(backend, encoder.spec()?, seed)?;
+        let loss = SparseCategoricalCrossEntropy::from_logits().label_smoothing(self.label_smoothing);
+        let compiled = model.compile(self.learning.optimizer(train.len()), loss).metric(Accuracy::new());
+        if self.task == Task::Spans {
+            compiled.metric(SpanF1::new(tags.names().iter().cloned())?);
+        }
+        tell!("on {}\n\n{}\n", backend.name(), model.summary());
+
+        let dataset = |sentences: &[Tagged]| dataset(sentences, &encoder, &tags);
+        let (data, valid) = (dataset(&train)?, if valid.is_empty() { None } else { Some(dataset(&valid)?) });
+        let extras = Description { settings: self.clone(), encoder: encoder.clone(), tags, columns }.extras()?;
+        let choose_by = self.choose_by();
+        let mut best = EarlyStopping::new(choose_by).patience(self.patience.unwrap_or(u64::MAX)).restore_best();
+        let mut fit = training.fit(backend, &parts, &extras)?.batch_size(self.learning.batch_size).by_length(0);
+        if let Some(valid) = &valid {
+            fit = fit.validation_data(valid).callback(&mut best);
+        }
+        let history = training.history(model.fit(&data, fit))?;
+
+        let chosen = valid.as_ref().and_then(|_| best.best()).map(|best| (choose_by, best));
+        let mut results = training.keep(&model, &history, chosen, &extras)?;
+        if let Some(valid) = &valid {
+            results = merged(results, json!({ "metrics": metrics(&model.evaluate(valid, 64)?) }));
+        }
+        Ok(merged(results, speed(&history)))
+    }
+}
+
+/// Sentences to train on and to choose by, and how many columns their files have.
+fn sentences(settings: &Settings) -> anyhow::Result<(Vec<Tagged>, Vec<Tagged>, Option<usize>)> {
+    let format = |path| Format::of(path, settings.format);
+    let mut train = read(&settings.train, format(&settings.train), None, false)?;
+    let place = settings.train.display();
+    let columns = train.first().with_context(|| format!("{place}: expected sentences, found none"))?.width();
+    let valid = match &settings.valid {
+        Some(path) => read(path, format(path), columns, false)?,
+        None => {
+            // One in so many, from the first on.
+            let every =
+                if settings.valid_part > 0.0 { (1.0 / settings.valid_part).round() as usize } else { usize::MAX };
+            let numbered = std::mem::take(&mut train).into_iter().enumerate();
+            let (valid, rest): (Vec<_>, Vec<_>) =
+                numbered.partition(|(number, _)| every != usize::MAX && number % every == 0);
+            train = rest.into_iter().map(|(_, sentence)| sentence).collect();
+            valid.into_iter().map(|(_, sentence)| sentence).collect()
+        }
+    };
+    ensure!(!train.is_empty(), "{place}: --valid-part {} leaves no sentence to train on", settings.valid_part);
+    ensure!(settings.valid.is_none() || !valid.is_empty(), "--valid: expected sentences, found none");
+    if settings.task == Task::Spans {
+        for sentence in train.iter().chain(&valid) {
+            elman::data::spans(&sentence.tags).with_context(|| format!("{place}: --task spans"))?;
+        }
+    }
+    Ok((train, valid, columns))
+}
+
+/// All tags in alphabetical order, which is that of no file.
+fn sorted<'s>(sentences: impl Iterator<Item = &'s Tagged>) -> Vec<String> {
+    let mut tags: Vec<String> = sentences.flat_map(|sentence| sentence.tags.iter().cloned()).collect();
+    tags.sort_unstable();
+    tags.dedup();
+    tags
+}
+
+/// Outside vectors with their words and a fingerprint.
+fn vectors(settings: &Settings) -> anyhow::Result<(Option<Vocabulary>, Option<Embedding>, String)> {
+    let Some(path) = &settings.vectors else { return Ok((None, None, String::new())) };
+    let vectors = Input::open(path)?.read(|path| ReadVectors::new().limit(settings.max_vectors).read(path))?;
+    let vocabulary = Vocabulary::from_words(vectors.words(), true)?;
+    let (matrix, mut print) = (vectors.matrix(&vocabulary, UnknownRows::Zeros)?, Fingerprint::new());
+    matrix.iter().for_each(|number| print.add(&number.to_le_bytes()));
+    vectors.words().for_each(|word| print.add(word.as_bytes()));
+    let table = Embedding::from_vectors(matrix, vectors.dim())?;
+    let table = if settings.train_vectors { table } else { table.frozen() };
+    Ok((Some(vocabulary), Some(table), print.text()))
+}
+
+fn fingerprint(sentences: &[Tagged]) -> String {
+    let mut print = Fingerprint::new();
+    for sentence in sentences {
+        print.add(&[]);
+        sentence.words.iter().chain(&sentence.tags).for_each(|text| print.add(text.as_bytes()));
+        sentence.features.iter().flatten().for_each(|text| print.add(text.as_bytes()));
+    }
+    print.text()
+}
+
+fn dataset(sentences: &[Tagged], encoder: &Encoder, tags: &Labels) -> anyhow::Result<Dataset> {
+    let number = |tag: &String| tags.number(tag).unwrap_or(0);
+    let rows: Vec<Vec<u32>> = sentences.iter().map(|sentence| sentence.tags.iter().map(number).collect()).collect();
+    Ok(Dataset::new(encoder.inputs(sentences.iter())?, Targets::classes_per_step(&rows)?)?)
+}

@@ -1,0 +1,174 @@
+//! The tagger as a user runs it.
+
+use super::commands::{error, printed};
+use super::program;
+use elman::Key;
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Flags for a model that trains in about a second.
+const SMALL: &str = "--threads 1 --units 12 --dim 8 --letter-dim 6 --letter-units 6 --rate 0.02 --dropout 0.1 --seed 5 \
+                     --epochs 12 --batch-size 8";
+
+/// A folder with sentences in which a word's tag follows from its letters and from the word before it.
+struct Workplace {
+    folder: tempfile::TempDir,
+}
+
+/// Words and tags: of made-up names some are two words long; verbs end in `s`, of which few come twice.
+fn sentences(seed: u64, count: u64) -> Vec<Vec<(String, &'static str)>> {
+    let sentence = |number: u64| {
+        let key = Key::new(seed).fold(number);
+        let letters = |at: u64| (0..3).map(|i| ["ba", "ki", "lo", "mu"][key.below(10 * at + i, 4)]).collect::<String>();
+        let name = |at: u64| format!("{}{}", ["A", "B"][key.below(at, 2)], letters(at + 1));
+        let mut words = vec![(name(1), "B-x")];
+        if key.below(0, 2) == 0 {
+            words.push((name(2), "I-x"));
+        }
+        words.push((format!("{}s", letters(3)), "O"));
+        words.push((letters(4), "O"));
+        words
+    };
+    (0..count).map(sentence).collect()
+}
+
+fn columns(sentences: &[Vec<(String, &str)>]) -> String {
+    let line = |(word, tag): &(String, &str)| format!("{word}\t{tag}\n");
+    sentences.iter().map(|words| words.iter().map(line).collect::<String>() + "\n").collect()
+}
+
+/// The same with comments and a range, as CoNLL-U.
+fn conllu(sentences: &[Vec<(String, &str)>]) -> String {
+    let sentence = |words: &Vec<(String, &str)>| {
+        let rest = "\t_\t_\t_\t_\t_\n";
+        let of = |(at, (word, tag)): (usize, &(String, &str))| format!("{}\t{word}\t_\t{tag}\t_{rest}", at + 1);
+        let range = format!("1-2\t{}{}\t_\t_\t_{rest}", words[0].0, words[1].0);
+        format!("# c\n{range}{}\n", words.iter().enumerate().map(of).collect::<String>())
+    };
+    sentences.iter().map(sentence).collect()
+}
+
+impl Workplace {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
+        for (name, seed, count) in [("train", 1, 120), ("test", 2, 40)] {
+            let sentences = sentences(seed, count);
+            write(&format!("{name}.tsv"), columns(&sentences));
+            write(&format!("{name}.conllu"), conllu(&sentences));
+        }
+        Workplace { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = program("09_tagger");
+        command.current_dir(self.folder.path()).args(line.split_whitespace());
+        command
+    }
+
+    fn train(&self, run: &str, flags: &str) -> Command {
+        self.command(&format!("train --run {run} {SMALL} {flags}"))
+    }
+
+    fn json(&self, name: &str) -> Value {
+        serde_json::from_str(&self.text(name)).unwrap()
+    }
+}
+
+#[test]
+fn spans_of_words_never_seen_are_found_by_their_letters() {
+    let place = Workplace::new();
+    printed(place.train("run", "--train train.tsv --task spans --json train.json"));
+    assert!(place.json("train.json")["metrics"]["span_f1"].as_f64().unwrap() > 0.9);
+    // A file of its own, wherever it lies.
+    fs::create_dir(place.path("elsewhere")).unwrap();
+    fs::rename(place.path("run/model.safetensors"), place.path("elsewhere/model.safetensors")).unwrap();
+    let said = printed(place.command("evaluate --run elsewhere --data test.tsv --threads 1 --json scores.json"));
+    let scores = place.json("scores.json");
+    let f1 = scores["metrics"]["f1"].as_f64().unwrap();
+    assert!(f1 > 0.9 && said.contains(&format!("f1            {f1:.4}")), "{said}");
+    assert_eq!(scores["by_kind"]["x"]["there"], 40);
+
+    // The same tags with the old ones in the file and without, from a file and from standard input.
+    let predicted = printed(place.command("predict --run elsewhere test.tsv --threads 1"));
+    let test = place.text("test.tsv");
+    let right =
+        predicted.lines().zip(test.lines()).filter(|(found, there)| !there.is_empty() && found == there).count();
+    let words = test.lines().filter(|line| !line.is_empty()).count();
+    assert_eq!(predicted.lines().count(), test.lines().count());
+    assert_eq!(right as f64 / words as f64, scores["metrics"]["accuracy"].as_f64().unwrap());
+    let bare: String = test.lines().map(|line| format!("{}\n", line.split('\t').next().unwrap())).collect();
+    fs::write(place.path("bare"), bare).unwrap();
+    let mut command = place.command("predict --run elsewhere --threads 1");
+    command.stdin(Stdio::from(fs::File::open(place.path("bare")).unwrap()));
+    assert_eq!(printed(command), predicted);
+    // Plain text, whose words are found by rules.
+    fs::write(place.path("text.txt"), "Abakilo Bkilomu lobas, ki\n").unwrap();
+    let text = printed(place.command("predict --run elsewhere text.txt --format text --threads 1"));
+    assert_eq!(
+        text.lines().map(|line| line.split('\t').next().unwrap()).collect::<Vec<_>>(),
+        ["Abakilo", "Bkilomu", "lobas", ",", "ki", ""]
+    );
+}
+
+#[test]
+fn treebanks_come_out_as_they_were_but_for_their_tags() {
+    let place = Workplace::new();
+    printed(place.train("run", "--train train.conllu --valid test.conllu --features"));
+    let predicted = printed(place.command("predict --run run test.conllu --threads 1"));
+    let test = place.text("test.conllu");
+    let without = |text: &str| -> Vec<String> {
+        let tag = |line: &str| {
+            line.split('\t').enumerate().filter(|(at, _)| *at != 3).map(|(_, column)| format!("{column}|")).collect()
+        };
+        text.lines().map(tag).collect()
+    };
+    assert_eq!(without(&predicted), without(&test));
+    let same = predicted.lines().zip(test.lines()).filter(|(found, there)| found == there).count();
+    assert!(same as f64 > 0.95 * test.lines().count() as f64, "{same}");
+}
+
+#[test]
+fn an_interrupted_training_ends_in_the_same_bytes() {
+    let place = Workplace::new();
+    let flags = "--train train.tsv --task spans";
+    printed(place.train("whole", flags));
+    printed(place.command(&format!("train --run parts {SMALL} --epochs 5 {flags}").replace("--epochs 12", "")));
+    printed(place.command("train --run parts --resume --epochs 12"));
+    let bytes = |run: &str| fs::read(place.path(&format!("{run}/model.safetensors"))).unwrap();
+    // The number of epochs is told in the file's settings.
+    assert!(bytes("whole") == bytes("parts"));
+}
+
+#[test]
+fn mistakes_are_told() {
+    let place = Workplace::new();
+    let said = |mut command: Command| error(command.output().unwrap());
+    fs::write(place.path("odd.tsv"), "a\tX-x\n").unwrap();
+    let tags = said(place.train("run", "--train odd.tsv --task spans --valid-part 0"));
+    assert!(tags.contains("--task spans: word 0: tag: expected a tag") && tags.contains("X-x"), "{tags}");
+    fs::write(place.path("three.tsv"), "a\tN\tO\n").unwrap();
+    printed(place.train("run", "--train train.tsv"));
+    let columns = said(place.command("evaluate --run run --data three.tsv"));
+    assert_eq!(columns, "three.tsv: expected 2 columns, the first the word, the last the tag, found 3");
+    assert!(said(place.command("predict --run run test.conllu")).contains("test.conllu"));
+    fs::write(place.path("broken.conllu"), "1\ta\n").unwrap();
+    let broken = said(place.train("other", "--train broken.conllu"));
+    assert!(
+        broken.ends_with("broken.conllu, line 1: expected ten columns with tabs between them, found 2 in \"1\\ta\""),
+        "{broken}"
+    );
+    fs::write(place.path("empty.tsv"), "\n").unwrap();
+    assert!(said(place.train("other", "--train empty.tsv")).ends_with("expected sentences, found none"));
+    assert_eq!(printed(place.command("predict --run run empty.tsv")), "");
+}
