@@ -64,8 +64,8 @@ mod filter;
 mod generate;
 mod sampler;
 mod scores;
-mod trellis;
 mod tree;
+mod trellis;
 mod verify;
 
 pub use beam::{Beam, Hypothesis};
@@ -74,8 +74,8 @@ pub use ensemble::Ensemble;
 pub use generate::{Generate, GenerateRows, generate, generate_rows};
 pub use sampler::Sampler;
 pub use scores::Scores;
-pub use trellis::{TagPath, Trellis};
 pub use tree::{Tree, maximum_tree};
+pub use trellis::{TagPath, Trellis};
 
 use crate::error::{Error, Result};
 

@@ -3,8 +3,8 @@
 use super::word_index::WordIndex;
 use super::{Tokenizer, nfc};
 use crate::error::{Error, Result};
-use serde::{Deserialize, Serialize};
 use foldhash::fast::RandomState;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
 
