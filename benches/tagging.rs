@@ -1,13 +1,17 @@
-//! Times a conditional random field: the loss of 32 sequences of 50 steps over 20 tags with all its gradients, and the best paths.
+//! Times a conditional random field: the loss of 32 sequences of 50 steps over 20 tags with all its gradients, and the best paths; and a
+//! parser's heads and labels: those of 40 labels for words of 1,024 numbers, with all gradients of their cross-entropy.
 //!
-//! `cargo bench --bench tagging -- loss|path [--masked] [--threads N] [--batch 32 --steps 50 --tags 20]` prints a line of JSON: the median, least and
+//! `cargo bench --bench tagging -- loss|path|heads [--masked] [--threads N] [--batch 32 --steps 50 --tags 20]` prints a line of JSON: the median, least and
 //! greatest milliseconds of a call, and those that all threads computed for it. `scripts/bench_tagging.py` runs it beside pytorch-crf.
 
 mod common;
 
 use clap::{Parser, ValueEnum};
-use elman::layers::{Chain, Mask};
-use elman::{Key, Tensor};
+use elman::layers::{Biaffine, Chain, Mask, Mode, Value};
+use elman::loss::{SparseCategoricalCrossEntropy, Target};
+use elman::model::Batch;
+use elman::optim::Sgd;
+use elman::{Backend, Key, Model, Shape, Spec, Tensor};
 use elman_candle::Candle;
 use serde_json::json;
 use std::hint::black_box;
@@ -18,6 +22,8 @@ enum What {
     Loss,
     /// The best paths
     Path,
+    /// Heads and labels of a parser, and their gradients
+    Heads,
 }
 
 /// Times a conditional random field
@@ -46,6 +52,11 @@ fn variable(b: &Candle, name: &str, shape: &[usize]) -> elman::Result<Tensor<Can
     Tensor::variable(b, numbers, shape)
 }
 
+/// From half the steps on.
+fn lengths(Options { batch, steps, .. }: &Options) -> Vec<usize> {
+    (0..*batch as u64).map(|row| steps / 2 + Key::new(3).below(row, steps - steps / 2 + 1)).collect()
+}
+
 fn run(options: &Options) -> elman::Result<[f64; 4]> {
     let b = &Candle::cpu_with_threads(options.threads)?;
     let Options { batch, steps, tags, .. } = *options;
@@ -54,22 +65,43 @@ fn run(options: &Options) -> elman::Result<[f64; 4]> {
         [variable(b, "start", &[tags])?, variable(b, "transitions", &[tags, tags])?, variable(b, "end", &[tags])?];
     let chain = Chain::new(scores, edges);
     let labels = (0..(batch * steps) as u64).map(|i| Key::new(2).below(i, tags) as u32).collect();
-    let labels = elman::Backend::upload_indices(b, labels, elman::Shape::new(&[batch, steps])?)?;
-    let lengths: Vec<usize> =
-        (0..batch as u64).map(|row| steps / 2 + Key::new(3).below(row, steps - steps / 2 + 1)).collect();
-    let mask = options.masked.then(|| Mask::from_lengths(b, &lengths, steps)).transpose()?;
+    let labels = b.upload_indices(labels, Shape::new(&[batch, steps])?)?;
+    let mask = options.masked.then(|| Mask::from_lengths(b, &lengths(options), steps)).transpose()?;
     common::timed(|| {
         match options.what {
             What::Loss => drop(black_box(chain.loss(&labels, mask.as_ref())?.sum()?.backward()?)),
             What::Path => drop(black_box(chain.path(mask.as_ref())?)),
+            What::Heads => {}
         }
+        Ok(())
+    })
+}
+
+/// Numbers of a word, and how many labels there are.
+const WORD: usize = 1024;
+const LABELS: usize = 40;
+
+fn heads(options: &Options) -> elman::Result<[f64; 4]> {
+    let b = &Candle::cpu_with_threads(options.threads)?;
+    let Options { batch, steps, .. } = *options;
+    let parser = Biaffine::new(LABELS).units(512, 128);
+    let mut model = Model::new(b, &parser, Spec::Dense(vec![None, Some(WORD)]), 0)?;
+    model.compile(Sgd::new(0.0), SparseCategoricalCrossEntropy::from_logits().label_smoothing(0.03));
+    let classes = (0..(batch * steps) as u64).map(|i| Key::new(2).below(i, LABELS) as u32).collect::<Vec<_>>();
+    let words = variable(b, "words", &[batch, steps, WORD])?;
+    let mask = options.masked.then(|| Mask::from_lengths(b, &lengths(options), steps)).transpose()?;
+    common::timed(|| {
+        let input = Value::Tensor(words.clone()).with_mask(mask.clone());
+        let target = Target::Classes { labels: classes.clone().into(), shape: Shape::new(&[batch, steps])? };
+        let batch = Batch { input, target, weights: None, len: batch };
+        drop(black_box(model.loss(&batch, Mode::Training(Key::new(0)))?.loss.backward()?));
         Ok(())
     })
 }
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    let [median, least, greatest, cpu] = run(&options)?;
+    let [median, least, greatest, cpu] = if options.what == What::Heads { heads(&options)? } else { run(&options)? };
     let what = options.what.to_possible_value().map(|value| value.get_name().to_string());
     let line = json!({
         "peer": "elman", "workload": "tagging", "what": what, "masked": options.masked, "threads": options.threads,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Times a conditional random field (benches/tagging.rs) beside pytorch-crf, in turn, and prints ratios.
+"""Times a conditional random field and a parser's heads and labels (benches/tagging.rs) beside pytorch-crf and PyTorch, in turn, and prints ratios.
 
-    scripts/bench_tagging.py --python VENV/bin/python [--rounds 5] [--what loss,path] [--threads 1,2]
+    scripts/bench_tagging.py --python VENV/bin/python [--rounds 5] [--what loss,path,heads] [--threads 1,2]
 
 `--python` is one that has torch and pytorch-crf. A round is one process of each for each number of threads; of both the best number counts. A
 ratio is pytorch-crf's time over elman's of the same round, above 1 where elman is faster: the median over the rounds, the least and the
@@ -36,7 +36,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", required=True)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--what", default="loss,path")
+    parser.add_argument("--what", default="loss,path,heads")
     parser.add_argument("--threads", type=lambda text: [int(number) for number in text.split(",")], default=[1, 2])
     options = parser.parse_args()
     peers = [[built()], [options.python, str(ROOT / "benches/peers/python/torch_crf.py")]]

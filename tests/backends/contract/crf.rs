@@ -177,9 +177,9 @@ pub(crate) fn crf_is_its_default<B: Backend>(b: &B) -> Result<()> {
     Ok(())
 }
 
-/// Whatever the scores, by all paths: so far apart that a sum of products of exponentials would be 0; a way that all but few steps
-/// speak against; ways that only forbidden transitions leave.
-pub(crate) fn crf_of_extremes_is_its_definition<B: Backend>(b: &B) -> Result<()> {
+/// Scores `far` apart at steps and between them, a part of the ways forbidden.
+fn far_apart() -> Vec<(f64, Chains)> {
+    let mut all = Vec::new();
     for far in [30.0, 90.0, 1e3, 1e5] {
         for counts in [ALL, HOLES, LEFT] {
             for (scores, edges) in [(far, 1.0), (1.0, far), (far, far)] {
@@ -187,35 +187,67 @@ pub(crate) fn crf_of_extremes_is_its_definition<B: Backend>(b: &B) -> Result<()>
                 for (x, by) in chains.x.iter_mut().zip([scores, edges, edges, edges]) {
                     *x = x.map(|x| x * by);
                 }
-                let want = (0..4).map(|row| match &chains.given(row)[..] {
-                    [] => 0.0,
-                    given => chains.field(row).log_partition() - chains.field(row).score(given),
-                });
-                let up = chains.up(b)?;
-                let y = b.crf(&up.potentials(), &up.labels)?;
-                // What is left where scores of this size cancel.
-                close(b, &y.each, &Host::new(want.collect::<Vec<_>>(), &[4]), 40.0 * (1.0 + far));
-                let d = b.fill([4].into(), 1.0)?;
-                let [scores, _, transitions, _] = b.crf_grad(&up.potentials(), &up.labels, &y, &d, CrfWanted::ALL)?;
-                let (scores, transitions) = (Host::down(b, &scores.unwrap())?, Host::down(b, &transitions.unwrap())?);
-                for (row, of_row) in scores.data.chunks(5 * 4).enumerate() {
-                    let (field, given) = (chains.field(row), chains.given(row));
-                    let want = field.expected(given.len() * 4, |path, add| {
-                        path.iter().enumerate().for_each(|(step, tag)| add(step * 4 + tag));
-                    });
-                    let steps: Vec<usize> = (0..5).filter(|&t| chains.counts(row, t)).collect();
-                    for (i, want) in want.iter().enumerate() {
-                        let less = f64::from(u8::from(given[i / 4] == i % 4));
-                        let got = of_row[steps[i / 4] * 4 + i % 4] + less;
-                        let allowed = (50.0 * (1.0 + far) * epsilon::<B::Elem>()).min(0.2);
-                        assert!((got - want).abs() < allowed, "far {far}, row {row}, {i}: {got} for {want}");
-                    }
-                }
-                // Each pair of neighbours is one of probabilities and one given.
-                let sum: f64 = transitions.data.iter().sum();
-                assert!(sum.abs() < 1e-3 * (1.0 + far / 100.0), "far {far}: the transitions' gradient sums to {sum}");
-                assert!(transitions.data.iter().all(|x| x.is_finite()));
+                all.push((far, chains));
             }
+        }
+    }
+    // A way whose exponential is 0 beside that of another at the second step, and is the one that counts after the third; seen from
+    // either end.
+    let none = f64::NEG_INFINITY;
+    for (start, transitions, end, scores) in [
+        ([0.0, none], [0.0, -110.0, 0.0, 0.0], [0.0; 2], [0.0, 0.0, -100.0, 0.0, -30.0, 0.0]),
+        ([0.0; 2], [0.0, 0.0, -110.0, 0.0], [0.0, none], [-30.0, 0.0, -100.0, 0.0, 0.0, 0.0]),
+    ] {
+        let x = [
+            Host::new(scores, &[1, 3, 2]),
+            Host::new(start, &[2]),
+            Host::new(transitions, &[2, 2]),
+            Host::new(end, &[2]),
+        ];
+        all.push((110.0, Chains { x, labels: vec![0, 0, 0], mask: None }));
+    }
+    all
+}
+
+/// Whatever the scores, by all paths: so far apart that a sum of products of exponentials would be 0; a way that all but few steps
+/// speak against; ways that only forbidden transitions leave.
+pub(crate) fn crf_of_extremes_is_its_definition<B: Backend>(b: &B) -> Result<()> {
+    for (far, chains) in far_apart() {
+        // What is left where scores of this size cancel.
+        let allowed = (50.0 * (1.0 + far) * epsilon::<B::Elem>()).min(0.5);
+        let [batch, time, tags] = [0, 1, 2].map(|axis| chains.x[0].shape[axis]);
+        let up = chains.up(b)?;
+        let y = b.crf(&up.potentials(), &up.labels)?;
+        let each = Host::down(b, &y.each)?.data;
+        let d = b.fill([batch].into(), 1.0)?;
+        let [scores, _, transitions, _] = b.crf_grad(&up.potentials(), &up.labels, &y, &d, CrfWanted::ALL)?;
+        let (scores, transitions) = (Host::down(b, &scores.unwrap())?, Host::down(b, &transitions.unwrap())?);
+        let mut pairs = vec![0.0; tags * tags];
+        for (row, of_row) in scores.data.chunks(time * tags).enumerate() {
+            let (field, given) = (chains.field(row), chains.given(row));
+            if given.is_empty() {
+                assert_eq!(each[row], 0.0);
+                continue;
+            }
+            let want = field.log_partition() - field.score(&given);
+            assert!((each[row] - want).abs() <= allowed, "far {far}, sequence {row}: {} for {want}", each[row]);
+            let want = field.expected(given.len() * tags, |path, add| {
+                path.iter().enumerate().for_each(|(step, tag)| add(step * tags + tag));
+            });
+            let steps: Vec<usize> = (0..time).filter(|&t| chains.counts(row, t)).collect();
+            for (i, want) in want.iter().enumerate() {
+                let less = f64::from(u8::from(given[i / tags] == i % tags));
+                let got = of_row[steps[i / tags] * tags + i % tags] + less;
+                assert!((got - want).abs() <= allowed, "far {far}, sequence {row}, {i}: {got} for {want}");
+            }
+            let expected = field.expected(tags * tags, |path, add| {
+                path.windows(2).for_each(|pair| add(pair[0] * tags + pair[1]));
+            });
+            pairs.iter_mut().zip(expected).for_each(|(sum, x)| *sum += x);
+            given.windows(2).for_each(|pair| pairs[pair[0] * tags + pair[1]] -= 1.0);
+        }
+        for (got, want) in transitions.data.iter().zip(&pairs) {
+            assert!((got - want).abs() <= allowed * batch as f64, "far {far}, transitions: {got} for {want}");
         }
     }
     Ok(())
