@@ -3,7 +3,7 @@
 use super::common::files::{Files, input_problem};
 use super::common::run::{RunSettings, Trained, own_files};
 use super::common::{Options, Program, merged};
-use super::corpus::{Format, read};
+use super::corpus::{Format, alike, read};
 use super::report::Report;
 use super::say;
 use super::settings::Settings;
@@ -41,7 +41,9 @@ impl Program for Evaluate {
     fn run<B: Backend>(&self, backend: &B, _: &Options) -> anyhow::Result<Value> {
         let path = self.trained.path()?;
         let tagger = Tagger::load(backend, &path)?;
-        let sentences = read(&self.data, Format::of(&self.data, self.format), tagger.description.columns, false)?;
+        let (format, columns) = (Format::of(&self.data, self.format), tagger.description.columns);
+        alike(&self.data, format, columns)?;
+        let sentences = read(&self.data, format, columns, false)?;
         let mut report = Report::new(tagger.description.settings.task);
         // The first batch warms up memory and threads.
         tagger.tag(&sentences[..sentences.len().min(32)])?;

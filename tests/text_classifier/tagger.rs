@@ -161,7 +161,8 @@ fn mistakes_are_told() {
     printed(place.train("run", "--train train.tsv"));
     let columns = said(place.command("evaluate --run run --data three.tsv"));
     assert_eq!(columns, "three.tsv: expected 2 columns, the first the word, the last the tag, found 3");
-    assert!(said(place.command("predict --run run test.conllu")).contains("test.conllu"));
+    let other = said(place.command("predict --run run test.conllu"));
+    assert_eq!(other, "test.conllu: expected columns, as the training's file has, found CoNLL-U by name or --format");
     fs::write(place.path("broken.conllu"), "1\ta\n").unwrap();
     let broken = said(place.train("other", "--train broken.conllu"));
     assert!(
