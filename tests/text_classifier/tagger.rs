@@ -93,8 +93,11 @@ fn spans_of_words_never_seen_are_found_by_their_letters() {
     // A file of its own, wherever it lies.
     fs::create_dir(place.path("elsewhere")).unwrap();
     fs::rename(place.path("run/model.safetensors"), place.path("elsewhere/model.safetensors")).unwrap();
-    let said = printed(place.command("evaluate --run elsewhere --data test.tsv --threads 1 --json scores.json"));
+    let said = printed(
+        place.command("evaluate --run elsewhere --data test.tsv --threads 1 --json scores.json --svg tags.svg"),
+    );
     let scores = place.json("scores.json");
+    assert!(place.text("tags.svg").contains(" B-x taken for B-x</title>"));
     let f1 = scores["metrics"]["f1"].as_f64().unwrap();
     assert!(f1 > 0.9 && said.contains(&format!("f1            {f1:.4}")), "{said}");
     assert_eq!(scores["by_kind"]["x"]["there"], 40);
