@@ -7,6 +7,7 @@
 mod common;
 
 use clap::{Parser, ValueEnum};
+use common::timed;
 use elman::data::{Dataset, Inputs, Targets};
 use elman::decode::{Decoder, Sampler, Stepper, generate};
 use elman::layers::{Dense, Embedding, Lstm, Sequential};
@@ -68,27 +69,6 @@ fn texts() -> elman::Result<Dataset> {
     let rows: Vec<Vec<u32>> = (0..(BATCHES * batch) as u64).map(|row| text(row).collect()).collect();
     let inputs = Inputs::indices(&rows.iter().map(|row| &row[..steps]).collect::<Vec<_>>())?;
     Dataset::new(inputs, Targets::classes_per_step(&rows.iter().map(|row| &row[1..]).collect::<Vec<_>>())?)
-}
-
-/// Seconds that the process' threads have computed, where the system tells (Linux): on a busy machine it says more than the clock.
-fn computed() -> Option<f64> {
-    let threads = std::fs::read_dir("/proc/self/task").ok()?;
-    let of = |thread: std::io::Result<std::fs::DirEntry>| {
-        let line = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-        line.split_whitespace().next()?.parse::<f64>().ok()
-    };
-    Some(threads.filter_map(of).sum::<f64>() / 1e9)
-}
-
-/// [`common::time`], and the milliseconds that were computed a call.
-fn timed(mut call: impl FnMut() -> elman::Result<()>) -> elman::Result<[f64; 4]> {
-    let (before, mut calls) = (computed(), 0.0);
-    let [median, least, greatest] = common::time(|| {
-        calls += 1.0;
-        call()
-    })?;
-    let cpu = before.zip(computed()).map_or(f64::NAN, |(before, after)| (after - before) * 1e3 / calls);
-    Ok([median, least, greatest, cpu])
 }
 
 fn run(options: &Options, units: usize) -> elman::Result<[f64; 4]> {

@@ -63,6 +63,7 @@ mod exact;
 pub mod file;
 pub mod gradcheck;
 pub mod init;
+mod instances;
 pub mod layers;
 pub mod loss;
 pub mod metrics;
@@ -85,6 +86,8 @@ pub use constraint::Constraint;
 pub use element::Element;
 pub use error::{Error, Result};
 pub use init::Init;
+#[doc(hidden)]
+pub use instances::instances;
 pub use layers::Spec;
 pub use model::Model;
 pub use param::{Param, ParamId};

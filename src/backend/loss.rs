@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::shape::Shape;
 
 /// `-Σ_j q_j ln softmax(z)_j` of each row of `logits [.., c]`, with `q` one-hot at the label, smoothed:
-/// `q = (1 - s) onehot + s / c`. Labels are `[..]`, so is the result.
+/// `q = (1 - s) onehot + s / n` for the `n` classes that can be, and 0 for those whose logit is -∞. Labels are `[..]`, so is the result.
 pub fn sparse_cross_entropy<B: Backend>(
     b: &B,
     logits: &B::Array,
@@ -77,7 +77,14 @@ fn smoothed<B: Backend>(b: &B, logits: &B::Array, labels: &B::Indices, smoothing
     let shape = b.shape(logits);
     check::labels("sparse_cross_entropy", shape, b.indices_shape(labels))?;
     let hot = b.one_hot(labels, shape.last())?;
-    if smoothing == 0.0 { Ok(hot) } else { b.map(Map::Affine(1.0 - smoothing, smoothing / shape.last() as f64), &hot) }
+    if smoothing == 0.0 {
+        return Ok(hot);
+    }
+    let possible = b.zip(Zip::Greater, logits, &b.fill(Shape::SCALAR, f64::NEG_INFINITY)?)?;
+    // Where none can be nothing is divided by 0.
+    let count = b.map(Map::Clamp(1.0, f64::INFINITY), &sum_last(b, &possible)?)?;
+    let share = b.zip(Zip::Div, &b.map(Map::Affine(smoothing, 0.0), &possible)?, &count)?;
+    b.zip(Zip::Add, &b.map(Map::Affine(1.0 - smoothing, 0.0), &hot)?, &share)
 }
 
 fn rows_of(logits: Shape) -> Shape {

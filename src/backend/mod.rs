@@ -32,6 +32,7 @@ pub mod activate;
 pub mod attention;
 pub mod bags;
 pub mod check;
+pub mod crf;
 pub mod finite;
 pub mod linear;
 pub mod loss;
@@ -43,11 +44,12 @@ pub mod update;
 mod wanted;
 
 pub use attention::{Attended, Attention};
+pub use crf::{PathLoss, Potentials};
 pub use op::{Map, Zip};
 pub use recurrent::Cell;
 pub use rows::Reach;
 pub use update::{Update, WeightStep};
-pub use wanted::{AttentionWanted, LayerNormWanted, LinearWanted, ProjectedWanted, RecurrentWanted};
+pub use wanted::{AttentionWanted, CrfWanted, LayerNormWanted, LinearWanted, ProjectedWanted, RecurrentWanted};
 
 /// Arrays on a device and the operations on them. See the [module](self) for the contract.
 pub trait Backend: Clone + Debug + Send + Sync + 'static {
@@ -333,6 +335,27 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
         d: &Self::Array,
     ) -> Result<Self::Array> {
         loss::binary_cross_entropy_grad(self, logits, targets, d)
+    }
+
+    /// The negative log-likelihood of tags `[batch, time]` in a conditional random field, one a sequence. See [`crf::crf`].
+    fn crf(&self, x: &Potentials<'_, Self>, labels: &Self::Indices) -> Result<PathLoss<Self>> {
+        crf::crf(self, x, labels)
+    }
+    /// Gradients of [`Backend::crf`] for the scores, the start, the transitions and the end, those that are wanted; `d [batch]`. See
+    /// [`crf::crf_grad`].
+    fn crf_grad(
+        &self,
+        x: &Potentials<'_, Self>,
+        labels: &Self::Indices,
+        y: &PathLoss<Self>,
+        d: &Self::Array,
+        wanted: CrfWanted,
+    ) -> Result<[Option<Self::Array>; 4]> {
+        crf::crf_grad(self, x, labels, y, d, wanted)
+    }
+    /// The best path through a conditional random field, one-hot. See [`crf::crf_path`].
+    fn crf_path(&self, x: &Potentials<'_, Self>) -> Result<Self::Array> {
+        crf::crf_path(self, x)
     }
 
     /// A recurrent network over whole sequences. See [`recurrent::recurrent`].

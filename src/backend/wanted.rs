@@ -60,6 +60,19 @@ wanted! {
 }
 
 wanted! {
+    /// Gradients of [`Backend::crf`](super::Backend::crf).
+    CrfWanted, 4,
+    /// That for the scores.
+    scores,
+    /// That for the start.
+    start,
+    /// That for the transitions.
+    transitions,
+    /// That for the end.
+    end
+}
+
+wanted! {
     /// Gradients of [`Backend::recurrent`](super::Backend::recurrent), those for arrays that there are.
     RecurrentWanted, 5,
     /// That for the pre-activations.

@@ -1,4 +1,5 @@
-//! Decoding: one step at a time over any model that can be stepped. [`Decoder`], [`generate()`], [`Sampler`], [`Beam`], [`Ensemble`].
+//! Decoding: one step at a time over any model that can be stepped. [`Decoder`], [`generate()`], [`Sampler`], [`Beam`], [`Ensemble`];
+//! and paths of tags through whole sequences, a [`Trellis`].
 //!
 //! All of it is written over [`Stepper`], a trait of three methods: a [`Decoder`] is a [`Model`](crate::Model) with the state of its
 //! sequences in its hands, an [`Ensemble`] is several steppers as one, a table of n-grams is one of a user's own.
@@ -64,6 +65,7 @@ mod generate;
 mod sampler;
 mod scores;
 mod tree;
+mod trellis;
 mod verify;
 
 pub use beam::{Beam, Hypothesis};
@@ -73,6 +75,7 @@ pub use generate::{Generate, GenerateRows, generate, generate_rows};
 pub use sampler::Sampler;
 pub use scores::Scores;
 pub use tree::{Tree, maximum_tree};
+pub use trellis::{TagPath, Trellis};
 
 use crate::error::{Error, Result};
 

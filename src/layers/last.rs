@@ -12,6 +12,8 @@ pub enum Last {
     Unknown,
     /// This one.
     Known(Activation),
+    /// The best path through a [`Chain`](super::Chain), of which a loss takes over the scores.
+    Path,
     /// Of a record that of each part.
     Record(Record<Last>),
 }
@@ -21,7 +23,7 @@ impl Last {
     pub fn known(&self) -> Option<Activation> {
         match self {
             Last::Known(activation) => Some(*activation),
-            Last::Unknown | Last::Record(_) => None,
+            Last::Unknown | Last::Path | Last::Record(_) => None,
         }
     }
 

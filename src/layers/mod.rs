@@ -36,7 +36,9 @@
 mod activation;
 mod attention;
 mod batch_norm;
+mod biaffine;
 mod carry;
+mod crf;
 mod dense;
 mod distinct;
 mod dropout;
@@ -67,7 +69,9 @@ mod weight;
 
 pub use attention::{AdditiveAttention, CrossAttention, MultiHeadAttention, additive_attention, dot_attention};
 pub use batch_norm::BatchNorm;
+pub use biaffine::Biaffine;
 pub use carry::{Carry, Place, Slot};
+pub use crf::{Chain, Crf, TagScheme};
 pub use dense::Dense;
 pub use distinct::Distinct;
 pub use dropout::Dropout;

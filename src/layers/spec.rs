@@ -205,6 +205,7 @@ impl Spec {
                 ref other => return Err(Error::invalid(place, self, format!("indices of shape {other:?}"))),
             },
             Value::Bags(bags) => Spec::bags(bags.width()),
+            Value::Chain(_) => return Err(Error::invalid(place, self, "the scores of paths")),
             Value::Record(parts) => {
                 let check =
                     |spec: &Spec, place: &str, part: &Value<B>| spec.check_value_of(place, part, backend, whole);

@@ -1,6 +1,6 @@
 //! [`Value`]: what flows between layers.
 
-use super::{Mask, Pass};
+use super::{Chain, Mask, Pass};
 use crate::backend::{Backend, bags};
 use crate::data::Bags;
 use crate::error::{Error, Result};
@@ -21,6 +21,8 @@ pub enum Value<B: Backend> {
     Bags(Arc<Bags>),
     /// A sequence, as numbers `[batch, time, ..]` or indices `[batch, time]`, with the steps of it that count.
     Masked(Box<Value<B>>, Mask<B>),
+    /// Scores of paths of tags, from a [`Crf`](super::Crf) to its loss.
+    Chain(Box<Chain<B>>),
     /// Several of them under names, of one batch.
     Record(Record<Value<B>>),
 }
@@ -41,6 +43,7 @@ impl<B: Backend> Value<B> {
                 let shape: Shape = pass.backend().indices_shape(&indices);
                 Err(Error::invalid("input", "numbers", format!("indices {shape}")))
             }
+            Value::Chain(_) => Err(Error::invalid("input", "numbers", "the scores of paths, for `CrfLoss`")),
             Value::Record(parts) => {
                 let names: Vec<&str> = parts.names().collect();
                 Err(Error::invalid("input", "numbers", format!("a record of the parts {}", names.join(", "))))
@@ -92,8 +95,21 @@ impl<B: Backend> Value<B> {
             Value::Tensor(tensor) => tensor.shape().first().copied(),
             Value::Indices(indices) => backend.indices_shape(indices).first().copied(),
             Value::Bags(bags) => Some(bags.len()),
+            Value::Chain(chain) => chain.scores.shape().first().copied(),
             Value::Masked(value, _) => value.rows(backend),
             Value::Record(parts) => parts.iter().find_map(|(_, part)| part.rows(backend)),
+        }
+    }
+
+    /// The best paths in the place of their scores, with the mask; what else it may be as it is.
+    pub(super) fn decoded(self) -> Result<Value<B>> {
+        match self.split() {
+            (Value::Chain(chain), mask) => Ok(Value::Tensor(chain.path(mask.as_ref())?).with_clean_mask(mask)),
+            (other, Some(mask)) => {
+                let clean = mask.is_clean();
+                Ok(other.masked(Some(mask), clean))
+            }
+            (other, None) => Ok(other),
         }
     }
 
@@ -137,7 +153,7 @@ impl<B: Backend> Value<B> {
                 value.map_arrays(f)?.masked(Some(mask), clean)
             }
             Value::Record(parts) => Value::Record(parts.as_ref().try_map(|_, part| part.map_arrays(f))?),
-            Value::Indices(_) | Value::Bags(_) => return Err(not_numbers()),
+            Value::Indices(_) | Value::Bags(_) | Value::Chain(_) => return Err(not_numbers()),
         })
     }
 

@@ -66,7 +66,8 @@ impl SparseCategoricalCrossEntropy {
         SparseCategoricalCrossEntropy { logits: true, ..Self::default() }
     }
 
-    /// Moves a part of each target to all classes alike: `onehot (1 - s) + s / classes`.
+    /// Moves a part of each target to all classes alike: `onehot (1 - s) + s / classes`. From logits those of -∞, which cannot be, get
+    /// none of it and are not among the classes.
     pub fn label_smoothing(self, smoothing: f64) -> Self {
         SparseCategoricalCrossEntropy { smoothing, ..self }
     }

@@ -14,6 +14,7 @@
 //! | linear | numbers | [`MeanSquaredError`], [`MeanAbsoluteError`], [`Huber`], [`LogCosh`], [`CosineSimilarity`] |
 //! | linear | numbers, with how sure the model is of each | [`GaussianNll`] |
 //! | linear, softplus | counts | [`Poisson`] |
+//! | [`Crf`](crate::layers::Crf) | a tag for each step | [`CrfLoss`] |
 //!
 //! [`WeightedMean`] divides any of them by the sum of the weights.
 //!
@@ -32,6 +33,7 @@
 
 mod binary;
 mod categorical;
+mod chain;
 mod divergence;
 mod hinge;
 mod likelihood;
@@ -45,6 +47,7 @@ mod weighted;
 
 pub use binary::BinaryCrossEntropy;
 pub use categorical::{CategoricalCrossEntropy, SparseCategoricalCrossEntropy};
+pub use chain::{ChainLoss, CrfLoss, Per, counted_mean_of_chains};
 pub use divergence::KlDivergence;
 pub use hinge::{CategoricalHinge, Hinge, SquaredHinge};
 pub use likelihood::{GaussianNll, NegativeLogLikelihood, Poisson};
@@ -113,6 +116,12 @@ pub trait Loss<B: Backend>: Debug + Send + Sync {
     /// all data before the first batch. All are right, unless a loss says so.
     fn check_row(&self, _targets: &[f32]) -> Result<()> {
         Ok(())
+    }
+
+    /// What it makes of the scores of paths, where it is a loss of these: for models that end in a [`Crf`](crate::layers::Crf), which
+    /// others are refused behind. None, unless a loss says so.
+    fn of_chains(&self) -> Option<&dyn ChainLoss<B>> {
+        None
     }
 
     /// The same loss on what feeds `last`, the model's last activation, where that is the stable form.

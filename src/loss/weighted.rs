@@ -1,6 +1,6 @@
 //! [`WeightedMean`]: a loss whose mean is divided by the sum of the weights.
 
-use super::{Loss, Outputs, Reduction, Target};
+use super::{ChainLoss, Loss, Outputs, Reduction, Target};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::description::Description;
@@ -72,6 +72,10 @@ macro_rules! by_weight {
 
         fn check_row(&self, targets: &[f32]) -> Result<()> {
             self.0.check_row(targets)
+        }
+
+        fn of_chains(&self) -> Option<&dyn ChainLoss<B>> {
+            self.0.of_chains()
         }
 
         fn before(&self, last: Activation) -> Option<Box<dyn Loss<B>>> {

@@ -8,7 +8,7 @@ use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::data::{Dataset, Inputs, Targets};
 use crate::error::{Error, Result};
-use crate::layers::Spec;
+use crate::layers::{Last, Spec};
 use crate::loss::{Loss, Outputs, Scale};
 
 impl<B: Backend> Model<B> {
@@ -49,7 +49,7 @@ impl<B: Backend> Model<B> {
 
     fn check_numbers_of(&self, objective: &Objective<B>, scored: &Scored<B>) -> Result<()> {
         let loss = &objective.loss;
-        let known = self.last.part(objective.output.as_deref()).known().is_some();
+        let known = *self.last.part(objective.output.as_deref()) != Last::Unknown;
         if known || matches!(loss.outputs().scale(), None | Some(Scale::Logits)) {
             return Ok(());
         }
@@ -121,7 +121,7 @@ impl<B: Backend> Model<B> {
                 let found = output.map_or("a single loss".to_string(), |output| format!("one for `{output}`"));
                 return Err(Error::invalid("compile", expected, found));
             }
-            objective.check_last(self.last.part(output).known()).map_err(|e| objective.at(e))?;
+            objective.check_last(self.last.part(output)).map_err(|e| objective.at(e))?;
         }
         Ok(())
     }
@@ -192,8 +192,19 @@ impl<B: Backend> Model<B> {
 
 impl<B: Backend> Objective<B> {
     /// Errors when the last activation, where it is known, does not give what the loss takes.
-    pub(super) fn check_last(&self, last: Option<Activation>) -> Result<()> {
-        last.map_or(Ok(()), |last| self.loss.outputs().check_last(self.loss.name(), last))
+    pub(super) fn check_last(&self, last: &Last) -> Result<()> {
+        match (last, self.loss.of_chains()) {
+            (Last::Path, Some(_)) | (Last::Unknown | Last::Record(_), _) => Ok(()),
+            (Last::Known(last), None) => self.loss.outputs().check_last(self.loss.name(), *last),
+            (Last::Path, None) => {
+                let expected = "a loss of the scores of paths (`CrfLoss`), as the model ends in a `Crf`";
+                Err(Error::invalid("loss", expected, self.loss.name()))
+            }
+            (Last::Known(last), Some(_)) => {
+                let expected = "the scores of paths, so a model that ends in a `Crf`";
+                Err(Error::invalid(self.loss.name(), expected, format!("a model that ends in {last}")))
+            }
+        }
     }
 }
 

@@ -200,7 +200,7 @@ fn longest(inputs: &Inputs) -> Option<usize> {
 }
 
 /// Samples in the order in which they stand, or, of sequences of their own lengths, from the shortest to the longest.
-fn by_length(inputs: &Inputs, batch_size: usize) -> Result<Batches> {
+pub(super) fn by_length(inputs: &Inputs, batch_size: usize) -> Result<Batches> {
     if longest(inputs).is_none() {
         return Batches::new(inputs.len(), batch_size, None);
     }

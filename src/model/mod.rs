@@ -6,6 +6,7 @@
 
 mod batch;
 mod build;
+mod chains;
 mod check;
 mod check_batch;
 mod clone;

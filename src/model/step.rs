@@ -222,13 +222,16 @@ impl<B: Backend> Model<B> {
             let expected = "an output and targets of this name (`compile_outputs` names those of a record)";
             return Err(Error::invalid("objective", expected, format!("the output {}", self.output)));
         };
+        let (weights, (z, mask)) = (batch.weights.as_deref(), z.clone().split());
+        if let Value::Chain(chain) = z {
+            let (loss, count) = loss::counted_mean_of_chains(&*objective.loss, &chain, target, weights, mask.as_ref())?;
+            return Ok(Scored { loss, count, predictions: chain.path(mask.as_ref())?, mask });
+        }
         let last = last.part(output).known();
-        let known = last.filter(|&last| last != Activation::Linear);
-        objective.check_last(known.or(self.last.part(output).known()))?;
+        let known = last.filter(|&last| last != Activation::Linear).map_or(self.last.part(output).clone(), Last::Known);
+        objective.check_last(&known)?;
         let last = last.unwrap_or_default();
-        let (z, mask) = z.clone().split();
         let z = z.tensor(pass)?;
-        let weights = batch.weights.as_deref();
         let mean = |loss: &dyn Loss<B>, y| loss::counted_mean(loss, y, target, weights, mask.as_ref());
         let ((loss, count), predictions) = match objective.loss.before(last) {
             Some(stable) => (mean(&*stable, &z)?, z.detach().activate(last)?),

@@ -13,6 +13,7 @@ pub(super) fn add<B: Backend>(registry: Registry<B>) -> Registry<B> {
         .with_loss::<CategoricalCrossEntropy>("categorical_crossentropy")
         .with_loss::<CategoricalHinge>("categorical_hinge")
         .with_loss::<CosineSimilarity>("cosine_similarity")
+        .with_loss::<CrfLoss>("crf")
         .with_loss::<GaussianNll>("gaussian_nll")
         .with_loss::<Hinge>("hinge")
         .with_loss::<Huber>("huber")

@@ -23,6 +23,7 @@ mod sequences;
 mod tokenizer;
 mod vectors;
 mod vocabulary;
+mod word_index;
 
 pub(crate) use nfc::{nfc, nfd};
 pub use sequences::{Padding, Truncation, length_buckets, lengths, pad_sequences, pad_sequences_with};

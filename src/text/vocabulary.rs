@@ -1,7 +1,9 @@
 //! [`Vocabulary`]: tokens and their numbers.
 
+use super::word_index::WordIndex;
 use super::{Tokenizer, nfc};
 use crate::error::{Error, Result};
+use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,9 +32,8 @@ pub struct Vocabulary {
     words: Vec<Arc<str>>,
     /// How often each word came; empty where that is not known.
     counts: Vec<u64>,
-    /// Indices by word: of long ones, and of those that are their own key, for which no pointer has to be followed.
-    long: HashMap<Arc<str>, u32>,
-    short: HashMap<Short, u32>,
+    /// Indices by word.
+    index: WordIndex,
     unknown: bool,
     /// Whether words are in form NFC, and looked for in it.
     nfc: bool,
@@ -71,17 +72,6 @@ impl TryFrom<Stored> for Vocabulary {
     }
 }
 
-/// A word of few bytes, which most words of a text are: its bytes, zeros, and at the end how many they are.
-type Short = [u8; 12];
-
-fn short_key(word: &str) -> Option<Short> {
-    let mut key = Short::default();
-    let (last, bytes) = key.split_last_mut()?;
-    bytes.get_mut(..word.len())?.copy_from_slice(word.as_bytes());
-    *last = word.len() as u8;
-    Some(key)
-}
-
 impl Vocabulary {
     /// What [`decode`](Self::decode) gives for the index of unknown words.
     pub const UNKNOWN: &str = "<unk>";
@@ -91,18 +81,14 @@ impl Vocabulary {
     ///
     /// Errors: no word; a word that comes twice; more words than there are indices.
     pub fn from_words<W: AsRef<str>>(words: impl IntoIterator<Item = W>, unknown: bool) -> Result<Self> {
-        let (counts, long, short) = (Vec::new(), HashMap::new(), HashMap::new());
-        let mut vocabulary = Vocabulary { words: Vec::new(), counts, long, short, unknown, nfc: false };
+        let (counts, index) = (Vec::new(), WordIndex::default());
+        let mut vocabulary = Vocabulary { words: Vec::new(), counts, index, unknown, nfc: false };
         for word in words {
             let word: Arc<str> = word.as_ref().into();
             let index = u32::try_from(vocabulary.width());
             let index =
                 index.map_err(|_| Error::invalid(PLACE, format!("words numbered up to {}", u32::MAX), "more"))?;
-            let before = match short_key(&word) {
-                Some(key) => vocabulary.short.insert(key, index),
-                None => vocabulary.long.insert(word.clone(), index),
-            };
-            if before.is_some() {
+            if vocabulary.index.insert(&word, index).is_some() {
                 return Err(Error::invalid(PLACE, "every word once", format!("{word:?} a second time")));
             }
             vocabulary.words.push(word);
@@ -135,11 +121,7 @@ impl Vocabulary {
 
     /// The index of a word; `None` for one that is not there.
     pub fn index(&self, word: &str) -> Option<u32> {
-        let word = if self.nfc { nfc(word) } else { word.into() };
-        match short_key(&word) {
-            Some(key) => self.short.get(&key).copied(),
-            None => self.long.get(&*word).copied(),
-        }
+        self.index.get(&if self.nfc { nfc(word) } else { word.into() })
     }
 
     /// The word of an index; `None` for padding, unknown words and what is beyond the last word.
@@ -288,13 +270,13 @@ impl VocabularyBuilder {
 /// How often words came, in the order in which they were first seen.
 struct Counts {
     words: Vec<(Arc<str>, u64)>,
-    seen: HashMap<Arc<str>, usize>,
+    seen: HashMap<Arc<str>, usize, RandomState>,
     nfc: bool,
 }
 
 impl Counts {
     fn new(nfc: bool) -> Self {
-        Counts { words: Vec::new(), seen: HashMap::new(), nfc }
+        Counts { words: Vec::new(), seen: HashMap::default(), nfc }
     }
 
     fn add(&mut self, word: &str) {

@@ -5,3 +5,4 @@ pub(crate) mod golden;
 pub(crate) mod host;
 pub(crate) mod logged;
 pub(crate) mod near;
+pub(crate) mod paths;

@@ -36,3 +36,4 @@ mod optim;
 mod recurrent;
 mod sequences;
 mod spans;
+mod tagging;

@@ -5,8 +5,8 @@ use crate::{Candle, Kernels, portable};
 use candle_core::{DType, Device, Tensor};
 use elman::backend::recurrent::{self, Cell, Outcome, Projected, Sequence, Sizes, Upstream};
 use elman::backend::{
-    Backend, LayerNormWanted, LinearWanted, Map, ProjectedWanted, Reach, RecurrentWanted, Update, WeightStep, Zip,
-    activate, bags, check, finite, linear, loss, norm, rows, update,
+    Backend, CrfWanted, LayerNormWanted, LinearWanted, Map, PathLoss, Potentials, ProjectedWanted, Reach,
+    RecurrentWanted, Update, WeightStep, Zip, activate, bags, check, crf, finite, linear, loss, norm, rows, update,
 };
 use elman::data::Bags;
 use elman::{Activation, Key, Result, Shape};
@@ -404,6 +404,34 @@ impl Backend for Candle {
     fn binary_cross_entropy_grad(&self, logits: &Array, targets: &Array, d: &Array) -> Result<Array> {
         on!(self, kernels => kernels.binary_cross_entropy_grad(logits, targets, d),
             loss::binary_cross_entropy_grad(self, logits, targets, d))
+    }
+
+    fn crf(&self, x: &Potentials<'_, Self>, labels: &Indices) -> Result<PathLoss<Self>> {
+        match &self.kernels {
+            Kernels::Cpu(cpu) => cpu.crf(self, x, labels),
+            _ => crf::crf(self, x, labels),
+        }
+    }
+
+    fn crf_grad(
+        &self,
+        x: &Potentials<'_, Self>,
+        labels: &Indices,
+        y: &PathLoss<Self>,
+        d: &Array,
+        wanted: CrfWanted,
+    ) -> Result<[Option<Array>; 4]> {
+        match &self.kernels {
+            Kernels::Cpu(cpu) => cpu.crf_grad(self, x, labels, y, d, wanted),
+            _ => crf::crf_grad(self, x, labels, y, d, wanted),
+        }
+    }
+
+    fn crf_path(&self, x: &Potentials<'_, Self>) -> Result<Array> {
+        match &self.kernels {
+            Kernels::Cpu(cpu) => cpu.crf_path(self, x),
+            _ => crf::crf_path(self, x),
+        }
     }
 
     fn recurrent(&self, cell: Cell, x: &Sequence<'_, Self>) -> Result<Outcome<Self>> {

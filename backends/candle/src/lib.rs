@@ -46,6 +46,13 @@ pub use candle_nn;
 pub use interop::{var_builder, weights_to_candle};
 pub use precision::Precision;
 
+/// Networks on candle, compiled once for all programs in builds that are not optimised.
+#[cfg(all(debug_assertions, not(test)))]
+#[doc(hidden)]
+pub fn instances() -> Result<()> {
+    elman::instances(&Candle::cpu(), "".as_ref())
+}
+
 use array::error;
 use candle_core::Device;
 use cpu::{Cpu, Threads};

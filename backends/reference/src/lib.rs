@@ -33,6 +33,14 @@ pub use array::{Array, Indices};
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// Networks on this backend, compiled once for all programs in builds that are not optimised.
+#[cfg(all(debug_assertions, not(test)))]
+#[doc(hidden)]
+pub fn instances() -> Result<()> {
+    elman::instances(&Reference::<f32>::new(), "".as_ref())?;
+    elman::instances(&Reference::<f64>::new(), "".as_ref())
+}
+
 use elman::backend::{self, Backend, Map, Reach, Update, Zip, check};
 use elman::data::Bags;
 use elman::{Element, Key, Result, Shape};

@@ -194,6 +194,7 @@ fn follow<'a, B: Backend>(
 fn activated<B: Backend>(z: Value<B>, last: &Last, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
     match (z, last) {
         (z, Last::Unknown) => Ok(z),
+        (z, Last::Path) => z.decoded(),
         (Value::Record(parts), Last::Record(_)) => {
             parts.try_map(|name, part| activated(part, last.part(Some(name)), pass)).map(Value::Record)
         }

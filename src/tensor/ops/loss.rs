@@ -6,7 +6,7 @@ use crate::error::Result;
 
 impl<B: Backend> Tensor<B> {
     /// Cross-entropy of these logits `[.., c]` with class indices `[..]`: a value a row. `smoothing` moves that part of
-    /// each target's weight to all classes alike.
+    /// each target's weight to all classes alike that can be, those whose logit is not -∞.
     pub fn sparse_cross_entropy(&self, labels: &B::Indices, smoothing: f64) -> Result<Self> {
         let (b, z, labels) = (self.backend().clone(), self.value().clone(), labels.clone());
         let y = b.sparse_cross_entropy(&z, &labels, smoothing)?;

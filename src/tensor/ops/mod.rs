@@ -1,6 +1,7 @@
 //! Every differentiable operation of a [`Tensor`](super::Tensor): value and pullback side by side.
 
 mod attention;
+mod crf;
 mod elementwise;
 mod loss;
 mod nn;

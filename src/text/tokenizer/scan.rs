@@ -29,17 +29,32 @@ pub(super) fn scan(text: &str, apostrophes: bool, mut each: impl FnMut(Kind, &st
     for part in text.split_whitespace() {
         let (mut rest, mut in_word) = (part, false);
         while let Some(first) = rest.chars().next() {
-            if is_invisible(first) {
+            let plain = plain(rest.as_bytes());
+            if plain.is_none() && is_invisible(first) {
                 in_word = false;
                 rest = &rest[first.len_utf8()..];
                 continue;
             }
-            let (kind, length) = token(rest, first, in_word, apostrophes);
+            let (kind, length) = plain.unwrap_or_else(|| token(rest, first, in_word, apostrophes));
             let (token, after) = rest.split_at(length);
             each(kind, token);
             in_word = matches!(kind, Kind::Word | Kind::Number);
             rest = after;
         }
+    }
+}
+
+/// What [`token`] says where that can be seen from the bytes: of a word of ASCII's letters and digits that begins with a letter and
+/// holds no apostrophe, and of one punctuation mark at the end. Nearly all of English is made of these.
+fn plain(rest: &[u8]) -> Option<(Kind, usize)> {
+    let is_letter = |&byte: &u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let length = rest.iter().position(|byte| !is_letter(byte)).unwrap_or(rest.len());
+    match (rest, rest.get(length)) {
+        ([mark], _) if length == 0 => mark.is_ascii_punctuation().then_some((Kind::Punctuation, 1)),
+        // What follows may belong to the word, and this may be an address.
+        (_, Some(0x80.. | b'\'')) | ([b'0'..=b'9', ..], _) => None,
+        ([b'h' | b'H', b't' | b'T', ..] | [b'w' | b'W', b'w' | b'W', ..], _) => None,
+        _ => (length > 0).then_some((Kind::Word, length)),
     }
 }
 
@@ -175,6 +190,17 @@ mod tests {
         #[test]
         fn the_first_cluster_is_unicodes(text in "[a-z0-9 '!\u{301}\u{200d}\u{fe0f}\u{20e3}\u{e9}\u{1f44d}\u{1f3fd}\u{0}\u{939}\u{93f}]{0,6}") {
             prop_assert_eq!(first_cluster(&text), text.graphemes(true).next().unwrap_or_default());
+        }
+
+        #[test]
+        fn what_is_plain_is_what_it_is_by_all_rules(
+            text in "[a-cA-C0-2_'.,:;()!@#<=/-]{1,3}|[hHwWtTpP]{1,4}(s?://|\\.)?[a-z0-9']{0,3}|[a-z'\u{301}\u{e9}\u{2019}!]{1,5}",
+            in_word: bool,
+            apostrophes: bool,
+        ) {
+            if let (Some(found), Some(first)) = (plain(text.as_bytes()), text.chars().next()) {
+                prop_assert_eq!(found, token(&text, first, in_word, apostrophes), "{}", text);
+            }
         }
     }
 }

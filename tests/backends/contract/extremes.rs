@@ -36,9 +36,16 @@ pub(crate) fn impossible_classes_cost_nothing<B: Backend>(b: &B) -> Result<()> {
     let z = Host::new([-INF, 0.0, 0.0], &[1, 3]).up(b)?;
     exact(b, &b.sparse_cross_entropy(&z, &labels, 0.0)?, &Host::new([INF], &[1]));
     exact(b, &b.cross_entropy(&z, &b.one_hot(&labels, 3)?)?, &Host::new([INF], &[1]));
-    // With a part of the weight on every class one that cannot be is infinitely wrong too.
-    let labels = b.upload_indices(vec![1], [1].into())?;
     exact(b, &b.sparse_cross_entropy(&z, &labels, 0.2)?, &Host::new([INF], &[1]));
+    // What is moved to all classes alike goes to those that can be: 9/10 and 1/10 of two with odds 3 to 1, and what stands beside them
+    // changes nothing.
+    let (three, four) = (3f64.ln(), 4f64.ln());
+    let z = Host::new([-INF, three, 0.0, -INF, -INF], &[1, 5]).up(b)?;
+    let want = 0.9 * (four - three) + 0.1 * four;
+    close(b, &b.sparse_cross_entropy(&z, &b.upload_indices(vec![1], [1].into())?, 0.2)?, &Host::new([want], &[1]), 4.0);
+    let two = b.fill([1].into(), 2.0)?;
+    let slopes = b.sparse_cross_entropy_grad(&z, &b.upload_indices(vec![1], [1].into())?, 0.2, &two)?;
+    close(b, &slopes, &Host::new([0.0, -0.3, 0.3, 0.0, 0.0], &[1, 5]), 4.0);
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 //! default body that it may replace. A backend of one's own is tested by one more line at the end of this file.
 
 mod accuracy;
+mod crf;
 mod elementwise;
 mod errors;
 mod extremes;
@@ -94,6 +95,11 @@ macro_rules! contract {
                 rows {
                     exact_updates_are_dense_ones, lazy_updates_are_those_of_the_rows, rows_of_nothing,
                     updates_of_rows_spare_siblings, wrong_rows_are_errors
+                }
+                crf {
+                    crf_is_its_definition, crf_is_its_default, crf_of_extremes_is_its_definition,
+                    forbidden_paths_are_infinite, the_path_is_the_best, the_path_is_its_default,
+                    steps_that_do_not_count_have_no_influence, wrong_chains_are_errors
                 }
                 recurrent {
                     every_cell_is_its_default, every_size_is_its_default, cells_follow_their_formulas,

@@ -2,7 +2,7 @@
 
 use super::Cpu;
 use super::math::{Fast, exp, ln, ln_1p};
-use super::reduce::sum;
+use super::reduce::{sum, total};
 use super::simd::vectorised;
 use super::softmax::shifted_exp;
 use crate::array::{Array, Indices};
@@ -29,10 +29,14 @@ vectorised! {
         let log = ln(total);
         match targets {
             Targets::Classes(classes, smoothing) => {
-                scratch.iter_mut().zip(z).for_each(|(scratch, &z)| *scratch = log - (z - most));
-                let of_class = scratch[classes[row] as usize];
-                let of_all = if smoothing == 0.0 { 0.0 } else { smoothing * sum(scratch) / z.len() as f32 };
-                (1.0 - smoothing) * of_class + of_all
+                let of_class = log - (z[classes[row] as usize] - most);
+                if smoothing == 0.0 {
+                    return of_class;
+                }
+                // What cannot be, at -∞, has no part in it.
+                let of_possible = |z: f32| if z == f32::NEG_INFINITY { 0.0 } else { log - (z - most) };
+                scratch.iter_mut().zip(z).for_each(|(scratch, &z)| *scratch = of_possible(z));
+                (1.0 - smoothing) * of_class + smoothing * sum(scratch) / possible(z)
             }
             Targets::Distributions(all) => {
                 for ((scratch, &z), &t) in scratch.iter_mut().zip(z).zip(&all[row * z.len()..]) {
@@ -51,8 +55,14 @@ vectorised! {
         let (_, total) = shifted_exp(z, out);
         match targets {
             Targets::Classes(classes, smoothing) => {
-                let (scale, less) = (d / total, d * smoothing / z.len() as f32);
-                out.iter_mut().for_each(|out| *out = *out * scale - less);
+                let scale = d / total;
+                if smoothing == 0.0 {
+                    out.iter_mut().for_each(|out| *out *= scale);
+                } else {
+                    let share = d * smoothing / possible(z);
+                    let less = |z: f32| if z == f32::NEG_INFINITY { 0.0 } else { share };
+                    out.iter_mut().zip(z).for_each(|(out, &z)| *out = *out * scale - less(z));
+                }
                 out[classes[row] as usize] -= d * (1.0 - smoothing);
             }
             Targets::Distributions(all) => {
@@ -130,6 +140,12 @@ impl Cpu {
         check::same_shape("binary_cross_entropy_grad", logits.shape(), d.shape())?;
         self.ternary(logits, targets, d, COST, |z, t, d| times(d, op::sigmoid(Fast(z)).0 - t))
     }
+}
+
+/// How many classes can be.
+#[inline(always)]
+fn possible(z: &[f32]) -> f32 {
+    total(z, |z| if z == f32::NEG_INFINITY { 0.0 } else { 1.0 })
 }
 
 /// `w x`, 0 where `w` is, whatever `x` is.

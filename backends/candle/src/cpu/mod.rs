@@ -6,6 +6,7 @@
 
 mod affine;
 mod bags;
+mod crf;
 mod dropout;
 mod elementwise;
 mod few;

@@ -3,6 +3,7 @@
 use super::source::{implementors, type_name};
 use super::{assert_each_option_varies, through_json};
 use crate::common::near::{numbers, scattered, tensor};
+use elman::layers::Chain;
 use elman::loss::{self, *};
 use elman::{Backend, Registry};
 use elman_candle::Candle;
@@ -27,6 +28,8 @@ fn samples<B: Backend>() -> Vec<Sample<B>> {
         sample(false, CategoricalCrossEntropy::from_logits().label_smoothing(0.1)),
         sample(true, SparseCategoricalCrossEntropy::new()),
         sample(true, SparseCategoricalCrossEntropy::from_logits().label_smoothing(0.1).ignore_class(1)),
+        sample(true, CrfLoss::new()),
+        sample(true, CrfLoss::new().per_sequence()),
         sample(false, KlDivergence::new()),
         sample(false, KlDivergence::from_log_probabilities()),
         sample(false, Hinge),
@@ -64,8 +67,20 @@ fn check<B: Backend>(b: &B) {
                 (false, "gaussian_nll") => Target::Values(tensor(b, &scattered(6, 3), &[3, 2])),
                 (false, _) => Target::Values(tensor(b, &[1., 0., 0., 0., 0., 1., 0., 0., 0., 0., 0., 1.], &[3, 4])),
             };
-            let each = numbers(&loss.each(&prediction, &target).unwrap());
-            let mean = loss::mean(loss, &prediction, &target, Some(&[1.0, 2.0, 0.5])).unwrap();
+            let (each, mean) = match loss.of_chains() {
+                Some(of_chains) => {
+                    let edges = [tensor(b, &[0.5; 4], &[4]), tensor(b, &scattered(16, 4), &[4, 4])];
+                    let edges = [edges[0].clone(), edges[1].clone(), edges[0].clone()];
+                    let chain = Chain::new(prediction.reshape(&[1, 3, 4]).unwrap(), edges);
+                    let target = Target::Classes { labels: vec![3, 1, 0].into(), shape: [1, 3].into() };
+                    let each = of_chains.each_sequence(&chain, &target, None).unwrap();
+                    (numbers(&each), loss::counted_mean_of_chains(loss, &chain, &target, Some(&[2.0]), None).unwrap().0)
+                }
+                None => {
+                    let each = numbers(&loss.each(&prediction, &target).unwrap());
+                    (each, loss::mean(loss, &prediction, &target, Some(&[1.0, 2.0, 0.5])).unwrap())
+                }
+            };
             let before = loss.before(elman::Activation::Softmax).map(|loss| format!("{loss:?}"));
             (loss.name(), each, numbers(&mean), loss.ignored(), loss.reduction(), loss.outputs(), before)
         };

@@ -6,7 +6,12 @@ __device__ __forceinline__ float2 shifted(const Team &team, const float *__restr
     return make_float2(most, team.sum(width, [=](unsigned j) { return expf(z[j] - most); }));
 }
 
-// Of classes, a part of whose weight goes to all classes alike.
+// How many of a row's classes can be: those whose logit is not -∞.
+__device__ __forceinline__ float possible(const Team &team, const float *__restrict__ z, unsigned width) {
+    return team.sum(width, [=](unsigned j) { return z[j] == -INF ? 0.0f : 1.0f; });
+}
+
+// Of classes, a part of whose weight goes to all classes alike that can be.
 extern "C" __global__ void of_classes(const float *__restrict__ logits, const unsigned *__restrict__ classes,
                                       float *__restrict__ out, unsigned rows, unsigned width, unsigned size,
                                       float smoothing) {
@@ -15,7 +20,10 @@ extern "C" __global__ void of_classes(const float *__restrict__ logits, const un
     const float *__restrict__ z = logits + team.row * width;
     float2 row = shifted(team, z, width);
     float log = logf(row.y), of_all = 0.0f;
-    if (smoothing != 0.0f) of_all = team.sum(width, [=](unsigned j) { return log - (z[j] - row.x); }) / width;
+    if (smoothing != 0.0f) {
+        of_all = team.sum(width, [=](unsigned j) { return z[j] == -INF ? 0.0f : log - (z[j] - row.x); });
+        of_all /= possible(team, z, width);
+    }
     if (team.rank == 0)
         out[team.row] = (1.0f - smoothing) * (log - (z[classes[team.row]] - row.x)) + smoothing * of_all;
 }
@@ -28,13 +36,14 @@ extern "C" __global__ void of_classes_grad(const float *__restrict__ logits, con
     const float *__restrict__ z = logits + team.row * width;
     out += team.row * width;
     float2 row = shifted(team, z, width);
-    float slope = d[team.row], scale = slope / row.y, less = slope * smoothing / width;
+    float slope = d[team.row], scale = slope / row.y;
+    float share = smoothing == 0.0f ? 0.0f : slope * smoothing / possible(team, z, width);
     unsigned own = classes[team.row];
     // Without a gradient there is none, whatever the logits are.
     if (slope == 0.0f) return team.each(width, [=](unsigned j) { out[j] = 0.0f; });
     team.each(width, [=](unsigned j) {
         float of_class = j == own ? slope * (1.0f - smoothing) : 0.0f;
-        out[j] = expf(z[j] - row.x) * scale - less - of_class;
+        out[j] = expf(z[j] - row.x) * scale - (z[j] == -INF ? 0.0f : share) - of_class;
     });
 }
 

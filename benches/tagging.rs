@@ -1,0 +1,80 @@
+//! Times a conditional random field: the loss of 32 sequences of 50 steps over 20 tags with all its gradients, and the best paths.
+//!
+//! `cargo bench --bench tagging -- loss|path [--masked] [--threads N] [--batch 32 --steps 50 --tags 20]` prints a line of JSON: the median, least and
+//! greatest milliseconds of a call, and those that all threads computed for it. `scripts/bench_tagging.py` runs it beside pytorch-crf.
+
+mod common;
+
+use clap::{Parser, ValueEnum};
+use elman::layers::{Chain, Mask};
+use elman::{Key, Tensor};
+use elman_candle::Candle;
+use serde_json::json;
+use std::hint::black_box;
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum What {
+    /// The loss and its gradients for scores, start, transitions and end
+    Loss,
+    /// The best paths
+    Path,
+}
+
+/// Times a conditional random field
+#[derive(Parser)]
+struct Options {
+    what: What,
+    /// Lengths from half the steps on, padded on the right
+    #[arg(long)]
+    masked: bool,
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    #[arg(long, default_value_t = 32)]
+    batch: usize,
+    #[arg(long, default_value_t = 50)]
+    steps: usize,
+    #[arg(long, default_value_t = 20)]
+    tags: usize,
+    /// What cargo adds
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn variable(b: &Candle, name: &str, shape: &[usize]) -> elman::Result<Tensor<Candle>> {
+    let key = Key::new(1).named(name);
+    let numbers = (0..shape.iter().product::<usize>() as u64).map(|i| (key.uniform(i) * 4.0 - 2.0) as f32).collect();
+    Tensor::variable(b, numbers, shape)
+}
+
+fn run(options: &Options) -> elman::Result<[f64; 4]> {
+    let b = &Candle::cpu_with_threads(options.threads)?;
+    let Options { batch, steps, tags, .. } = *options;
+    let scores = variable(b, "scores", &[batch, steps, tags])?;
+    let edges =
+        [variable(b, "start", &[tags])?, variable(b, "transitions", &[tags, tags])?, variable(b, "end", &[tags])?];
+    let chain = Chain::new(scores, edges);
+    let labels = (0..(batch * steps) as u64).map(|i| Key::new(2).below(i, tags) as u32).collect();
+    let labels = elman::Backend::upload_indices(b, labels, elman::Shape::new(&[batch, steps])?)?;
+    let lengths: Vec<usize> =
+        (0..batch as u64).map(|row| steps / 2 + Key::new(3).below(row, steps - steps / 2 + 1)).collect();
+    let mask = options.masked.then(|| Mask::from_lengths(b, &lengths, steps)).transpose()?;
+    common::timed(|| {
+        match options.what {
+            What::Loss => drop(black_box(chain.loss(&labels, mask.as_ref())?.sum()?.backward()?)),
+            What::Path => drop(black_box(chain.path(mask.as_ref())?)),
+        }
+        Ok(())
+    })
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let [median, least, greatest, cpu] = run(&options)?;
+    let what = options.what.to_possible_value().map(|value| value.get_name().to_string());
+    let line = json!({
+        "peer": "elman", "workload": "tagging", "what": what, "masked": options.masked, "threads": options.threads,
+        "median_ms": median, "min_ms": least, "max_ms": greatest, "cpu_ms": cpu,
+    });
+    println!("{line}");
+    Ok(())
+}
