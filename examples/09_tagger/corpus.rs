@@ -44,6 +44,16 @@ enum Source {
     Columns(Vec<Vec<String>>, char),
 }
 
+/// Errors for a file of another format than the training's, whose files have these columns, if they are columns.
+pub fn alike(path: &Path, format: Format, columns: Option<usize>) -> anyhow::Result<()> {
+    let (wanted, found) = match (columns, format) {
+        (Some(_), Format::Conllu) => ("columns", "CoNLL-U"),
+        (None, Format::Columns) => ("CoNLL-U", "columns"),
+        _ => return Ok(()),
+    };
+    bail!("{}: expected {wanted}, as the training's file has, found {found} by name or --format", path.display())
+}
+
 /// The sentences of a file. Columns are as many as told, of which the last may lack where tags are `optional`.
 pub fn read(path: &Path, format: Format, columns: Option<usize>, optional: bool) -> anyhow::Result<Vec<Tagged>> {
     let input = Input::open(path)?;

@@ -1,9 +1,9 @@
 //! `evaluate`: how good a run is on tagged sentences.
 
-use super::common::files::{Files, input_problem};
+use super::common::files::{self, Files, input_problem, output_problem};
 use super::common::run::{RunSettings, Trained, own_files};
 use super::common::{Options, Program, merged};
-use super::corpus::{Format, read};
+use super::corpus::{Format, alike, read};
 use super::report::Report;
 use super::say;
 use super::settings::Settings;
@@ -23,25 +23,39 @@ pub struct Evaluate {
     /// Format of the file [default: by the end of its name]
     #[arg(long, value_enum)]
     format: Option<Format>,
+    /// Write which tags are taken for which to this file, as SVG
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
     /// Write the results to this file as one JSON object; -: to standard output, behind what is printed
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 }
 
-impl Program for Evaluate {
-    fn files(&self) -> Files {
+impl Evaluate {
+    /// Files that a picture must not take the place of.
+    fn others(&self) -> Files {
         let run = own_files(&self.trained.run, Settings::OWN);
         std::iter::once(("--data".to_string(), self.data.clone())).chain(run).collect()
     }
+}
+
+impl Program for Evaluate {
+    fn files(&self) -> Files {
+        let picture = self.svg.iter().map(|path| ("--svg".to_string(), path.clone()));
+        self.others().into_iter().chain(picture).collect()
+    }
 
     fn problems(&self) -> Vec<String> {
-        input_problem("--data", &self.data).into_iter().collect()
+        let picture = self.svg.iter().filter_map(|path| output_problem("--svg", path, &self.others()));
+        input_problem("--data", &self.data).into_iter().chain(picture).collect()
     }
 
     fn run<B: Backend>(&self, backend: &B, _: &Options) -> anyhow::Result<Value> {
         let path = self.trained.path()?;
         let tagger = Tagger::load(backend, &path)?;
-        let sentences = read(&self.data, Format::of(&self.data, self.format), tagger.description.columns, false)?;
+        let (format, columns) = (Format::of(&self.data, self.format), tagger.description.columns);
+        alike(&self.data, format, columns)?;
+        let sentences = read(&self.data, format, columns, false)?;
         let mut report = Report::new(tagger.description.settings.task);
         // The first batch warms up memory and threads.
         tagger.tag(&sentences[..sentences.len().min(32)])?;
@@ -55,6 +69,9 @@ impl Program for Evaluate {
         let speed = words as f64 / seconds.max(1e-9);
         let (data, count) = (self.data.display(), sentences.len());
         say!("{count} sentences of {data} by {}, {speed:.0} words a second\n\n{report}", path.display())?;
+        if let Some(path) = &self.svg {
+            files::write(path, &report.svg())?;
+        }
         Ok(merged(report.json(), json!({ "sentences": count, "words_per_second": speed })))
     }
 }

@@ -7,6 +7,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod confusion;
 mod corpus;
 mod encoder;
 mod evaluate;

@@ -3,7 +3,7 @@
 use super::common::files::{STANDARD, input_problem};
 use super::common::run::Trained;
 use super::common::{Options, Program};
-use super::corpus::{Format, Tagged, read};
+use super::corpus::{Format, Tagged, alike, read};
 use super::tagger::Tagger;
 use anyhow::Context;
 use elman::Backend;
@@ -36,7 +36,9 @@ impl Program for Predict {
         let columns = tagger.description.columns;
         let of_training = if columns.is_some() { Format::Columns } else { Format::Conllu };
         let told = self.format.or((self.file.as_os_str() == STANDARD).then_some(of_training));
-        let mut sentences = read(&self.file, Format::of(&self.file, told), columns, true)?.into_iter();
+        let format = Format::of(&self.file, told);
+        alike(&self.file, format, columns)?;
+        let mut sentences = read(&self.file, format, columns, true)?.into_iter();
         let mut out = BufWriter::new(io::stdout().lock());
         let mut count = 0;
         loop {

@@ -46,6 +46,14 @@ impl Report {
         Ok(())
     }
 
+    /// The tags as a picture of what they are taken for.
+    pub fn svg(&self) -> String {
+        let tags: Vec<&str> = self.by_tag.keys().map(String::as_str).collect();
+        let others = |tag: &str, other: &str| self.confused.get(&(tag.into(), other.into())).copied().unwrap_or(0);
+        let right = |tag: &str| self.by_tag.get(tag).map_or(0, |counts| counts[0]);
+        super::confusion::svg(&tags, |tag, other| if tag == other { right(tag) } else { others(tag, other) })
+    }
+
     fn accuracy(&self) -> f64 {
         self.right as f64 / self.words.max(1) as f64
     }

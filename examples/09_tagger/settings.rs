@@ -9,7 +9,7 @@ use super::corpus::Format;
 use super::encoder::Encoder;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Everything that decides what comes out of a training, besides the seed and the content of the files.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,15 +17,8 @@ use std::path::PathBuf;
 #[command(mut_arg("rate", |arg| arg.default_value("0.002")), mut_arg("batch_size", |arg| arg.help("Sentences a mini-batch")))]
 pub struct Settings {
     /// Tagged sentences to train on, plain or .gz; -: standard input
-    #[arg(
-        long,
-        value_name = "FILE",
-        required_unless_present = "resume",
-        default_value = "",
-        hide_default_value = true,
-        help_heading = "Data"
-    )]
-    pub train: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "resume", help_heading = "Data")]
+    pub train: Option<PathBuf>,
     /// Tagged sentences to choose the best epoch by
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub valid: Option<PathBuf>,
@@ -104,6 +97,11 @@ pub enum Task {
 }
 
 impl Settings {
+    /// The file of `--train`, which clap asks for.
+    pub fn train_file(&self) -> &Path {
+        self.train.as_deref().unwrap_or(Path::new(""))
+    }
+
     /// What the best epoch is chosen by.
     pub fn choose_by(&self) -> &'static str {
         match self.task {
@@ -142,8 +140,7 @@ impl RunSettings for Settings {
     const NAME: &'static str = NAME;
 
     fn files(&self) -> Files {
-        let train = Some(self.train.clone());
-        let files = [("--train", &train), ("--valid", &self.valid), ("--vectors", &self.vectors)];
+        let files = [("--train", &self.train), ("--valid", &self.valid), ("--vectors", &self.vectors)];
         files.into_iter().filter_map(|(option, path)| Some((option.to_string(), path.clone()?))).collect()
     }
 
@@ -183,5 +180,43 @@ impl RunSettings for Settings {
 
     fn epochs_matter(&self) -> bool {
         self.learning.is_laid_out()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        /// Of the command `train`.
+        #[arg(long)]
+        resume: bool,
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn settings(flags: &str) -> Settings {
+        Cli::parse_from(["train"].into_iter().chain(flags.split_whitespace())).settings
+    }
+
+    #[test]
+    fn settings_come_back_from_json() {
+        let given = settings("--train a.tsv --task spans --features --label-smoothing 0.1 --model gru --patience 3");
+        assert_eq!(serde_json::from_str::<Settings>(&serde_json::to_string(&given).unwrap()).unwrap(), given);
+        assert_eq!((given.learning.rate, given.choose_by()), (0.002, "val_span_f1"));
+        assert_eq!(settings("--resume").train, None);
+    }
+
+    #[test]
+    fn contradictions_are_found_all_at_once() {
+        let flags = "--train none.tsv --rate 0 --dropout 1 --units 0 --valid-part 0 --patience 2 --format text";
+        let problems = settings(flags).problems();
+        let begin =
+            ["--train none.tsv: No such file", "--units 0", "--rate 0", "--dropout 1:", "--format text", "--patience"];
+        assert_eq!(problems.len(), begin.len(), "{problems:?}");
+        assert!(problems.iter().zip(begin).all(|(problem, begin)| problem.starts_with(begin)), "{problems:?}");
+        assert!(settings("--train none --units 1000000000").problems()[1].starts_with("--units, --layers"));
     }
 }

@@ -4,7 +4,7 @@ use super::common::files::Input;
 use super::common::outcome::refuse;
 use super::common::run::{Fingerprint, Part, Training, Trains};
 use super::common::{merged, metrics, speed};
-use super::corpus::{Format, Tagged, read};
+use super::corpus::{Format, Tagged, alike, read};
 use super::encoder::Encoder;
 use super::network::network;
 use super::settings::{Settings, Task};
@@ -39,9 +39,9 @@ impl Trains for Settings {
             encoder.letters.len(),
             tags.len()
         );
-        let by = self.valid.as_deref().or(Some(&*self.train));
+        let by = self.valid.as_deref().or(Some(self.train_file()));
         let parts = [
-            Part::new("train", "sentences to train on", "--train", Some(&self.train), fingerprint(&train)),
+            Part::new("train", "sentences to train on", "--train", Some(self.train_file()), fingerprint(&train)),
             Part::new("valid", "sentences to choose by", "--valid", by, fingerprint(&valid)),
             Part::new("vectors", "word vectors", "--vectors", self.vectors.as_deref(), print),
         ];
@@ -77,11 +77,14 @@ impl Trains for Settings {
 /// Sentences to train on and to choose by, and how many columns their files have.
 fn sentences(settings: &Settings) -> anyhow::Result<(Vec<Tagged>, Vec<Tagged>, Option<usize>)> {
     let format = |path| Format::of(path, settings.format);
-    let mut train = read(&settings.train, format(&settings.train), None, false)?;
-    let place = settings.train.display();
+    let mut train = read(settings.train_file(), format(settings.train_file()), None, false)?;
+    let place = settings.train_file().display();
     let columns = train.first().with_context(|| format!("{place}: expected sentences, found none"))?.width();
     let valid = match &settings.valid {
-        Some(path) => read(path, format(path), columns, false)?,
+        Some(path) => {
+            alike(path, format(path), columns)?;
+            read(path, format(path), columns, false)?
+        }
         None => {
             // One in so many, from the first on.
             let every =

@@ -61,7 +61,8 @@ impl Columns {
 
 /// The columns of a line; the first line says how the others are.
 fn part(line: &str, layout: &mut Option<(char, usize)>) -> Result<Vec<String>, String> {
-    let separator = layout.map_or(if line.contains('\t') { '\t' } else { ' ' }, |(separator, _)| separator);
+    let spaces = line.contains(' ') && !line.contains('\t');
+    let separator = layout.map_or(if spaces { ' ' } else { '\t' }, |(separator, _)| separator);
     let row: Vec<String> = line.split(separator).map(str::to_string).collect();
     let (_, columns) = *layout.get_or_insert((separator, row.len()));
     if row.len() != columns {

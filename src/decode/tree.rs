@@ -192,7 +192,7 @@ impl Contraction {
             } else {
                 let better = |(best, gain): (&mut Arc, Arc)| {
                     if gain.worth.exceeds(best.worth) {
-                        *best = gain
+                        *best = gain;
                     }
                 };
                 row.iter_mut().zip(gains).for_each(better);
@@ -201,7 +201,7 @@ impl Contraction {
         }
         let inside = |top: &mut usize| {
             if self.group[*top] == Some(node) {
-                *top = node
+                *top = node;
             }
         };
         self.top.iter_mut().for_each(inside);

@@ -93,8 +93,11 @@ fn spans_of_words_never_seen_are_found_by_their_letters() {
     // A file of its own, wherever it lies.
     fs::create_dir(place.path("elsewhere")).unwrap();
     fs::rename(place.path("run/model.safetensors"), place.path("elsewhere/model.safetensors")).unwrap();
-    let said = printed(place.command("evaluate --run elsewhere --data test.tsv --threads 1 --json scores.json"));
+    let said = printed(
+        place.command("evaluate --run elsewhere --data test.tsv --threads 1 --json scores.json --svg tags.svg"),
+    );
     let scores = place.json("scores.json");
+    assert!(place.text("tags.svg").contains(" B-x taken for B-x</title>"));
     let f1 = scores["metrics"]["f1"].as_f64().unwrap();
     assert!(f1 > 0.9 && said.contains(&format!("f1            {f1:.4}")), "{said}");
     assert_eq!(scores["by_kind"]["x"]["there"], 40);
@@ -161,7 +164,8 @@ fn mistakes_are_told() {
     printed(place.train("run", "--train train.tsv"));
     let columns = said(place.command("evaluate --run run --data three.tsv"));
     assert_eq!(columns, "three.tsv: expected 2 columns, the first the word, the last the tag, found 3");
-    assert!(said(place.command("predict --run run test.conllu")).contains("test.conllu"));
+    let other = said(place.command("predict --run run test.conllu"));
+    assert_eq!(other, "test.conllu: expected columns, as the training's file has, found CoNLL-U by name or --format");
     fs::write(place.path("broken.conllu"), "1\ta\n").unwrap();
     let broken = said(place.train("other", "--train broken.conllu"));
     assert!(

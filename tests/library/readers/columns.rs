@@ -48,6 +48,6 @@ proptest! {
         let mut reader = Columns::from_reader("-", std::io::Cursor::new(file)).unwrap();
         let read = reader.by_ref().collect::<elman::Result<Vec<_>>>().unwrap();
         prop_assert_eq!(read, sentences.clone());
-        prop_assert_eq!(reader.separator(), if sentences[0][0].len() == 1 { ' ' } else { separator });
+        prop_assert_eq!(reader.separator(), if sentences[0][0].len() == 1 { '\t' } else { separator });
     }
 }
