@@ -1,9 +1,11 @@
 //! Networks of several inputs and outputs: records, `Graph`, objectives, what is computed once or step by step.
 
 mod attention;
+mod attention_decoder;
 mod decoding;
 mod files;
 mod objectives;
+mod pairs;
 mod refused;
 mod shared;
 mod steps;
