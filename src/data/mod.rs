@@ -27,6 +27,7 @@ mod dataset;
 mod inputs;
 mod labels;
 mod ragged;
+mod sample_weights;
 mod source;
 mod split;
 mod targets;

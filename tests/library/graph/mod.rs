@@ -10,6 +10,7 @@ mod refused;
 mod shared;
 mod steps;
 mod values;
+mod weights;
 
 use crate::common::near::scattered;
 use elman::data::{Dataset, Inputs, Targets};
