@@ -28,14 +28,15 @@ impl<B: Backend> Model<B> {
         }
     }
 
-    /// What the numbers of a model of one output are whose last activation is not known: by the loss, if it is compiled.
-    pub(crate) fn scale(&self) -> Option<Scale> {
-        self.loss_function().and_then(|loss| loss.outputs().scale())
+    /// What the numbers of an output, or of the only one, are whose last activation is not known: by the loss, if it is compiled.
+    pub(crate) fn scale(&self, output: Option<&str>) -> Option<Scale> {
+        let mut objectives = self.compiled.iter().flat_map(|compiled| &compiled.objectives);
+        objectives.find(|objective| objective.output.as_deref() == output)?.loss.outputs().scale()
     }
 
-    /// The last activation of a model of one output, where it is known.
-    pub(crate) fn last(&self) -> Option<Activation> {
-        self.last.known()
+    /// The last activation of an output, or of the only one, where it is known.
+    pub(crate) fn last(&self, output: Option<&str>) -> Option<Activation> {
+        self.last.part(output).known()
     }
 
     /// Errors when numbers of a model whose last activation is not known are not what the loss takes them for: once, on a first

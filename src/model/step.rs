@@ -130,20 +130,22 @@ impl<B: Backend> Model<B> {
         self.run(input, &mut pass)?.split().0.tensor(&pass)
     }
 
-    /// [`Model::forward_carried`] before the last activation, with that activation where the last layer hands it over, else with
-    /// the one that the numbers came out of, and whether it is still to be taken. `None` where it is not known.
+    /// [`Model::forward_carried`] of one output before its last activation, with that activation where the last layer hands it over, else
+    /// with the one that the numbers came out of, and whether it is still to be taken. `None` where it is not known.
     pub(crate) fn logits_carried(
         &self,
         input: Value<B>,
+        output: Option<&str>,
         carry: &mut Carry<B>,
     ) -> Result<(Tensor<B>, Option<Activation>, bool)> {
         let mut pass = self.pass(Mode::Evaluation).carrying(carry);
         self.input.check_value_of("model input", &input, &self.backend, !pass.goes_on())?;
         let (z, last) = self.root.forward_linear(input, &mut pass)?;
+        let z = z.part(output).cloned().ok_or_else(|| Error::invalid("model", "the output by its name", "none"))?;
         let z = z.split().0.tensor(&pass)?;
         pass.commit();
-        match last.known() {
-            None | Some(Activation::Linear) => Ok((z, self.last.known(), false)),
+        match last.part(output).known() {
+            None | Some(Activation::Linear) => Ok((z, self.last(output), false)),
             last => Ok((z, last, true)),
         }
     }
