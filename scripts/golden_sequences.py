@@ -342,11 +342,14 @@ def add_embeddings(group):
 
 
 def sequences():
+    from golden_attention import add_masked_attentions  # which takes some of what is above
+
     group = Group()
     add_layer_norms(group)
     add_batch_norms(group)
     add_attentions(group)
     add_multi_head_attentions(group)
+    add_masked_attentions(group)
     add_poolings(group)
     add_embeddings(group)
     return group

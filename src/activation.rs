@@ -4,7 +4,8 @@ use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::special::{erf, sigmoid};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+
+mod text;
 
 /// An activation function. All but the softmaxes work on each element.
 ///
@@ -14,6 +15,15 @@ use std::fmt;
 ///
 /// Where a derivative does not exist (ReLU at 0 and its kin) the gradient is that from the left, so `relu'(0) = 0`, as in
 /// Keras and PyTorch; at the upper end of what is clipped it is that from the right, so `relu6'(6) = 0`, as in PyTorch.
+///
+/// What it is printed as it is read from, in options of programs:
+///
+/// ```
+/// use elman::Activation;
+/// assert_eq!("leaky_relu(0.2)".parse::<Activation>()?, Activation::LeakyRelu(0.2));
+/// assert_eq!(Activation::Tanh.to_string().parse::<Activation>()?, Activation::Tanh);
+/// # Ok::<(), elman::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -66,34 +76,6 @@ pub enum Activation {
     LogSoftmax,
 }
 
-impl fmt::Display for Activation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Activation::Linear => "linear",
-            Activation::Sigmoid => "sigmoid",
-            Activation::HardSigmoid => "hard_sigmoid",
-            Activation::HardSigmoidKeras1 => "hard_sigmoid_keras1",
-            Activation::Tanh => "tanh",
-            Activation::Relu => "relu",
-            Activation::LeakyRelu(_) => "leaky_relu",
-            Activation::Elu(_) => "elu",
-            Activation::Gelu => "gelu",
-            Activation::GeluTanh => "gelu_tanh",
-            Activation::Silu => "silu",
-            Activation::Softplus => "softplus",
-            Activation::Selu => "selu",
-            Activation::Celu(_) => "celu",
-            Activation::Mish => "mish",
-            Activation::HardSwish => "hard_swish",
-            Activation::Softsign => "softsign",
-            Activation::Relu6 => "relu6",
-            Activation::LogSigmoid => "log_sigmoid",
-            Activation::Softmax => "softmax",
-            Activation::LogSoftmax => "log_softmax",
-        })
-    }
-}
-
 pub(crate) const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
 pub(crate) const GELU_CUBIC: f64 = 0.044_715;
 pub(crate) const GELU_FAR: f64 = 10.0;
@@ -119,7 +101,7 @@ impl Activation {
     pub fn check(self) -> Result<()> {
         match self {
             Activation::LeakyRelu(x) | Activation::Elu(x) if !x.is_finite() => {
-                Err(Error::invalid("activation", format!("{self} with a finite number"), x))
+                Err(Error::invalid("activation", format!("{} with a finite number", self.name()), x))
             }
             Activation::Celu(x) if !(x.is_finite() && x > 0.0) => {
                 Err(Error::invalid("activation", "celu with a finite number above 0", x))

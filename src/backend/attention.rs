@@ -9,14 +9,25 @@ use crate::shape::Shape;
 /// How queries attend to keys.
 #[derive(Clone, Debug)]
 pub struct Attention<B: Backend> {
-    /// The keys that count, `[batch, keys]` of 0 and 1; all of them without.
+    /// What counts, of 0 and 1: keys, `[batch, keys]`, or for each query those that it sees: `[batch, queries, keys]`, or as many axes
+    /// as the queries have, `[batch, .., queries, keys]`, each of them whole or 1. All of them without.
     pub mask: Option<B::Array>,
+    /// What is added to the scaled products, an array that broadcasts to `[batch, .., queries, keys]`, such as `[queries, keys]`
+    /// for all sequences alike; nothing without. -∞ shuts a key out as a mask does.
+    pub bias: Option<B::Array>,
     /// What the products of queries and keys are multiplied with, such as `1 / √d`.
     pub scale: f64,
     /// Whether query `i` sees keys `0..=i` only.
     pub causal: bool,
     /// Dropout of the weights: its rate and its draws, in the order of the weights `[batch, .., queries, keys]`.
     pub dropout: Option<(f64, Key)>,
+}
+
+impl<B: Backend> Attention<B> {
+    /// Of all queries to all keys, their products multiplied with `scale`: no mask, no bias, no dropout.
+    pub fn new(scale: f64) -> Self {
+        Attention { mask: None, bias: None, scale, causal: false, dropout: None }
+    }
 }
 
 /// What came out, and what the gradient needs of it.
@@ -58,8 +69,20 @@ impl AttentionSizes {
         if sizes.keys == 0 {
             return Err(Error::invalid("attention", "at least one key", k));
         }
-        if let Some(mask) = &how.mask {
-            check::same_shape("attention", Shape::new(&[sizes.batch, sizes.keys])?, b.shape(mask))?;
+        let scores = q.with(rank - 1, sizes.keys);
+        if let Some(mask) = how.mask.as_ref().map(|mask| b.shape(mask)) {
+            let fits = match mask.rank() {
+                2 => mask[..] == [sizes.batch, sizes.keys],
+                of if of == 3 || of == rank => sizes.over(mask)?.broadcasts_to(scores),
+                _ => false,
+            };
+            if !fits {
+                let why = "a mask is [batch, keys], [batch, queries, keys] or as the scores";
+                return Err(Error::shapes("attention", scores, mask, why));
+            }
+        }
+        if let Some(bias) = how.bias.as_ref().map(|bias| b.shape(bias)).filter(|bias| !bias.broadcasts_to(scores)) {
+            return Err(Error::shapes("attention", scores, bias, "a bias broadcasts to the scores"));
         }
         match how.dropout {
             Some((rate, _)) if !(0.0..1.0).contains(&rate) => {
@@ -69,25 +92,30 @@ impl AttentionSizes {
         }
     }
 
-    /// A shape of ones but for the batch and one of the last two axes.
-    fn along(self, size: usize, from_the_end: usize) -> Result<Shape> {
+    /// A mask's shape with as many axes as the scores: ones between the batch and the last axes.
+    fn over(self, mask: Shape) -> Result<Shape> {
         let mut sizes = vec![1; self.rank];
-        sizes[0] = self.batch;
-        sizes[self.rank - from_the_end] = size;
+        sizes[0] = mask[0];
+        let last = mask.rank() - 1;
+        sizes[self.rank - last..].copy_from_slice(&mask[1..]);
         Shape::new(&sizes)
     }
 }
 
-/// `softmax(scale q kᵀ) v` over the keys that a query sees; a query that sees none gets 0. Keys and values that do not count
-/// have no influence, not even as NaN. Queries `[batch, .., queries, d]`, keys `[batch, .., keys, d]`, values
-/// `[batch, .., keys, width]`, with any axes between, such as heads.
+/// `softmax(scale q kᵀ + bias) v` over the keys that a query sees; a query that sees none gets 0. Keys and values that no query of
+/// their sequence may see by mask and bias have no influence, not even as NaN. Queries `[batch, .., queries, d]`, keys
+/// `[batch, .., keys, d]`, values `[batch, .., keys, width]`, with any axes between, such as heads.
 ///
 /// Vaswani et al., "Attention Is All You Need", NeurIPS 2017.
 pub fn attention<B: Backend>(b: &B, x: [&B::Array; 3], how: &Attention<B>) -> Result<Attended<B>> {
     let sizes = AttentionSizes::of(b, x, how)?;
-    let (key, value) = counting(b, x, how, sizes)?;
-    let scores = b.map(Map::Affine(how.scale, 0.0), &b.matmul(x[0], false, &key, true)?)?;
-    let weights = match seen(b, how, sizes)? {
+    let open = open(b, how, sizes)?;
+    let (key, value) = counting(b, x, open.as_ref(), sizes)?;
+    let mut scores = b.map(Map::Affine(how.scale, 0.0), &b.matmul(x[0], false, &key, true)?)?;
+    if let Some(bias) = &how.bias {
+        scores = b.zip(Zip::Add, &scores, bias)?;
+    }
+    let weights = match seen(b, how, open, sizes)? {
         Some(seen) => norm::masked_softmax(b, &scores, &seen)?,
         None => b.softmax(&scores)?,
     };
@@ -96,7 +124,8 @@ pub fn attention<B: Backend>(b: &B, x: [&B::Array; 3], how: &Attention<B>) -> Re
 }
 
 /// With the weights `p` (after dropout) and their scores `s`: `dv = pᵀ dy`, `dp = dy vᵀ`, `ds` from it through dropout and
-/// softmax, `dq = scale ds k`, `dk = scale dsᵀ q`.
+/// softmax, `dq = scale ds k`, `dk = scale dsᵀ q`, and `ds` summed to the shape of the bias is the gradient for it. In the order of
+/// [`AttentionWanted`].
 pub fn attention_grad<B: Backend>(
     b: &B,
     x: [&B::Array; 3],
@@ -104,48 +133,75 @@ pub fn attention_grad<B: Backend>(
     y: &Attended<B>,
     dy: &B::Array,
     wanted: AttentionWanted,
-) -> Result<[Option<B::Array>; 3]> {
+) -> Result<[Option<B::Array>; 4]> {
     let sizes = AttentionSizes::of(b, x, how)?;
     check::same_shape("attention_grad", b.shape(&y.output), b.shape(dy))?;
     let [weights] = &y.saved[..] else {
         return Err(Error::invalid("attention_grad", "what `attention` saved", format!("{} arrays", y.saved.len())));
     };
-    let (key, value) = counting(b, x, how, sizes)?;
+    let (key, value) = counting(b, x, open(b, how, sizes)?.as_ref(), sizes)?;
     let dv = wanted.value.then(|| b.matmul(&dropped(b, weights, how)?, true, dy, false)).transpose()?;
-    if !wanted.query && !wanted.key {
-        return Ok([None, None, dv]);
+    let bias = how.bias.as_ref().filter(|_| wanted.bias);
+    if !wanted.query && !wanted.key && bias.is_none() {
+        return Ok([None, None, dv, None]);
     }
     // Dropout's gradient is dropout.
     let dp = dropped(b, &b.matmul(dy, false, &value, true)?, how)?;
-    let ds = b.map(Map::Affine(how.scale, 0.0), &b.softmax_grad(weights, &dp)?)?;
+    let ds = b.softmax_grad(weights, &dp)?;
+    let dbias = bias.map(|bias| b.sum_to(&ds, b.shape(bias))).transpose()?;
+    if !wanted.query && !wanted.key {
+        return Ok([None, None, dv, dbias]);
+    }
+    let ds = b.map(Map::Affine(how.scale, 0.0), &ds)?;
     let dq = wanted.query.then(|| b.matmul(&ds, false, &key, false)).transpose()?;
     let dk = wanted.key.then(|| b.matmul(&ds, true, x[0], false)).transpose()?;
-    Ok([dq, dk, dv])
+    Ok([dq, dk, dv, dbias])
 }
 
-/// Keys and values with 0 where they do not count: a weight of 0 does not keep NaN out of a product.
+/// What mask and bias leave open, with as many axes as the scores, to which it broadcasts; `None` if that is all.
+fn open<B: Backend>(b: &B, how: &Attention<B>, sizes: AttentionSizes) -> Result<Option<B::Array>> {
+    let mask = how.mask.as_ref().map(|mask| b.reshape(mask, sizes.over(b.shape(mask))?)).transpose()?;
+    let Some(bias) = &how.bias else { return Ok(mask) };
+    let shape = b.shape(bias);
+    let bias = b.reshape(bias, Shape::new(&[&vec![1; sizes.rank - shape.rank()], &shape[..]].concat())?)?;
+    let open = b.zip(Zip::Greater, &bias, &b.fill(Shape::SCALAR, f64::NEG_INFINITY)?)?;
+    Ok(Some(mask.map_or(Ok(open.clone()), |mask| b.zip(Zip::Mul, &mask, &open))?))
+}
+
+/// Keys and values with 0 where no query may see them: a weight of 0 does not keep NaN out of a product.
 fn counting<B: Backend>(
     b: &B,
     [_, key, value]: [&B::Array; 3],
-    how: &Attention<B>,
+    open: Option<&B::Array>,
     sizes: AttentionSizes,
 ) -> Result<(B::Array, B::Array)> {
-    let Some(mask) = &how.mask else { return Ok((key.clone(), value.clone())) };
-    let (mask, zero) = (b.reshape(mask, sizes.along(sizes.keys, 2)?)?, b.fill(Shape::SCALAR, 0.0)?);
-    Ok((b.select(&mask, key, &zero)?, b.select(&mask, value, &zero)?))
+    let Some(open) = open else { return Ok((key.clone(), value.clone())) };
+    let of_queries = sizes.rank - 2;
+    let shape = b.shape(open);
+    let open = match shape[of_queries] {
+        1 => open.clone(),
+        0 => b.fill(shape.with(of_queries, 1), 0.0)?,
+        _ => b.max(open, of_queries)?,
+    };
+    // The axis of the queries has gone: that of the keys takes its place.
+    let shape = b.shape(&open);
+    let open = b.reshape(&open, shape.with(of_queries, shape.last()).with(of_queries + 1, 1))?;
+    let zero = b.fill(Shape::SCALAR, 0.0)?;
+    Ok((b.select(&open, key, &zero)?, b.select(&open, value, &zero)?))
 }
 
 /// Which keys each query sees, broadcasting to the scores `[batch, .., queries, keys]`; `None` if it sees all of them.
-fn seen<B: Backend>(b: &B, how: &Attention<B>, sizes: AttentionSizes) -> Result<Option<B::Array>> {
-    let mask = match &how.mask {
-        Some(mask) => Some(b.reshape(mask, sizes.along(sizes.keys, 1)?)?),
-        None => None,
-    };
+fn seen<B: Backend>(
+    b: &B,
+    how: &Attention<B>,
+    open: Option<B::Array>,
+    sizes: AttentionSizes,
+) -> Result<Option<B::Array>> {
     if !how.causal {
-        return Ok(mask);
+        return Ok(open);
     }
     let earlier = causal(b, sizes.queries, sizes.keys)?;
-    Ok(Some(mask.map_or(Ok(earlier.clone()), |mask| b.zip(Zip::Mul, &mask, &earlier))?))
+    Ok(Some(open.map_or(Ok(earlier.clone()), |open| b.zip(Zip::Mul, &open, &earlier))?))
 }
 
 /// `[queries, keys]` with a 1 where the key is not after the query.

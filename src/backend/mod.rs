@@ -273,7 +273,7 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
     fn attention(&self, x: [&Self::Array; 3], how: &Attention<Self>) -> Result<Attended<Self>> {
         attention::attention(self, x, how)
     }
-    /// Gradients of [`Backend::attention`] for queries, keys and values, those that are wanted. See
+    /// Gradients of [`Backend::attention`] for queries, keys, values and bias, those that are wanted. See
     /// [`attention::attention_grad`].
     fn attention_grad(
         &self,
@@ -282,7 +282,7 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
         y: &Attended<Self>,
         dy: &Self::Array,
         wanted: AttentionWanted,
-    ) -> Result<[Option<Self::Array>; 3]> {
+    ) -> Result<[Option<Self::Array>; 4]> {
         attention::attention_grad(self, x, how, y, dy, wanted)
     }
 

@@ -50,13 +50,15 @@ wanted! {
 
 wanted! {
     /// Gradients of [`Backend::attention`](super::Backend::attention).
-    AttentionWanted, 3,
+    AttentionWanted, 4,
     /// That for the queries.
     query,
     /// That for the keys.
     key,
     /// That for the values.
-    value
+    value,
+    /// That for the bias, where there is one.
+    bias
 }
 
 wanted! {

@@ -1,7 +1,7 @@
 //! Weights by class, for classes that are far from equally frequent.
 
-use super::Dataset;
 use super::targets::check_labels;
+use super::{Dataset, Targets, sample_weights};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 
@@ -78,30 +78,32 @@ impl ClassWeights {
 }
 
 impl ClassWeights {
-    /// The data set with each sample's weight, or each step's, multiplied by its class's. Errors: targets that are no classes.
-    pub(crate) fn weigh(&self, data: Dataset) -> Result<Dataset> {
-        let mut each: Vec<f32> = labels_of(&data)?.iter().map(|&label| self.get(label)).collect();
-        match data.weights() {
-            Some(given) if given.len() == each.len() => {
-                each.iter_mut().zip(given).for_each(|(weight, given)| *weight *= given);
-            }
-            // A weight a sample, for all of its steps.
-            Some(given) => {
-                for (sample, given) in given.iter().enumerate() {
-                    let steps = data.targets().steps(sample).unwrap_or(sample..sample + 1);
-                    each[steps].iter_mut().for_each(|weight| *weight *= given);
-                }
-            }
-            None => {}
+    /// The data set with each sample's weight, or each step's, multiplied by its class's: of one output of several by its name.
+    /// Errors: targets that are no classes.
+    pub(crate) fn weigh(&self, data: Dataset, output: Option<&str>) -> Result<Dataset> {
+        let mut each: Vec<f32> = labels_of(&data, output)?.iter().map(|&label| self.get(label)).collect();
+        let given = output.map_or(data.weights(), |output| data.weights_of(output));
+        if let Some(given) = given {
+            sample_weights::spread(&mut each, given, data.targets().part(output).unwrap_or(data.targets()));
         }
-        data.with_weights(each)
+        match output {
+            Some(output) => data.with_weights_of(output, each),
+            None => data.with_weights(each),
+        }
     }
 }
 
-/// One class a sample or a step. Errors: targets that are no classes.
-pub(crate) fn labels_of(data: &Dataset) -> Result<&[u32]> {
-    let other = || Error::invalid("class weights", "targets that are classes", data.targets().kind());
-    data.targets().labels().ok_or_else(other)
+/// One class a sample or a step, of one output of several by its name. Errors: targets that are no classes.
+pub(crate) fn labels_of<'a>(data: &'a Dataset, output: Option<&str>) -> Result<&'a [u32]> {
+    let place = || output.map_or_else(|| "class weights".to_string(), |output| format!("class weights of `{output}`"));
+    let targets = data.targets().part(output);
+    targets.and_then(Targets::labels).ok_or_else(|| {
+        let expected = match data.targets() {
+            Targets::Record(_) => "the name of an output whose targets are classes (`class_weights_of`)",
+            _ => "targets that are classes",
+        };
+        Error::invalid(place(), expected, data.targets().kind())
+    })
 }
 
 fn place(class: u32) -> String {

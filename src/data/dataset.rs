@@ -1,6 +1,6 @@
 //! Inputs with their targets and, where wanted, a weight for each sample.
 
-use super::{Inputs, Targets, checks};
+use super::{Inputs, Targets, checks, sample_weights};
 use crate::error::{Error, Result};
 use std::ops::Range;
 
@@ -17,7 +17,9 @@ use std::ops::Range;
 pub struct Dataset {
     inputs: Inputs,
     targets: Targets,
-    weights: Option<Vec<f32>>,
+    pub(super) weights: Option<Vec<f32>>,
+    /// Of single outputs, by name.
+    pub(super) weights_of: Vec<(String, Vec<f32>)>,
 }
 
 impl Dataset {
@@ -28,25 +30,17 @@ impl Dataset {
             return Err(Error::invalid("data set", expected, format!("targets of {} samples", targets.len())));
         }
         check_lengths(&inputs, &targets)?;
-        Ok(Dataset { inputs, targets, weights: None })
+        Ok(Dataset { inputs, targets, weights: None, weights_of: Vec::new() })
     }
 
     /// Sets how much each sample counts in the loss, or, where there is a target for every step, each step of each sample, one
     /// after the other; without it all count 1.
     ///
     /// Errors: not one weight for each sample or step; a weight that is negative, NaN or infinite (names the sample).
+    ///
+    /// Of several outputs the weight of a sample counts in the losses of all; see [`Dataset::with_weights_of`] for single ones.
     pub fn with_weights(mut self, weights: Vec<f32>) -> Result<Self> {
-        let steps = self.len().checked_sub(1).and_then(|last| self.targets.steps(last)).map(|steps| steps.end);
-        if weights.len() != self.len() && Some(weights.len()) != steps {
-            let each = steps.map_or_else(String::new, |steps| format!(", or of their {steps} steps"));
-            let expected = format!("a weight for each of the {} samples{each}", self.len());
-            return Err(Error::invalid("sample weights", expected, format!("{} weights", weights.len())));
-        }
-        if let Some(sample) = weights.iter().position(|w| !w.is_finite() || *w < 0.0) {
-            let by_step = weights.len() != self.len();
-            let place = format!("sample weights, {} {sample}", if by_step { "step" } else { "sample" });
-            return Err(Error::invalid(place, "a finite weight of at least 0", weights[sample]));
-        }
+        sample_weights::check("sample weights", &weights, self.len(), &self.targets)?;
         self.weights = Some(weights);
         Ok(self)
     }
@@ -84,39 +78,24 @@ impl Dataset {
     /// The samples `rows`, in that order; a sample may come twice. Errors: a row that does not exist.
     pub fn select(&self, rows: &[usize]) -> Result<Self> {
         let (inputs, targets) = (self.inputs.select(rows)?, self.targets.select(rows)?);
-        let weights = self.weights.as_ref().map(|weights| self.select_weights(weights, rows));
-        Ok(Dataset { inputs, targets, weights })
-    }
-
-    /// Of weights of all samples, or of all their steps, those of the samples `rows`, which exist.
-    pub(crate) fn select_weights(&self, weights: &[f32], rows: &[usize]) -> Vec<f32> {
-        if weights.len() == self.len() {
-            return checks::gather(weights, 1, rows);
-        }
-        rows.iter().flat_map(|&row| &weights[self.targets.steps(row).unwrap_or(row..row + 1)]).copied().collect()
-    }
-
-    /// The weights as a batch has them, one a sample or one a step of a block.
-    pub(crate) fn weights_in_block(&self) -> Option<Vec<f32>> {
-        let weights = self.weights.as_ref()?;
-        Some(match &self.targets {
-            Targets::RaggedClasses(rows) if weights.len() != self.len() => rows.stretched(weights, 1, 0.0),
-            Targets::RaggedValues(rows) if weights.len() != self.len() => rows.stretched(weights, 1, 0.0),
-            _ => weights.clone(),
-        })
+        let weights =
+            self.weights.as_ref().map(|weights| sample_weights::select(weights, rows, self.len(), &self.targets));
+        let weights_of = self.selected_weights(rows);
+        Ok(Dataset { inputs, targets, weights, weights_of })
     }
 
     /// The same with its inputs [trimmed](Inputs::trimmed), and with them the targets and weights of their steps.
     #[must_use]
     pub fn trimmed(self, padding: u32) -> Self {
         let Some((kept, steps)) = self.inputs.kept(padding) else { return self };
-        let weights = match self.weights {
-            Some(weights) if weights.len() != self.inputs.len() => {
-                Some(weights.chunks_exact(steps).flat_map(|row| &row[kept.clone()]).copied().collect())
-            }
-            weights => weights,
+        let samples = self.inputs.len();
+        let cut = |weights: Vec<f32>| match weights.len() == samples {
+            true => weights,
+            false => weights.chunks_exact(steps).flat_map(|row| &row[kept.clone()]).copied().collect(),
         };
-        Dataset { targets: self.targets.trimmed(&kept, steps), inputs: self.inputs.trimmed(padding), weights }
+        let weights_of = self.weights_of.into_iter().map(|(of, weights)| (of, cut(weights))).collect();
+        let (weights, targets) = (self.weights.map(cut), self.targets.trimmed(&kept, steps));
+        Dataset { targets, inputs: self.inputs.trimmed(padding), weights, weights_of }
     }
 
     /// The samples of `range`. Errors: a range that does not lie within the samples.

@@ -30,6 +30,7 @@ mod distinct;
 mod inputs;
 mod labels;
 mod ragged;
+mod sample_weights;
 mod source;
 mod spans;
 mod split;

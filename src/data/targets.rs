@@ -206,6 +206,7 @@ impl Targets {
                 let data = data.chunks_exact(steps * width).flat_map(|row| &row[cut(width)]).copied().collect();
                 Targets::Values { data, shape: [&[kept.len()], &shape[1..]].concat() }
             }
+            Targets::Record(parts) => Targets::Record(parts.map(|_, part| part.trimmed(kept, steps))),
             other => other,
         }
     }

@@ -19,7 +19,8 @@ use crate::tensor::Tensor;
 /// The model takes indices `[batch, steps]` of any number of steps ([`Spec::Indices(None)`](Spec::Indices)) and gives a number for
 /// each token of its vocabulary, `[batch, steps, tokens]` or after the last step alone `[batch, tokens]`: logits (a last layer
 /// without activation), probabilities (softmax) or their logarithms. Which of them is known from its last activation, or where that
-/// is not known from the loss that it is compiled with; of neither it is taken for logits.
+/// is not known from the loss that it is compiled with; of neither it is taken for logits. Of several outputs one is named
+/// ([`Decoder::output`]).
 ///
 /// ```
 /// use elman::Spec;
@@ -49,12 +50,14 @@ pub struct Decoder<'m, B: Backend> {
     /// Whether any token has been read.
     begun: bool,
     /// Of a model of several inputs that of the tokens, and the others, which are read with the first token.
-    context: Option<(String, Record<Value<B>>)>,
+    pub(super) context: Option<(String, Record<Value<B>>)>,
+    /// Of a model of several outputs that of the tokens.
+    pub(super) output: Option<String>,
 }
 
 impl<B: Backend> Clone for Decoder<'_, B> {
     fn clone(&self) -> Self {
-        Decoder { carry: self.carry.clone(), context: self.context.clone(), ..*self }
+        Decoder { carry: self.carry.clone(), context: self.context.clone(), output: self.output.clone(), ..*self }
     }
 }
 
@@ -128,16 +131,38 @@ impl<'m, B: Backend> Decoder<'m, B> {
             let expected = "a model for indices of any number of steps (built for `Spec::Indices(None)`)";
             return Err(Error::invalid("decoder", expected, format!("one that takes {input}")));
         }
-        let output = model.output();
-        let fits = matches!(output, Spec::Dense(sizes) if matches!(sizes[..], [Some(n)] | [_, Some(n)] if n > 1));
-        if !fits {
-            let expected = "a model that gives a number for each of several tokens, [batch, steps, tokens]";
-            return Err(Error::invalid("decoder", expected, output));
+        if !matches!(model.output(), Spec::Record(_)) {
+            check_output(model, None, model.output())?;
         }
-        if let Some(last) = model.last().filter(|&last| !is_logarithm(last) && last != Activation::Softmax) {
-            return Err(not_a_distribution(last));
-        }
-        Ok(Decoder { model, carry: Carry::stepping(), rows, begun: false, context })
+        Ok(Decoder { model, carry: Carry::stepping(), rows, begun: false, context, output: None })
+    }
+
+    /// The same of a model that gives a record, such as words and their tags: the scores are those of this output, the others are not
+    /// looked at.
+    ///
+    /// ```
+    /// use elman::Spec;
+    /// use elman::decode::{Decoder, Stepper};
+    /// use elman::layers::{Dense, Embedding, Graph, Gru};
+    /// use elman_reference::Reference;
+    ///
+    /// let network = Graph::new()
+    ///     .node("table", Embedding::new(6, 4), "input")
+    ///     .node("read", Gru::new(4).return_sequences(), "table")
+    ///     .node("words", Dense::new(6), "read")
+    ///     .node("tags", Dense::new(3), "read")
+    ///     .outputs(["words", "tags"]);
+    /// let model = network.build(&Reference::<f32>::new(), Spec::Indices(None), 0)?;
+    /// let mut decoder = Decoder::new(&model)?.output("words")?;
+    /// assert_eq!(decoder.step(&[1])?.vocabulary(), 6);
+    /// # Ok::<(), elman::Error>(())
+    /// ```
+    ///
+    /// Errors: no output of this name; one that gives no scores of several tokens ([`Decoder::new`]).
+    pub fn output(self, name: &str) -> Result<Self> {
+        let output = self.model.output().parts().and_then(|parts| parts.part(name)).map_err(|e| e.at("decoder"))?;
+        check_output(self.model, Some(name), output)?;
+        Ok(Decoder { output: Some(name.into()), ..self })
     }
 
     /// Forgets what was read: the sequences, as many as there are, begin anew.
@@ -181,17 +206,17 @@ impl<'m, B: Backend> Decoder<'m, B> {
         Ok(Value::Indices(self.model.backend().upload_indices(tokens, shape)?))
     }
 
+    /// What goes into the model with these tokens: at the beginning the context, too.
+    pub(super) fn input(&self, tokens: Value<B>, begins: bool) -> Result<Value<B>> {
+        let Some((part, context)) = &self.context else { return Ok(tokens) };
+        let others = context.iter().filter(|_| begins).map(|(name, value)| (name.to_string(), value.clone()));
+        Record::new(others.chain([(part.clone(), tokens)])).map(Value::Record)
+    }
+
     /// Reads on, and gives the scores after the last step, which `last` picks from `[rows, steps, tokens]`.
     fn scores(&mut self, input: Value<B>, last: impl FnOnce(Tensor<B>) -> Result<Tensor<B>>) -> Result<Scores> {
-        let input = match &self.context {
-            None => input,
-            Some((part, context)) => {
-                let others =
-                    context.iter().filter(|_| !self.begun).map(|(name, value)| (name.to_string(), value.clone()));
-                Value::Record(Record::new(others.chain([(part.clone(), input)]))?)
-            }
-        };
-        let (y, scale) = logits(self.model, input, &mut self.carry)?;
+        let input = self.input(input, !self.begun)?;
+        let (y, scale) = logits(self.model, self.output.as_deref(), input, &mut self.carry)?;
         self.begun = true;
         let y = last(y)?;
         let rows = y.shape()[0];
@@ -205,17 +230,36 @@ impl<'m, B: Backend> Decoder<'m, B> {
 /// what they are.
 pub(super) fn logits<B: Backend>(
     model: &Model<B>,
+    output: Option<&str>,
     input: Value<B>,
     carry: &mut Carry<B>,
 ) -> Result<(Tensor<B>, Scale)> {
-    let (z, last, pending) = model.logits_carried(input, carry)?;
+    if let (Spec::Record(parts), None) = (model.output(), output) {
+        let names: Vec<&str> = parts.names().collect();
+        let expected = format!("the name of one of the outputs {} (`Decoder::output`)", names.join(", "));
+        return Err(Error::invalid("decoder", expected, "none"));
+    }
+    let (z, last, pending) = model.logits_carried(input, output, carry)?;
     let scale = match last {
         Some(Activation::Softmax) if !pending => Scale::Probabilities,
         Some(last) if is_logarithm(last) || last == Activation::Softmax => Scale::Logits,
         Some(last) => return Err(not_a_distribution(last)),
-        None => model.scale().unwrap_or(Scale::Logits),
+        None => model.scale(output).unwrap_or(Scale::Logits),
     };
     Ok((z, scale))
+}
+
+/// Errors for what are no scores of several tokens.
+fn check_output<B: Backend>(model: &Model<B>, name: Option<&str>, output: &Spec) -> Result<()> {
+    let fits = matches!(output, Spec::Dense(sizes) if matches!(sizes[..], [Some(n)] | [_, Some(n)] if n > 1));
+    if !fits {
+        let expected = "a model that gives a number for each of several tokens, [batch, steps, tokens]";
+        return Err(Error::invalid("decoder", expected, output));
+    }
+    match model.last(name).filter(|&last| !is_logarithm(last) && last != Activation::Softmax) {
+        Some(last) => Err(not_a_distribution(last)),
+        None => Ok(()),
+    }
 }
 
 /// Whether its numbers are logits, which logarithms of probabilities are too.
@@ -259,7 +303,8 @@ impl<B: Backend> Stepper for Decoder<'_, B> {
             let input = self.indices(prompt.repeat(self.rows), prompt.len())?;
             return self.scores(input, last_step);
         }
-        let mut one = Decoder { rows: 1, carry: Carry::stepping(), context: None, ..*self };
+        let output = self.output.clone();
+        let mut one = Decoder { rows: 1, carry: Carry::stepping(), context: None, output, ..*self };
         let scores = one.prime(prompt)?;
         let scores = Scores::new(scores.row(0).repeat(self.rows), self.rows)?;
         one.select(&vec![0; self.rows])?;

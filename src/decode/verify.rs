@@ -6,7 +6,6 @@ use crate::backend::Backend;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::layers::{Carry, Mask, Value};
-use crate::model::Model;
 use crate::shape::Shape;
 
 /// The pieces that a sample is cut into, over and over: a few steps, one alone, many.
@@ -17,7 +16,7 @@ const ROUNDING: f64 = 1e-5;
 impl<B: Backend> Decoder<'_, B> {
     /// Compares the model's numbers for `sample`, rows of tokens of one length of at least two, in one call with those in pieces of
     /// 3, 1, 7, 3, … steps, without a mask and with masks of several kinds, and gives the greatest difference: 0 where the backend
-    /// computes in pieces as in one call. Nothing that the decoder has read counts or changes. Errors when a difference is more than
+    /// computes in pieces as in one call. Of a decoder with a context there is a row for each row of it. Nothing that the decoder has read counts or changes. Errors when a difference is more than
     /// rounding, with the place, and for layers that look at whole sequences, by path; so for layers of one's own that keep
     /// no state where they should.
     pub fn verify<R: AsRef<[u32]>>(&self, sample: &[R]) -> Result<f64> {
@@ -28,7 +27,14 @@ impl<B: Backend> Decoder<'_, B> {
             let lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
             return Err(Error::invalid("verify", expected, format!("rows of {lengths:?} tokens")));
         }
-        let sample = Sample { model: self.model, rows, steps };
+        if let Some(rows_of_context) = self.context.as_ref().and_then(|(_, context)| {
+            let (_, first) = context.iter().next()?;
+            first.rows(self.model.backend()).filter(|&of_context| of_context != rows.len())
+        }) {
+            let expected = format!("{rows_of_context} rows, one for each of the context");
+            return Err(Error::invalid("verify", expected, rows.len()));
+        }
+        let sample = Sample { decoder: self, rows, steps };
         let without = sample.difference(None)?;
         // Padding on the right, on the left, and holes over the cuts, in turn over the rows.
         let kinds: [fn(usize, usize) -> bool; 3] =
@@ -42,7 +48,7 @@ impl<B: Backend> Decoder<'_, B> {
 }
 
 struct Sample<'a, B: Backend> {
-    model: &'a Model<B>,
+    decoder: &'a Decoder<'a, B>,
     rows: Vec<&'a [u32]>,
     steps: usize,
 }
@@ -50,19 +56,22 @@ struct Sample<'a, B: Backend> {
 impl<B: Backend> Sample<'_, B> {
     /// The numbers of some steps, `[rows, steps, tokens]` or, after the last of them, `[rows, tokens]`.
     fn piece(&self, from: usize, steps: usize, flags: Option<&[bool]>, carry: &mut Carry<B>) -> Result<Vec<f64>> {
-        let b = self.model.backend();
+        let b = self.decoder.model.backend();
         let tokens = self.rows.iter().flat_map(|row| row[from..from + steps].iter().copied()).collect();
         let indices = b.upload_indices(tokens, Shape::new(&[self.rows.len(), steps])?)?;
         let flags = flags.map(|flags| {
             let rows = flags.chunks(self.steps).flat_map(|row| row[from..from + steps].iter().copied());
             Mask::new(b, &rows.collect::<Vec<_>>(), steps)
         });
-        let (y, _) = logits(self.model, Value::Indices(indices).with_mask(flags.transpose()?), carry)?;
+        let input = self.decoder.input(Value::Indices(indices).with_mask(flags.transpose()?), from == 0)?;
+        let (y, _) = logits(self.decoder.model, self.decoder.output.as_deref(), input, carry)?;
         Ok(y.to_vec()?.into_iter().map(Element::to_f64).collect())
     }
 
     fn difference(&self, flags: Option<&[bool]>) -> Result<f64> {
-        let (n, tokens) = (self.rows.len(), self.model.output().features()?);
+        let output = self.decoder.model.output();
+        let tokens = output.part(self.decoder.output.as_deref()).unwrap_or(output).features()?;
+        let n = self.rows.len();
         let whole = self.piece(0, self.steps, flags, &mut Carry::stepping())?;
         let every_step = whole.len() == n * self.steps * tokens;
         let most = whole.iter().fold(1.0_f64, |most, x| most.max(x.abs()));

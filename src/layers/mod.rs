@@ -90,7 +90,7 @@ pub use pooling::{GlobalAveragePooling, GlobalMaxPooling, LastStep};
 pub use prelu::PRelu;
 pub use reshape::{Flatten, Reshape};
 pub use rms_norm::RmsNorm;
-pub use rnn::{Bidirectional, Elman, Gru, Lstm, Merge};
+pub use rnn::{AttentionDecoder, Bidirectional, Elman, Gru, Lstm, Merge};
 pub use scope::{Row, Scope};
 pub use sequential::Sequential;
 pub use spatial_dropout::SpatialDropout;

@@ -28,14 +28,15 @@ impl<B: Backend> Model<B> {
         }
     }
 
-    /// What the numbers of a model of one output are whose last activation is not known: by the loss, if it is compiled.
-    pub(crate) fn scale(&self) -> Option<Scale> {
-        self.loss_function().and_then(|loss| loss.outputs().scale())
+    /// What the numbers of an output, or of the only one, are whose last activation is not known: by the loss, if it is compiled.
+    pub(crate) fn scale(&self, output: Option<&str>) -> Option<Scale> {
+        let mut objectives = self.compiled.iter().flat_map(|compiled| &compiled.objectives);
+        objectives.find(|objective| objective.output.as_deref() == output)?.loss.outputs().scale()
     }
 
-    /// The last activation of a model of one output, where it is known.
-    pub(crate) fn last(&self) -> Option<Activation> {
-        self.last.known()
+    /// The last activation of an output, or of the only one, where it is known.
+    pub(crate) fn last(&self, output: Option<&str>) -> Option<Activation> {
+        self.last.part(output).known()
     }
 
     /// Errors when numbers of a model whose last activation is not known are not what the loss takes them for: once, on a first
@@ -94,6 +95,10 @@ impl<B: Backend> Model<B> {
         }
         self.check_samples(place, data)?;
         for objective in &self.compiled()?.objectives {
+            let weights = objective.output.as_deref().and_then(|output| data.weights_of(output));
+            if weights.is_some_and(|weights| weights.iter().all(|&weight| weight == 0.0)) {
+                return Err(objective.at(Error::invalid(place, "a sample weight above 0", "weights that are all 0")));
+            }
             let targets = data.targets().part(objective.output.as_deref());
             let labels = targets.and_then(Targets::labels).unwrap_or_default();
             let ignored = objective.loss.ignored();
@@ -185,7 +190,7 @@ impl<B: Backend> Model<B> {
                 let classes = targets.check_classes(outputs.max(2), ignored);
                 classes.map_err(|error| hinted(error, outputs, labels, ignored))
             }
-            None => check_rows(&*objective.loss, (data, targets), outputs),
+            None => check_rows(&*objective.loss, (data, output, targets), outputs),
         }
     }
 }
@@ -227,7 +232,11 @@ fn hinted(error: Error, outputs: usize, labels: &[u32], ignored: Option<u32>) ->
 
 /// Checks every row of targets that are numbers. Samples of weight 0, steps that the inputs' own mask leaves out and steps
 /// whose targets are all 0 (padding) are passed over.
-fn check_rows<B: Backend>(loss: &dyn Loss<B>, (data, targets): (&Dataset, &Targets), outputs: usize) -> Result<()> {
+fn check_rows<B: Backend>(
+    loss: &dyn Loss<B>,
+    (data, output, targets): (&Dataset, Option<&str>, &Targets),
+    outputs: usize,
+) -> Result<()> {
     let (numbers, shape) = match targets {
         Targets::Values { data, shape } => (data, shape),
         Targets::RaggedValues(rows) if rows.width() == outputs => {
@@ -249,11 +258,12 @@ fn check_rows<B: Backend>(loss: &dyn Loss<B>, (data, targets): (&Dataset, &Targe
         Inputs::Masked { mask, .. } if steps > 1 && mask.len() == data.len() * steps => Some(mask),
         _ => None,
     };
+    let weights = data.all_weights(output);
     for (number, row) in numbers.chunks_exact(outputs).enumerate() {
         let Err(error) = loss.check_row(row) else { continue };
         let (sample, step) = (number / steps, number % steps);
         let at = |weights: &[f32]| if weights.len() == data.len() { weights[sample] } else { weights[number] };
-        let weightless = data.weights().is_some_and(|weights| at(weights) == 0.0);
+        let weightless = weights.as_deref().is_some_and(|weights| at(weights) == 0.0);
         let masked = mask.is_some_and(|mask| !mask[number]);
         let padding = steps > 1 && row.iter().all(|&target| target == 0.0);
         if !(weightless || masked || padding) {

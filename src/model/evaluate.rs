@@ -57,7 +57,7 @@ impl<B: Backend> Model<B> {
             Some(data) => self.check_data("evaluation data", data)?,
             None => self.check_ready()?,
         }
-        self.evaluate_as("evaluation data", data, batch_size.into(), None, None)
+        self.evaluate_as("evaluation data", data, batch_size.into(), &[], None)
     }
 
     /// [`Model::evaluate`] of data that has been checked, where it is a data set; the classes weighted, of blocks without the
@@ -67,7 +67,7 @@ impl<B: Backend> Model<B> {
         place: &str,
         source: &dyn Source,
         batch_size: Option<usize>,
-        weights: Option<&ClassWeights>,
+        weights: &[(Option<String>, ClassWeights)],
         padding: Option<u32>,
     ) -> Result<Evaluation> {
         let epoch: Box<dyn Epoch + '_> = match source.as_dataset() {
@@ -88,8 +88,8 @@ impl<B: Backend> Model<B> {
             if source.as_dataset().is_none() {
                 self.check_batch(source, &*epoch, number, &data)?;
             }
-            if let Some(weights) = weights {
-                data = weights.weigh(data)?;
+            for (output, weights) in weights {
+                data = weights.weigh(data, output.as_deref())?;
             }
             if !continues {
                 carry.clear();

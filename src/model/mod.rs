@@ -21,13 +21,15 @@ mod summary;
 mod tally;
 mod tally_state;
 mod told;
+mod update_counts;
 
-pub use batch::Batch;
+pub use batch::{Batch, BatchWeights};
 pub use compile::{Compiled, Objective};
 pub use evaluate::Evaluation;
 pub use predictions::Predictions;
 pub use step::BatchLoss;
 pub use summary::Summary;
+pub(crate) use update_counts::UpdateCounts;
 
 pub(crate) use steps::{StepEntry, Steps};
 pub(crate) use tally::Tally;

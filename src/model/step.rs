@@ -1,6 +1,7 @@
 //! A batch through the model: its value, its loss, a step of training.
 
 use super::compile::not_compiled;
+use super::update_counts::UpdateCounts;
 use super::{Batch, Model, Objective};
 use crate::activation::Activation;
 use crate::backend::Backend;
@@ -46,6 +47,8 @@ pub(crate) struct StepOutcome<B: Backend> {
     pub(super) scored: Vec<Scored<B>>,
     /// Whether the gradients were finite, so that it counts.
     pub(super) verdict: Verdict<B>,
+    /// What backward starts from, where it is not the loss: the batch's share in an update of several, times their number.
+    share: Option<Tensor<B>>,
 }
 
 /// What an objective gave.
@@ -68,8 +71,8 @@ impl<B: Backend> StepOutcome<B> {
             match (first, &other.count) {
                 (Count::Known(one), Count::Known(other)) if one == other => {}
                 _ => {
-                    let expected = "outputs whose losses are means over as many rows each where batches are accumulated \
-                                    (larger batches do without)";
+                    let expected = "outputs whose losses are means over as many rows each where batches are accumulated one by one \
+                                    (`fit` counts them before)";
                     return Err(Error::invalid(
                         "accumulate",
                         expected,
@@ -127,20 +130,22 @@ impl<B: Backend> Model<B> {
         self.run(input, &mut pass)?.split().0.tensor(&pass)
     }
 
-    /// [`Model::forward_carried`] before the last activation, with that activation where the last layer hands it over, else with
-    /// the one that the numbers came out of, and whether it is still to be taken. `None` where it is not known.
+    /// [`Model::forward_carried`] of one output before its last activation, with that activation where the last layer hands it over, else
+    /// with the one that the numbers came out of, and whether it is still to be taken. `None` where it is not known.
     pub(crate) fn logits_carried(
         &self,
         input: Value<B>,
+        output: Option<&str>,
         carry: &mut Carry<B>,
     ) -> Result<(Tensor<B>, Option<Activation>, bool)> {
         let mut pass = self.pass(Mode::Evaluation).carrying(carry);
         self.input.check_value_of("model input", &input, &self.backend, !pass.goes_on())?;
         let (z, last) = self.root.forward_linear(input, &mut pass)?;
+        let z = z.part(output).cloned().ok_or_else(|| Error::invalid("model", "the output by its name", "none"))?;
         let z = z.split().0.tensor(&pass)?;
         pass.commit();
-        match last.known() {
-            None | Some(Activation::Linear) => Ok((z, self.last.known(), false)),
+        match last.part(output).known() {
+            None | Some(Activation::Linear) => Ok((z, self.last(output), false)),
             last => Ok((z, last, true)),
         }
     }
@@ -191,22 +196,41 @@ impl<B: Backend> Model<B> {
     }
 
     pub(crate) fn outcome(&self, batch: &Batch<B>, pass: &mut Pass<'_, B>) -> Result<StepOutcome<B>> {
+        self.outcome_in(batch, None, pass)
+    }
+
+    /// The same of a batch within an update of several, where its losses are divided by what that counts in all.
+    fn outcome_in(
+        &self,
+        batch: &Batch<B>,
+        update: Option<&UpdateCounts<B>>,
+        pass: &mut Pass<'_, B>,
+    ) -> Result<StepOutcome<B>> {
         let compiled = self.compiled()?;
         self.input.check_value("model input", &batch.input, &self.backend)?;
         let (z, last) = self.root.forward_linear(batch.input.clone(), pass)?;
-        let (mut scored, mut sum) = (Vec::with_capacity(compiled.objectives.len()), None);
-        for objective in &compiled.objectives {
-            let of = self.scored(objective, (&z, &last), batch, pass).map_err(|e| objective.at(e))?;
-            let weighed =
-                if objective.weight == 1.0 { of.loss.clone() } else { of.loss.affine(objective.weight, 0.0)? };
-            sum = Some(match sum {
+        let mut scored = Vec::with_capacity(compiled.objectives.len());
+        let (mut sum, mut share) = (None, None);
+        let add = |to: &mut Option<Tensor<B>>, weighed: Tensor<B>| -> Result<()> {
+            *to = Some(match to.take() {
                 Some(sum) => weighed.add(&sum)?,
                 None => weighed,
             });
+            Ok(())
+        };
+        for (number, objective) in compiled.objectives.iter().enumerate() {
+            let of = self.scored(objective, (&z, &last), batch, pass).map_err(|e| objective.at(e))?;
+            let weighed =
+                if objective.weight == 1.0 { of.loss.clone() } else { of.loss.affine(objective.weight, 0.0)? };
+            if let Some(update) = update {
+                add(&mut share, update.share_of(number, &weighed, &of.count)?)?;
+            }
+            add(&mut sum, weighed)?;
             scored.push(Scored { loss: of.loss.detach(), ..of });
         }
         let sum = sum.ok_or_else(|| Error::invalid("model", "an objective to be trained for", "none"))?;
-        Ok(StepOutcome { loss: self.with_penalties(sum, pass)?, scored, verdict: Verdict::Finite })
+        let share = share.map(|share| self.with_penalties(share, pass)).transpose()?;
+        Ok(StepOutcome { loss: self.with_penalties(sum, pass)?, scored, verdict: Verdict::Finite, share })
     }
 
     /// The loss of one objective, in whatever form is stable, and what it was taken of.
@@ -222,7 +246,8 @@ impl<B: Backend> Model<B> {
             let expected = "an output and targets of this name (`compile_outputs` names those of a record)";
             return Err(Error::invalid("objective", expected, format!("the output {}", self.output)));
         };
-        let (weights, (z, mask)) = (batch.weights.as_deref(), z.clone().split());
+        let weights = batch.weights.as_ref().and_then(|weights| weights.of(objective.output.as_deref()));
+        let (z, mask) = z.clone().split();
         if let Value::Chain(chain) = z {
             let (loss, count) = loss::counted_mean_of_chains(&*objective.loss, &chain, target, weights, mask.as_ref())?;
             return Ok(Scored { loss, count, predictions: chain.path(mask.as_ref())?, mask });
@@ -264,30 +289,48 @@ impl<B: Backend> Model<B> {
     /// The same, on sequences that go on where those before ended, which `carry` holds, and that leave there where they end. After an
     /// error it is as it was, as it is where gradients are not finite and the step is skipped.
     pub fn train_step_carried(&mut self, batch: &Batch<B>, carry: &mut Carry<B>) -> Result<(Tensor<B>, Value<B>)> {
-        let outcome = self.step(batch, carry)?;
+        let outcome = self.step(batch, None, carry)?;
         let predictions = self.predicted(&outcome)?;
         Ok((outcome.loss, predictions))
     }
 
-    pub(crate) fn step(&mut self, batch: &Batch<B>, carry: &mut Carry<B>) -> Result<StepOutcome<B>> {
+    /// A step on a batch, of an update of several where `update` is given.
+    pub(crate) fn step(
+        &mut self,
+        batch: &Batch<B>,
+        update: Option<&UpdateCounts<B>>,
+        carry: &mut Carry<B>,
+    ) -> Result<StepOutcome<B>> {
         let calls = self.calls();
-        let result = self.try_step(batch, carry);
+        let result = self.try_step(batch, update, carry);
         if result.is_err() {
             self.go_back(calls);
         }
         result
     }
 
-    fn try_step(&mut self, batch: &Batch<B>, carry: &mut Carry<B>) -> Result<StepOutcome<B>> {
+    fn try_step(
+        &mut self,
+        batch: &Batch<B>,
+        update: Option<&UpdateCounts<B>>,
+        carry: &mut Carry<B>,
+    ) -> Result<StepOutcome<B>> {
         let key = Key::new(self.seed).named("dropout").fold(self.steps);
         let mut pass = self.pass(Mode::Training(key)).carrying(carry);
-        let outcome = self.outcome(batch, &mut pass)?;
+        let outcome = self.outcome_in(batch, update, &mut pass)?;
         let (states, left) = pass.into_parts();
         // Of several batches that make one update the sums are added up, and divided by the count of all.
         let accumulates = self.compiled()?.optimizer.accumulates();
-        // A single batch is its own mean, whatever it is over.
-        let count = if accumulates { outcome.count()? } else { outcome.scored[0].count.clone() };
-        let sum = accumulates.then(|| count.sum_of(&outcome.loss)).transpose()?;
+        let (sum, count) = match (&outcome.share, accumulates) {
+            // Counted before: each batch has its share in the mean already, and they are divided by their number.
+            (Some(share), _) => (Some(share.clone()), Count::Known(1.0)),
+            (None, true) => {
+                let count = outcome.count()?;
+                (Some(count.sum_of(&outcome.loss)?), count)
+            }
+            // A single batch is its own mean, whatever it is over.
+            (None, false) => (None, outcome.scored[0].count.clone()),
+        };
         let gradients = sum.as_ref().unwrap_or(&outcome.loss).backward().map_err(|error| match error {
             // Nothing that is trained took part at all.
             Error::Constant => Error::MissingGradient {
@@ -304,7 +347,7 @@ impl<B: Backend> Model<B> {
             Verdict::Unread(when) => carry.put(left.when(&self.backend, when, carry)?),
         }
         self.steps += 1;
-        Ok(StepOutcome { loss: outcome.loss.detach(), verdict: call.verdict, ..outcome })
+        Ok(StepOutcome { loss: outcome.loss.detach(), verdict: call.verdict, share: None, ..outcome })
     }
 
     /// Makes an update of the batches that [`Model::train_step`] has accumulated, if there are any, though they are fewer than

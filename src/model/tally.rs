@@ -115,7 +115,8 @@ impl<B: Backend> Tally<B> {
     pub(crate) fn truth(&self, part: &Dataset) -> Vec<Option<Truth>> {
         let truth = |counted: &Counted<B>| {
             let targets = part.targets().part(counted.output.as_deref()).filter(|_| counted.needs_rows())?;
-            let weights = counted.needs_weights().then(|| part.weights_in_block()).flatten();
+            let output = counted.output.as_deref();
+            let weights = counted.needs_weights().then(|| part.weights_in_block(output)).flatten();
             Some(Truth { targets: targets.in_block().into_owned(), weights })
         };
         self.counted.iter().map(truth).collect()
@@ -128,7 +129,7 @@ impl<B: Backend> Tally<B> {
 
     /// Adds a batch, unless its gradients were not finite; reads back only when much has piled up.
     pub(crate) fn add(&mut self, samples: usize, outcome: StepOutcome<B>, truth: Vec<Option<Truth>>) -> Result<()> {
-        let StepOutcome { loss, scored, verdict } = outcome;
+        let StepOutcome { loss, scored, verdict, .. } = outcome;
         let counts = match verdict {
             Verdict::Finite => None,
             Verdict::NotFinite => return Ok(()),

@@ -39,6 +39,11 @@ impl<B: Backend> Optimizer<B> {
         self.every > 1
     }
 
+    /// How many calls were made towards an update, and how many make one.
+    pub(crate) fn accumulated(&self) -> (usize, usize) {
+        (self.accumulated, self.every)
+    }
+
     /// A call among several that make one update.
     pub(super) fn accumulate_call(
         &mut self,

@@ -116,7 +116,9 @@ impl<B: Backend> Optimizer<B> {
     /// [`Model::fit`](crate::Model::fit) and [`Model::train_step`](crate::Model::train_step) weigh each batch by the rows or steps
     /// that count in it, so that the update is that of one batch of them all, penalties too, whatever is masked; what is left over at
     /// the end of an epoch is an update of its own ([`Optimizer::finish`]). Calls of [`Optimizer::step`] weigh alike;
-    /// [`Optimizer::step_of`] says how much each weighs.
+    /// [`Optimizer::step_of`] says how much each weighs. Of several outputs whose losses are means over different rows, such as steps and
+    /// samples, `fit` counts the batches of an update before the first of them runs, in a pass without tape each; `train_step`, which
+    /// sees one at a time, is an error there.
     pub fn accumulate(self, calls: usize) -> Self {
         Optimizer { every: calls, ..self }
     }

@@ -14,6 +14,7 @@ pub(super) fn add<B: Backend>(registry: Registry<B>) -> Registry<B> {
         .with_layer_from("activation", |_, description| Ok(Arc::new(read::<OfActivation>(description)?.activation)))
         .with_layer::<Add>("add")
         .with_layer::<AdditiveAttention>("additive_attention")
+        .with_layer_from("attention_decoder", |_, description| attention_decoder(description))
         .with_layer::<Average>("average")
         .with_layer::<BatchNorm>("batch_norm")
         .with_layer::<Biaffine>("biaffine")
@@ -75,6 +76,37 @@ fn bidirectional<B: Backend>(description: &Description) -> Result<Arc<dyn Layer<
 }
 
 /// A layer that has another and nothing else.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfAttentionDecoder {
+    layer: Description,
+    attention: Description,
+    #[serde(default)]
+    attention_first: bool,
+}
+
+fn attention_decoder<B: Backend>(description: &Description) -> Result<Arc<dyn Layer<B>>> {
+    fn of<B: Backend, C: rnn::CellKind>(
+        layer: &Description,
+        attention: CrossAttention,
+        first: bool,
+    ) -> Result<Arc<dyn Layer<B>>> {
+        let decoder = AttentionDecoder::new(read::<rnn::Rnn<C>>(layer)?, attention);
+        Ok(Arc::new(if first { decoder.attention_first() } else { decoder }))
+    }
+    let OfAttentionDecoder { layer, attention, attention_first: first } = read(description)?;
+    let read = || match (kind_of(&layer)?, kind_of(&attention)?) {
+        (_, other) if other != "cross_attention" => {
+            Err(Error::invalid("attention", "cross_attention", format!("`{other}`")))
+        }
+        ("elman", _) => of::<B, rnn::ElmanCell>(&layer, read(&attention)?, first),
+        ("gru", _) => of::<B, rnn::GruCell>(&layer, read(&attention)?, first),
+        ("lstm", _) => of::<B, rnn::LstmCell>(&layer, read(&attention)?, first),
+        (other, _) => Err(Error::invalid("layer", "elman, gru or lstm", format!("`{other}`"))),
+    };
+    read().map_err(|e| e.in_layer("attention_decoder"))
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OfOne {

@@ -6,10 +6,10 @@ use super::progress::Progress;
 use super::resume::states;
 use crate::backend::Backend;
 use crate::checkpoint::{Checkpoint, Position};
-use crate::data::{BATCH_SIZE, ClassWeights, Epoch, HostBatch, Order, Source, each_batch};
+use crate::data::{BATCH_SIZE, ClassWeights, Dataset, Epoch, HostBatch, Order, Source, each_batch};
 use crate::error::{Error, Result};
 use crate::layers::Carry;
-use crate::model::{Batch, Model, Steps, Tally, TallyState};
+use crate::model::{Batch, Model, Steps, Tally, TallyState, UpdateCounts};
 use crate::random::Key;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -22,10 +22,18 @@ pub(super) struct TrainedOn<'a> {
     pub(super) source: Box<dyn Source + 'a>,
     /// How to go through it, in the first epoch of the model.
     pub(super) order: Order,
-    pub(super) class_weights: Option<ClassWeights>,
+    pub(super) class_weights: Vec<(Option<String>, ClassWeights)>,
 }
 
 impl TrainedOn<'_> {
+    /// A batch with the weights of its classes.
+    fn weighed(&self, mut part: Dataset) -> Result<Dataset> {
+        for (output, weights) in &self.class_weights {
+            part = weights.weigh(part, output.as_deref())?;
+        }
+        Ok(part)
+    }
+
     /// How an epoch goes through it, of a training with this seed.
     pub(super) fn order(&self, seed: u64, epoch: u64) -> Order {
         Order { key: Key::new(seed).named("shuffle"), epoch, ..self.order.clone() }
@@ -85,12 +93,23 @@ impl<B: Backend> Model<B> {
         let skipped_before = self.skipped().saturating_sub(tally.skipped);
         let first = self.steps.saturating_sub(done as u64);
         let whole = data.source.as_dataset().is_some();
+        let (counts_first, mut update) = (self.counts_first()?, None::<UpdateCounts<B>>);
         each_batch(at.batches, done, !data.source.is_quick(), |number, HostBatch { data: mut part, continues }| {
             if !whole {
                 self.check_batch(&*data.source, at.batches, number, &part)?;
             }
-            if let Some(weights) = &data.class_weights {
-                part = weights.weigh(part)?;
+            part = data.weighed(part)?;
+            if counts_first && (update.is_none() || self.begins_update()?) {
+                // Batches are made at any place, so that those to come are looked at here, and once more in their turn.
+                let numbers = self.update_of(number, at.batches.batches())?;
+                let each = numbers.map(|number| {
+                    let part = at.batches.batch(number)?.data;
+                    if !whole {
+                        self.check_batch(&*data.source, at.batches, number, &part)?;
+                    }
+                    Batch::new(self.backend(), data.weighed(part)?)
+                });
+                update = Some(self.update_counts(each)?);
             }
             if !continues {
                 carry.clear();
@@ -98,7 +117,9 @@ impl<B: Backend> Model<B> {
             let (samples, truth) = (part.len(), tally.truth(&part));
             let batch = Batch::new(self.backend(), part)?;
             let learning_rate = self.learning_rate();
-            let outcome = self.step(&batch, &mut carry).map_err(|error| self.in_epoch(error, at.epoch, first))?;
+            let outcome = self
+                .step(&batch, update.as_ref(), &mut carry)
+                .map_err(|error| self.in_epoch(error, at.epoch, first))?;
             for callback in callbacks.iter_mut() {
                 if let ControlFlow::Break(reason) = callback.on_batch_end(at.epoch, number, &outcome.loss, self)? {
                     stopped.get_or_insert(reason);

@@ -35,7 +35,7 @@ pub struct Fit<'a, B: Backend> {
     pub(super) by_length: Option<u32>,
     pub(super) validation_split: Option<f64>,
     pub(super) validation_data: Option<&'a dyn Source>,
-    pub(super) class_weights: Option<ClassWeights>,
+    pub(super) class_weights: Vec<(Option<String>, ClassWeights)>,
     pub(super) callbacks: Vec<Box<dyn Callback<B> + 'a>>,
     pub(super) checkpoint: Option<Checkpoint>,
     pub(super) resume_from: Option<PathBuf>,
@@ -60,7 +60,7 @@ impl<'a, B: Backend> Fit<'a, B> {
             by_length: None,
             validation_split: None,
             validation_data: None,
-            class_weights: None,
+            class_weights: Vec::new(),
             callbacks: Vec::new(),
             checkpoint: None,
             resume_from: None,
@@ -116,7 +116,18 @@ impl<'a, B: Backend> Fit<'a, B> {
 
     /// Lets the samples of a class count more or less, for unbalanced classes (L14).
     pub fn class_weights(self, weights: ClassWeights) -> Self {
-        Fit { class_weights: Some(weights), ..self }
+        self.weighted(None, weights)
+    }
+
+    /// The same for the classes of one output of several.
+    pub fn class_weights_of(self, output: impl Into<String>, weights: ClassWeights) -> Self {
+        self.weighted(Some(output.into()), weights)
+    }
+
+    fn weighted(mut self, output: Option<String>, weights: ClassWeights) -> Self {
+        self.class_weights.retain(|(of, _)| *of != output);
+        self.class_weights.push((output, weights));
+        self
     }
 
     /// Adds a callback; they are called in the order in which they were added. Pass `&mut callback` to look at it

@@ -103,12 +103,13 @@ impl<B: Backend> Model<B> {
             self.warn_of_labels(data, count, validation, fit.validation_data.is_none());
         }
         self.check_watched(&fit.callbacks, validation.is_some())?;
-        if let Some(weights) = &fit.class_weights {
+        for (output, weights) in &fit.class_weights {
+            let output = output.as_deref();
             if let Some(data) = whole {
-                self.check_class_weights(data, weights)?;
+                self.check_class_weights(data, output, weights)?;
             }
             // That a class does not occur there is no slip.
-            validated.and_then(|source| source.as_dataset()).map(labels_of).transpose()?;
+            validated.and_then(|source| source.as_dataset()).map(|data| labels_of(data, output)).transpose()?;
         }
         let source: Box<dyn Source + 'a> = match whole {
             Some(data) => {
@@ -218,10 +219,22 @@ impl<B: Backend> Model<B> {
     }
 
     /// Errors for a weight of a class that does not occur.
-    fn check_class_weights(&self, data: &Dataset, weights: &ClassWeights) -> Result<()> {
-        let ignored = self.compiled()?.objectives.iter().find_map(|objective| objective.loss.ignored());
-        let labels = labels_of(data)?.iter().copied().filter(|&label| Some(label) != ignored).collect::<Vec<_>>();
-        weights.weights_for(&labels, self.output().features()?.max(2)).map(drop)
+    fn check_class_weights(&self, data: &Dataset, output: Option<&str>, weights: &ClassWeights) -> Result<()> {
+        let objectives = &self.compiled()?.objectives;
+        let Some(objective) = objectives.iter().find(|objective| objective.output.as_deref() == output) else {
+            let names: Vec<&str> = objectives.iter().filter_map(|objective| objective.output.as_deref()).collect();
+            let expected = match &names[..] {
+                [] => "no name, as the model has a single output (`class_weights`)".to_string(),
+                names => format!("the name of an output that is trained: {} (`class_weights_of`)", names.join(", ")),
+            };
+            let found = output.map_or_else(|| "none".to_string(), |output| format!("`{output}`"));
+            return Err(Error::invalid("class weights", expected, found));
+        };
+        let ignored = objective.loss.ignored();
+        let labels = labels_of(data, output)?.iter().copied();
+        let labels: Vec<u32> = labels.filter(|&label| Some(label) != ignored).collect();
+        let classes = self.output().part(output).unwrap_or(self.output()).features()?.max(2);
+        weights.weights_for(&labels, classes).map(drop)
     }
 }
 

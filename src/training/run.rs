@@ -75,7 +75,7 @@ impl<'a, B: Backend> Training<'a, B> {
             let (source, size) = validation.with_batch_size(order.batch_size);
             let padding = source.as_dataset().and(order.by_length);
             own = model.put_validated(epoch, callbacks)?;
-            let scores = model.evaluate_as("validation data", source, size, class_weights.as_ref(), padding);
+            let scores = model.evaluate_as("validation data", source, size, class_weights, padding);
             let scores = scores.map_err(|e| e.at("validation"));
             let scores = model.put_back_unless(scores, &mut own)?;
             values.extend(scores.values.into_iter().map(|(name, value)| (format!("val_{name}"), value)));

@@ -100,10 +100,27 @@ gradients! {
         let there = (0..batch * keys).map(|i| f64::from(u8::from(i < keys && i != 1))).collect();
         let there = Some(B::new().upload(there, [batch, keys].into())?);
         let dropout = Some((0.4, Key::new(3).named("dropout")));
-        let of = |mask, causal, dropout| x[0].attention(&x[1], &x[2], Attention { mask, scale: 0.7, causal, dropout });
+        let of = |mask, causal, dropout| x[0].attention(&x[1], &x[2], Attention { mask, causal, dropout, ..Attention::new(0.7) });
         let [masked, causal] = [of(there.clone(), false, None)?, of(None, true, None)?];
         let [dropped, all] = [of(None, false, dropout)?, of(there, true, dropout)?];
         masked.add(&causal.square()?)?.add(&dropped.affine(2.0, 0.0)?)?.add(&all.affine(3.0, 0.0)?)
+    };
+    biased_attention (Any: [&[2, 3, 4], &[2, 5, 4], &[2, 5, 3], &[3, 5]], [&[2, 2, 3, 1], &[2, 2, 2, 1], &[2, 2, 2, 3], &[2, 1, 3, 2]],
+        [&[2, 2, 3, 1], &[2, 2, 2, 1], &[2, 2, 2, 3], &[2, 2, 3, 2]], [&[1, 1, 1], &[1, 1, 1], &[1, 1, 1], &[]]) |x: &[Tensor]| {
+        // All ways: alone; with a mask of pairs, one query of which sees nothing; causal with dropout, and -∞ in the bias.
+        let (q, k) = (x[0].shape(), x[1].shape());
+        let (batch, queries, keys) = (q[0], q[q.rank() - 2], k[k.rank() - 2]);
+        let there = (0..batch * queries * keys).map(|i| f64::from(u8::from(i >= keys && i % 3 != 1))).collect();
+        let there = Some(B::new().upload(there, [batch, queries, keys].into())?);
+        let shut: Vec<f64> = (0..queries * keys).map(|i| if i % 4 == 1 { f64::NEG_INFINITY } else { 0.5 }).collect();
+        let shut = Tensor::new(&B::new(), shut, &[queries, keys])?;
+        let dropout = Some((0.4, Key::new(3).named("dropout")));
+        let of = |bias: &Tensor, mask, causal, dropout| {
+            x[0].biased_attention(&x[1], &x[2], bias, Attention { mask, causal, dropout, ..Attention::new(0.7) })
+        };
+        let [plain, masked] = [of(&x[3], None, false, None)?, of(&x[3], there.clone(), false, None)?];
+        let [causal, all] = [of(&x[3].add(&shut)?, None, true, dropout)?, of(&x[3].add(&shut)?, there, true, None)?];
+        plain.add(&masked.square()?)?.add(&causal.affine(2.0, 0.0)?)?.add(&all.square()?.affine(3.0, 0.0)?)
     };
     attention_to_itself (Any: [&[2, 3, 4]]) |x: &[Tensor]| dot_attention(&x[0], &x[0], &x[0], None, 0.5, true);
     attention_by_sums (Any: [&[2, 3, 4], &[2, 5, 4], &[2, 5, 3], &[4]]) |x: &[Tensor]| {

@@ -54,7 +54,7 @@ pub(crate) fn torch<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
     let split = |x: &Tensor<B>| x.reshape(&[1, x.shape()[0], heads, width / heads])?.permute(&[0, 2, 1, 3]);
     let mask = tensor(b, &Numbers::new(shown, &[1, key.shape()[0]]))?.value().clone();
     let scale = 1.0 / ((width / heads) as f64).sqrt();
-    let how = Attention { mask: Some(mask), scale, causal: false, dropout: None };
+    let how = Attention { mask: Some(mask), ..Attention::new(scale) };
     let y = split(&query)?.attention(&split(&key)?, &split(&value)?, how)?.permute(&[0, 2, 1, 3])?;
     let out = variable(b, &case.tensor("param.out_proj.weight")?)?;
     let out_bias = case.find("param.out_proj.bias").map(|bias| variable(b, &bias)).transpose()?;

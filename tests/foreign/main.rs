@@ -9,6 +9,7 @@ mod keras_losses;
 mod keras_metrics;
 mod keras_recurrent;
 mod metrics;
+mod onnx_attention;
 mod onnx_layers;
 mod onnx_ops;
 mod recurrent;
@@ -114,7 +115,7 @@ fn run<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
         ("onnx_nodes", "rearrange") => onnx_ops::rearrange(b, case),
         ("onnx_nodes", "recurrent") => onnx_layers::recurrent(b, case),
         ("onnx_nodes", "norm") => onnx_layers::norm(b, case),
-        ("onnx_nodes", "attention") => onnx_layers::attention(b, case),
+        ("onnx_nodes", "attention") => onnx_attention::attention(b, case),
         ("onnx_nodes", "loss") => onnx_layers::loss(b, case),
         ("keras_losses", _) => keras_losses::check(b, case),
         ("keras_recurrent", _) => keras_recurrent::check(b, case),

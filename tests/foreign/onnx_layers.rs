@@ -1,4 +1,4 @@
-//! ONNX's recurrent networks, normalisation, attention and losses. Values only.
+//! ONNX's recurrent networks, normalisation and losses. Values only.
 
 use crate::compare::{near, numbers, set, tensor};
 use crate::cross_entropy::{Aim, CrossEntropy};
@@ -9,7 +9,6 @@ use crate::torch_likelihoods::of_labels;
 use crate::torch_losses::by_rows;
 use crate::torch_recurrent::{by_gate, sum};
 use anyhow::{Result, bail, ensure};
-use elman::backend::Attention;
 use elman::layers::rnn::{CellKind, Rnn};
 use elman::layers::{BatchNorm, Elman, Gru, LayerNorm, Lstm, Merge, Mode, RmsNorm, Sequential};
 use elman::{Backend, Spec};
@@ -139,40 +138,6 @@ pub(crate) fn norm<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
         }
         other => bail!("no layer {other}"),
     }
-}
-
-/// Queries, keys and values of heads, without a mask of pairs and without a cache.
-pub(crate) fn attention<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {
-    ensure!(case.tensors("in.").len() == 3 && case.tensors("out.").len() == 1, "masks of pairs, caches, scores");
-    let options = case.option("attributes").as_object().map(|all| all.keys().cloned().collect::<Vec<_>>());
-    let heads = |i: usize, key: &str| -> Result<Numbers> {
-        let numbers = case.tensor(&format!("in.{i}"))?;
-        match numbers.shape[..] {
-            // Heads side by side.
-            [batch, time, width] => {
-                let heads = number(case, key, 1.0) as usize;
-                Ok(numbers.reshaped(&[batch, time, heads, width / heads]).permuted(&[0, 2, 1, 3]))
-            }
-            _ => Ok(numbers),
-        }
-    };
-    let (query, key, value) = (heads(0, "q_num_heads")?, heads(1, "kv_num_heads")?, heads(2, "kv_num_heads")?);
-    let known = ["is_causal", "scale", "q_num_heads", "kv_num_heads"];
-    let strange: Vec<String> =
-        options.unwrap_or_default().into_iter().filter(|key| !known.contains(&key.as_str())).collect();
-    ensure!(strange.is_empty(), "{strange:?}");
-    ensure!(query.shape[1] == key.shape[1], "heads that share keys");
-    let width = query.shape[3] as f64;
-    let how = Attention {
-        mask: None,
-        scale: number(case, "scale", 1.0 / width.sqrt()),
-        causal: number(case, "is_causal", 0.0) == 1.0,
-        dropout: None,
-    };
-    let y = numbers(&tensor(b, &query)?.attention(&tensor(b, &key)?, &tensor(b, &value)?, how)?)?;
-    let expected = case.tensor("out.0")?;
-    let y = if expected.shape.len() == 3 { y.permuted(&[0, 2, 1, 3]).reshaped(&expected.shape) } else { y };
-    near::<B>("out.0", &y, &expected)
 }
 
 pub(crate) fn loss<B: Backend>(b: &B, case: &Case<'_>) -> Result<()> {

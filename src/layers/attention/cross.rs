@@ -119,6 +119,19 @@ impl<B: Backend> Layer<B> for CrossAttention {
         }
         let (queries, features) = parts.part("query")?.sequence().map_err(|e| e.at("query"))?;
         let (_, width) = parts.part("memory")?.sequence().map_err(|e| e.at("memory"))?;
+        let module = self.module(features, width, scope)?;
+        Ok(Built::new(module, Spec::Dense(vec![queries, Some(self.outputs(width))])))
+    }
+}
+
+impl CrossAttention {
+    /// Builds the parameters for queries of so many features and a memory of this width.
+    pub(in crate::layers) fn module<B: Backend>(
+        &self,
+        features: usize,
+        width: usize,
+        scope: &mut Scope<'_, B>,
+    ) -> Result<CrossModule> {
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(Error::invalid("dropout", "a rate in [0, 1)", self.dropout));
         }
@@ -146,8 +159,17 @@ impl<B: Backend> Layer<B> for CrossAttention {
             Some(units) => Some(scope.param("combined.kernel", Shape::new(&[width + features, units])?, &glorot)?),
             None => None,
         };
-        let output = Spec::Dense(vec![queries, Some(self.combined.unwrap_or(width))]);
-        Ok(Built::new(CrossModule { scores, combined, dropout: self.dropout }, output))
+        Ok(CrossModule { scores, combined, dropout: self.dropout })
+    }
+
+    /// Whether it goes on to Luong's `tanh(W_c [context; query])`.
+    pub(in crate::layers) fn is_combined(&self) -> bool {
+        self.combined.is_some()
+    }
+
+    /// How many numbers come out for a query to a memory of this width.
+    pub(in crate::layers) fn outputs(&self, width: usize) -> usize {
+        self.combined.unwrap_or(width)
     }
 }
 
@@ -158,68 +180,106 @@ enum Scores {
     Additive { query: ParamId, memory: ParamId, bias: ParamId, score: ParamId },
 }
 
+/// The layer with its parameters.
 #[derive(Debug)]
-struct CrossModule {
+pub(in crate::layers) struct CrossModule {
     scores: Scores,
     combined: Option<ParamId>,
     dropout: f64,
 }
 
+/// What is looked at.
+pub(in crate::layers) struct Memory<B: Backend> {
+    pub(in crate::layers) steps: Tensor<B>,
+    pub(in crate::layers) mask: Option<Mask<B>>,
+    /// [`CrossModule::keys`].
+    pub(in crate::layers) keys: Tensor<B>,
+}
+
+/// What queries look at.
+pub(in crate::layers) struct Looked<B: Backend> {
+    /// The weighted sums, `[batch, queries, width]`.
+    pub(in crate::layers) context: Tensor<B>,
+    /// The weights, `[batch, queries, steps]`, where somebody asked for them.
+    pub(in crate::layers) weights: Option<Tensor<B>>,
+}
+
 impl CrossModule {
+    /// Whether [`keys`](CrossModule::keys) are another thing than the memory.
+    pub(in crate::layers) fn has_keys(&self) -> bool {
+        matches!(self.scores, Scores::Additive { .. })
+    }
+
+    /// What queries are compared with, which depends on the memory alone: of the additive form `m W_m`, else the memory.
+    pub(in crate::layers) fn keys<B: Backend>(&self, memory: &Tensor<B>, pass: &Pass<'_, B>) -> Result<Tensor<B>> {
+        match &self.scores {
+            Scores::Additive { memory: kernel, .. } => memory.linear(&pass.param(*kernel), None),
+            Scores::Dot | Scores::General(_) => Ok(memory.clone()),
+        }
+    }
+
     /// What each query looks at.
-    fn context<B: Backend>(
+    pub(in crate::layers) fn look<B: Backend>(
         &self,
         query: &Tensor<B>,
-        memory: &Tensor<B>,
-        mask: Option<&Mask<B>>,
+        memory: &Memory<B>,
         pass: &mut Pass<'_, B>,
-    ) -> Result<Tensor<B>> {
+    ) -> Result<Looked<B>> {
+        let Memory { steps, mask, keys } = memory;
         let query = match &self.scores {
             Scores::Dot => query.clone(),
             Scores::General(kernel) => query.linear(&pass.param(*kernel), None)?,
-            Scores::Additive { query: of_query, memory: of_memory, bias, score } => {
-                let query = query.linear(&pass.param(*of_query), Some(&pass.param(*bias)))?;
-                let keys = memory.linear(&pass.param(*of_memory), None)?;
+            Scores::Additive { query: kernel, bias, score, .. } => {
+                let query = query.linear(&pass.param(*kernel), Some(&pass.param(*bias)))?;
                 let score = pass.param(*score);
-                let attend = |value: &Tensor<B>| additive_attention(&query, &keys, value, &score, mask, false);
-                return observed(memory, pass, attend);
+                let attend = |value: &Tensor<B>| additive_attention(&query, keys, value, &score, mask.as_ref(), false);
+                return looked(steps, pass, attend);
             }
         };
         let dropout = if self.dropout > 0.0 { pass.key().map(|key| (self.dropout, key)) } else { None };
-        let attend = |value: &Tensor<B>| {
-            let mask = mask.map(|mask| mask.array().clone());
-            query.attention(memory, value, Attention { mask, scale: 1.0, causal: false, dropout })
-        };
-        observed(memory, pass, attend)
+        looked(steps, pass, |value| {
+            let mask = mask.as_ref().map(|mask| mask.array().clone());
+            query.attention(keys, value, Attention { mask, dropout, ..Attention::new(1.0) })
+        })
+    }
+
+    /// Luong's `tanh(W_c [context; query])`, where it is asked for.
+    pub(in crate::layers) fn combine<B: Backend>(
+        &self,
+        context: &Tensor<B>,
+        query: &Tensor<B>,
+        pass: &Pass<'_, B>,
+    ) -> Result<Option<Tensor<B>>> {
+        let Some(kernel) = self.combined else { return Ok(None) };
+        Tensor::concat(&[context, query], 2)?.linear(&pass.param(kernel), None)?.tanh().map(Some)
     }
 }
 
-/// The attention to a memory, whose weights are handed out where they were asked for: what it makes of the unit vectors.
-fn observed<B: Backend>(
+/// The attention to a memory, with the weights where they are asked for: what it makes of the unit vectors.
+fn looked<B: Backend>(
     memory: &Tensor<B>,
-    pass: &mut Pass<'_, B>,
+    pass: &Pass<'_, B>,
     attend: impl Fn(&Tensor<B>) -> Result<Tensor<B>>,
-) -> Result<Tensor<B>> {
+) -> Result<Looked<B>> {
+    let mut weights = None;
     if pass.is_observed("attention") {
         let (b, [batch, steps]) = (memory.backend(), [memory.shape()[0], memory.shape()[1]]);
         let unit = |i: usize| B::Elem::from_f64(f64::from(u8::from(i / steps % steps == i % steps)));
         let units = Tensor::new(b, (0..batch * steps * steps).map(unit).collect(), &[batch, steps, steps])?;
-        let weights = attend(&units)?;
-        pass.observe("attention", &weights);
+        weights = Some(attend(&units)?);
     }
-    attend(memory)
+    Ok(Looked { context: attend(memory)?, weights })
 }
 
 impl<B: Backend> Module<B> for CrossModule {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
         let [query, memory] = input.parts(PARTS)?;
         let (query, of_query) = query.sequence(pass)?;
-        let (memory, of_memory) = memory.sequence(pass)?;
-        let context = self.context(&query, &memory, of_memory.as_ref(), pass)?;
-        let y = match self.combined {
-            Some(kernel) => Tensor::concat(&[&context, &query], 2)?.linear(&pass.param(kernel), None)?.tanh()?,
-            None => context,
-        };
+        let (steps, mask) = memory.sequence(pass)?;
+        let keys = self.keys(&steps, pass)?;
+        let Looked { context, weights } = self.look(&query, &Memory { steps, mask, keys }, pass)?;
+        weights.iter().for_each(|weights| pass.observe("attention", weights));
+        let y = self.combine(&context, &query, pass)?.unwrap_or(context);
         Ok(Value::Tensor(y).with_clean_mask(of_query))
     }
 

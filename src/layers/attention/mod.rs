@@ -3,9 +3,11 @@
 mod additive;
 mod cross;
 mod multi_head;
+mod taken;
 
 pub use additive::AdditiveAttention;
 pub use cross::CrossAttention;
+pub(super) use cross::{CrossModule, Looked, Memory};
 pub use multi_head::MultiHeadAttention;
 
 use super::Mask;
@@ -41,7 +43,7 @@ pub fn dot_attention<B: Backend>(
     causal: bool,
 ) -> Result<Tensor<B>> {
     let mask = mask.map(|mask| mask.array().clone());
-    query.attention(key, value, Attention { mask, scale, causal, dropout: None })
+    query.attention(key, value, Attention { mask, causal, ..Attention::new(scale) })
 }
 
 /// Attention by a sum, Keras' `AdditiveAttention` (Bahdanau, Cho, Bengio, 2015): the score of query `q` and key `k` is
@@ -56,7 +58,7 @@ pub fn additive_attention<B: Backend>(
     causal: bool,
 ) -> Result<Tensor<B>> {
     let b = query.backend();
-    let how = Attention { mask: mask.map(|mask| mask.array().clone()), scale: 1.0, causal, dropout: None };
+    let how = Attention { mask: mask.map(|mask| mask.array().clone()), causal, ..Attention::new(1.0) };
     let x = [query, key, value].map(Tensor::value);
     let attention::AttentionSizes { rank, batch, queries, keys } = attention::AttentionSizes::of(b, x, &how)?;
     let d = query.shape().last();

@@ -1,6 +1,7 @@
 //! [`MultiHeadAttention`]: every step attends to all steps of its sequence, or of another.
 
 use super::super::{Built, Last, Layer, Mask, Module, Pass, Place, Scope, Slot, Spec, Value, Weight};
+use super::taken::{self, Taken};
 use crate::activation::Activation;
 use crate::backend::{Attention, Backend};
 use crate::description::{Description, describe};
@@ -19,6 +20,12 @@ use serde::{Deserialize, Serialize};
 /// Given a record of `query [batch, queries, features]` and `memory [batch, steps, width]`, the queries attend to the memory in the place
 /// of their own sequence: cross-attention, as a decoder's to what an encoder has read; see [`CrossAttention`](super::CrossAttention) for
 /// the forms of recurrent networks. It may be stepped then, the memory computed [once](crate::layers::Graph::once).
+///
+/// The record may have two more parts, and lack the memory (the queries attend to their own sequence then), each `[batch, queries, steps]`,
+/// or `[batch, heads, queries, steps]` for each head: `mask`, 1 where a query may look at a step and 0 where it may not (Keras'
+/// `attention_mask`), and `bias`, numbers that are added to the scores before the softmax, such as some by distance; they may come out
+/// of layers that are trained, and -∞ shuts a step out. Both hold together with masks of steps and with
+/// [`causal`](MultiHeadAttention::causal). Attention to the own sequence cannot be stepped with them.
 ///
 /// Steps that the mask leaves out are not attended to; where there is no step to attend to, the heads give 0. The mask goes
 /// through: what stands in masked steps of the output counts for nothing.
@@ -114,8 +121,11 @@ impl<B: Backend> Layer<B> for MultiHeadAttention {
 
     fn build(&self, input: &Spec, scope: &mut Scope<'_, B>) -> Result<Built<B>> {
         let (of_query, of_memory) = match input {
-            Spec::Record(parts) if parts.len() == 2 => (parts.part("query")?, parts.part("memory")?),
-            Spec::Record(_) => return Err(Error::invalid("input", "a record of `query` and `memory`", input)),
+            Spec::Record(parts) => {
+                taken::check_parts(parts, self.heads)?;
+                let query = parts.part("query")?;
+                (query, parts.get("memory").unwrap_or(query))
+            }
             own => (own, own),
         };
         let (_, features) = of_query.sequence()?;
@@ -212,18 +222,15 @@ impl MultiHeadModule {
 
 impl<B: Backend> Module<B> for MultiHeadModule {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
-        let ((x, mask), memory) = match input {
-            Value::Record(_) => {
-                let [query, memory] = input.parts(["query", "memory"])?;
-                (query.sequence(pass)?, Some(memory.sequence(pass)?))
-            }
-            own => {
-                if !self.layer.causal {
-                    pass.whole("attention that is not causal")?;
-                }
-                (own.sequence(pass)?, None)
-            }
-        };
+        let Taken { query, memory, pairs, bias } = Taken::of(input, pass)?;
+        if memory.is_none() && !self.layer.causal {
+            pass.whole("attention that is not causal")?;
+        }
+        if memory.is_none() && (pairs.is_some() || bias.is_some()) {
+            pass.whole("attention with a mask or a bias of pairs")?;
+        }
+        let (x, mask) = query.sequence(pass)?;
+        let memory = memory.map(|memory| memory.sequence(pass)).transpose()?;
         let place = if self.layer.causal && memory.is_none() { pass.place(self.slot) } else { None };
         let (memory, of_memory) = memory.unwrap_or_else(|| (x.clone(), mask.clone()));
         let (batch, time, heads) = (x.shape()[0], x.shape()[1], self.layer.heads);
@@ -238,12 +245,15 @@ impl<B: Backend> Module<B> for MultiHeadModule {
             None => {
                 let dropped = self.layer.dropout > 0.0;
                 let how = Attention {
-                    mask: of_memory.as_ref().map(|mask| mask.array().clone()),
-                    scale: self.scale(),
+                    mask: taken::both(pass.backend(), of_memory.as_ref(), pairs)?,
                     causal: self.layer.causal,
                     dropout: if dropped { pass.key().map(|key| (self.layer.dropout, key)) } else { None },
+                    ..Attention::new(self.scale())
                 };
-                query.attention(&key, &value, how)?
+                match bias {
+                    Some(bias) => query.biased_attention(&key, &value, &taken::of_all_heads(bias)?, how)?,
+                    None => query.attention(&key, &value, how)?,
+                }
             }
         };
         let y = y.permute(&[0, 2, 1, 3])?;

@@ -23,6 +23,7 @@
 //! # Ok::<(), elman::Error>(())
 //! ```
 
+mod attention;
 mod bidirectional;
 mod elman;
 mod gru;
@@ -30,6 +31,7 @@ mod lstm;
 mod module;
 mod normed;
 
+pub use attention::AttentionDecoder;
 pub use bidirectional::{Bidirectional, Merge};
 pub use elman::{Elman, ElmanCell};
 pub use gru::{Gru, GruCell};

@@ -6,6 +6,7 @@ use crate::backend::{Backend, Cell, norm};
 use crate::error::{Error, Result};
 use crate::layers::{Last, Mask, Module, Pass, Place, Slot, Value};
 use crate::param::ParamId;
+use crate::random::Key;
 use crate::record::Record;
 use crate::shape::Shape;
 use crate::tensor::{Recurrence, States, Tensor};
@@ -46,8 +47,22 @@ impl RnnModule {
         outputs: bool,
         pass: &mut Pass<'_, B>,
     ) -> Result<States<B>> {
+        let key = pass.key();
+        self.states_drawn(x, mask, first, outputs, key, pass)
+    }
+
+    /// The same with dropout's draws from a stream that is given: for a loop over steps, in which all steps of a sequence have one draw.
+    pub(super) fn states_drawn<B: Backend>(
+        &self,
+        x: &Tensor<B>,
+        mask: Option<&Mask<B>>,
+        first: &[Tensor<B>],
+        outputs: bool,
+        key: Option<Key>,
+        pass: &mut Pass<'_, B>,
+    ) -> Result<States<B>> {
         let b = pass.backend();
-        let ([n, _, features], key) = (sizes(x.shape())?, pass.key());
+        let [n, _, features] = sizes(x.shape())?;
         let x = match key.filter(|_| self.dropout > 0.0) {
             Some(key) => {
                 let keep = norm::keep_mask(n * features, self.dropout, key.named("inputs"));
@@ -92,6 +107,16 @@ impl RnnModule {
             pass.carry(place, std::iter::once(&states.h).chain(&states.c).cloned())?;
         }
         Ok(states)
+    }
+
+    /// The first output of `n` sequences that begin, where it is not 0: that given, or the learned one.
+    pub(super) fn first_output<B: Backend>(
+        &self,
+        n: usize,
+        given: &[Tensor<B>],
+        pass: &Pass<'_, B>,
+    ) -> Result<Option<Tensor<B>>> {
+        Ok(self.first_states(n, given, None, pass)?.into_iter().next())
     }
 
     /// The states carried to here, or those given, or the learned ones; none where all begin at 0.

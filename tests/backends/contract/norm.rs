@@ -61,8 +61,23 @@ const ATTENDED: [[usize; 6]; 4] = [[1, 1, 1, 1, 1, 1], [2, 3, 5, 7, 4, 3], [3, 1
 struct Operands<B: Backend> {
     host: [Host; 3],
     x: [B::Array; 3],
-    mask: Host,
+    masks: Masks,
     dy: B::Array,
+}
+
+/// Which keys count, `[batch, keys]`; which of them each query sees, `[batch, queries, keys]`; the same of each head, `[1, heads, queries,
+/// keys]`; and what is added to the scores, of all heads or of each, some of it -∞.
+struct Masks {
+    keys: Host,
+    pairs: Host,
+    of_heads: Host,
+    bias: [Host; 2],
+}
+
+/// Ways to attend, with what each says about a pair: whether it is seen, and what is added to its score.
+struct Way<'a, B: Backend> {
+    how: Attention<B>,
+    of: Box<dyn Fn([usize; 4]) -> Option<f64> + 'a>,
 }
 
 fn operands<B: Backend>(b: &B, [batch, heads, queries, keys, d, width]: [usize; 6]) -> Result<Operands<B>> {
@@ -72,36 +87,73 @@ fn operands<B: Backend>(b: &B, [batch, heads, queries, keys, d, width]: [usize; 
     let x = [host[0].up(b)?, host[1].up(b)?, host[2].up(b)?];
     // The last sequence has nothing that counts; of the others every third step does not.
     let counts = |at: &[usize]| at[0] + 1 < batch.max(2) && (at[0] + at[1]) % 3 != 1;
-    let mask = Host::build(&[batch, keys], |at| f64::from(u8::from(counts(at))));
+    let flag = |there: bool| f64::from(u8::from(there));
+    // The first query of the first sequence and head sees nothing; the last key is seen by none.
+    let pair = |at: &[usize]| at.iter().sum::<usize>() % 4 != 0 && (at[at.len() - 1] + 1 < keys.max(2));
+    let added = |name: &str, shape: &[usize]| {
+        let random = Host::random(name, shape);
+        let shut = |at: &[usize]| at.iter().sum::<usize>() % 5 == 0;
+        Host::build(shape, |at| if shut(at) { f64::NEG_INFINITY } else { random.at(at) })
+    };
+    let masks = Masks {
+        keys: Host::build(&[batch, keys], |at| flag(counts(at))),
+        pairs: Host::build(&[batch, queries, keys], |at| flag(pair(at))),
+        of_heads: Host::build(&[1, heads, queries, keys], |at| flag(pair(&at[1..]))),
+        bias: [added("bias", &[queries, keys]), added("bias of heads", &[batch, heads, queries, keys])],
+    };
     let dy = Host::random("dy", &[batch, heads, queries, width]).up(b)?;
-    Ok(Operands { host, x, mask, dy })
+    Ok(Operands { host, x, masks, dy })
 }
 
-fn all_ways<B: Backend>(b: &B, mask: &Host) -> Result<Vec<Attention<B>>> {
+fn all_ways<'a, B: Backend>(b: &B, masks: &'a Masks) -> Result<Vec<Way<'a, B>>> {
     let mut ways = Vec::new();
-    for choice in 0..8 {
-        ways.push(Attention {
-            mask: (choice & 1 > 0).then(|| mask.up(b)).transpose()?,
+    for choice in 0..48 {
+        let (causal, dropped, mask, bias) = (choice & 1 > 0, choice & 2 > 0, choice / 4 % 4, choice / 16);
+        let given = [None, Some(&masks.keys), Some(&masks.pairs), Some(&masks.of_heads)][mask];
+        let added = [None, Some(&masks.bias[0]), Some(&masks.bias[1])][bias];
+        // Dropout's draws are the same whatever is masked.
+        if dropped && mask > 1 && bias > 0 {
+            continue;
+        }
+        let how = Attention {
+            mask: given.map(|mask| mask.up(b)).transpose()?,
+            bias: added.map(|bias| bias.up(b)).transpose()?,
             scale: 0.6,
-            causal: choice & 2 > 0,
-            dropout: (choice & 4 > 0).then(|| (0.4, Key::new(2).named("dropout"))),
-        });
+            causal,
+            dropout: dropped.then(|| (0.4, Key::new(2).named("dropout"))),
+        };
+        let of = move |[n, h, query, key]: [usize; 4]| {
+            let counts = match mask {
+                0 => true,
+                1 => masks.keys.at(&[n, key]) > 0.0,
+                2 => masks.pairs.at(&[n, query, key]) > 0.0,
+                _ => masks.of_heads.at(&[0, h, query, key]) > 0.0,
+            };
+            let added = match bias {
+                0 => 0.0,
+                1 => masks.bias[0].at(&[query, key]),
+                _ => masks.bias[1].at(&[n, h, query, key]),
+            };
+            (counts && (!causal || key <= query) && added > f64::NEG_INFINITY).then_some(added)
+        };
+        ways.push(Way { how, of: Box::new(of) });
     }
     Ok(ways)
 }
 
 pub(crate) fn attention_is_its_default<B: Backend>(b: &B) -> Result<()> {
     for sizes in ATTENDED {
-        let Operands { x, mask, dy, .. } = operands(b, sizes)?;
-        for how in all_ways(b, &mask)? {
+        let Operands { x, masks, dy, .. } = operands(b, sizes)?;
+        for Way { how, .. } in all_ways(b, &masks)? {
             let (got, want) = (b.attention(x.each_ref(), &how)?, attention::attention(b, x.each_ref(), &how)?);
             agree(b, &got.output, &want.output, 300.0);
-            for choice in 0..8 {
-                let wanted = [choice & 1 > 0, choice & 2 > 0, choice & 4 > 0];
+            for choice in 0..16 {
+                let wanted = [choice & 1 > 0, choice & 2 > 0, choice & 4 > 0, choice & 8 > 0];
                 let of_got = b.attention_grad(x.each_ref(), &how, &got, &dy, wanted.into())?;
                 let of_want = attention::attention_grad(b, x.each_ref(), &how, &want, &dy, wanted.into())?;
-                for ((got, want), wanted) in of_got.iter().zip(&of_want).zip(wanted) {
-                    assert_eq!(got.is_some(), wanted, "what is wanted is given, and nothing else");
+                let there = [true, true, true, how.bias.is_some()];
+                for (i, (got, want)) in of_got.iter().zip(&of_want).enumerate() {
+                    assert_eq!(got.is_some(), wanted[i] && there[i], "what is wanted is given, and nothing else");
                     if let (Some(got), Some(want)) = (got, want) {
                         agree(b, got, want, 1000.0);
                     }
@@ -116,13 +168,12 @@ pub(crate) fn attention_is_its_default<B: Backend>(b: &B) -> Result<()> {
 pub(crate) fn attention_is_its_definition<B: Backend>(b: &B) -> Result<()> {
     for sizes in ATTENDED {
         let [batch, heads, queries, keys, d, width] = sizes;
-        let Operands { host: [q, k, v], x, mask, .. } = operands(b, sizes)?;
-        for how in all_ways(b, &mask)? {
+        let Operands { host: [q, k, v], x, masks, .. } = operands(b, sizes)?;
+        for Way { how, of } in all_ways(b, &masks)? {
             let weight = |at: &[usize], key: usize| {
                 let (n, h, query) = (at[0], at[1], at[2]);
-                let seen = (how.mask.is_none() || mask.at(&[n, key]) > 0.0) && (!how.causal || key <= query);
                 let score: f64 = (0..d).map(|i| q.at(&[n, h, query, i]) * k.at(&[n, h, key, i])).sum();
-                if seen { (0.6 * score).exp() } else { 0.0 }
+                of([n, h, query, key]).map_or(0.0, |added| (0.6 * score + added).exp())
             };
             let kept = |at: &[usize], key: usize| {
                 let Some((rate, draws)) = how.dropout else { return 1.0 };
@@ -141,20 +192,24 @@ pub(crate) fn attention_is_its_definition<B: Backend>(b: &B) -> Result<()> {
     Ok(())
 }
 
-/// Not even as NaN, in the values and in the gradients.
+/// Not even as NaN, in the values and in the gradients: what is masked for all queries, by a mask, a bias or both.
 pub(crate) fn what_is_masked_is_not_attended_to<B: Backend>(b: &B) -> Result<()> {
     for sizes in ATTENDED {
-        let Operands { host, x, mask, dy } = operands(b, sizes)?;
-        let spoilt = |host: &Host| {
-            Host::build(&host.shape, |at| if mask.at(&[at[0], at[2]]) > 0.0 { host.at(at) } else { f64::NAN })
-        };
-        let bad = [host[0].up(b)?, spoilt(&host[1]).up(b)?, spoilt(&host[2]).up(b)?];
-        for how in all_ways(b, &mask)?.into_iter().filter(|how| how.mask.is_some()) {
+        let [_, _, queries, keys, ..] = sizes;
+        let Operands { host, x, masks, dy } = operands(b, sizes)?;
+        for Way { how, of } in all_ways(b, &masks)?.into_iter().filter(|way| way.how.mask.is_some() && !way.how.causal)
+        {
+            let seen = |at: &[usize]| (0..queries).any(|query| of([at[0], at[1], query, at[2]]).is_some());
+            let spoilt = |host: &Host| Host::build(&host.shape, |at| if seen(at) { host.at(at) } else { f64::NAN });
+            let bad = [x[0].clone(), spoilt(&host[1]).up(b)?, spoilt(&host[2]).up(b)?];
+            let some = (0..keys).any(|key| sizes[0] > 0 && !seen(&[sizes[0] - 1, 0, key]));
+            assert!(some || sizes[0] == 0 || keys == 1, "nothing is masked");
             let (clean, found) = (b.attention(x.each_ref(), &how)?, b.attention(bad.each_ref(), &how)?);
             agree(b, &found.output, &clean.output, 0.0);
             let of_clean = b.attention_grad(x.each_ref(), &how, &clean, &dy, AttentionWanted::ALL)?;
             let of_found = b.attention_grad(bad.each_ref(), &how, &found, &dy, AttentionWanted::ALL)?;
             for (found, clean) in of_found.into_iter().flatten().zip(of_clean.into_iter().flatten()) {
+                assert!(b.download(&clean)?.into_iter().all(|x| x.to_f64().is_finite()));
                 agree(b, &found, &clean, 0.0);
             }
         }
@@ -175,9 +230,8 @@ pub(crate) fn wrong_norms_and_attentions<B: Backend>(b: &B) -> Result<()> {
     let (q, k, v) = (of(&[2, 3, 4])?, of(&[2, 5, 4])?, of(&[2, 5, 6])?);
     let how = |mask: Option<&B::Array>, rate: f64| Attention::<B> {
         mask: mask.cloned(),
-        scale: 1.0,
-        causal: false,
         dropout: Some((rate, Key::new(0))),
+        ..Attention::new(1.0)
     };
     let plain = how(None, 0.0);
     let y = b.attention([&q, &k, &v], &plain)?;
@@ -188,6 +242,13 @@ pub(crate) fn wrong_norms_and_attentions<B: Backend>(b: &B) -> Result<()> {
     refused(b.attention([&of(&[2, 1, 3, 4])?, &k, &v], &plain), "another rank");
     refused(b.attention([&q, &of(&[2, 0, 4])?, &of(&[2, 0, 6])?], &plain), "no keys");
     refused(b.attention([&q, &k, &v], &how(Some(&of(&[2, 3])?), 0.0)), "a mask of the queries");
+    for shape in [&[2, 5, 3][..], &[3, 3, 5], &[2, 3, 4], &[5], &[1, 2, 3, 5]] {
+        refused(b.attention([&q, &k, &v], &how(Some(&of(shape)?), 0.0)), "a mask of other pairs");
+    }
+    for shape in [&[5, 3][..], &[3, 3, 5], &[4], &[1, 2, 3, 5]] {
+        let biased = Attention { bias: Some(of(shape)?), ..plain.clone() };
+        refused(b.attention([&q, &k, &v], &biased), "a bias of other pairs");
+    }
     refused(b.attention([&q, &k, &v], &how(None, 1.0)), "a rate of 1");
     refused(b.attention_grad([&q, &k, &v], &plain, &y, &q, AttentionWanted::ALL), "a gradient of another shape");
     let none = attention::Attended { output: y.output.clone(), saved: vec![] };

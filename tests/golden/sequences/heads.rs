@@ -9,7 +9,7 @@ use elman::{Backend, Model, Result, Spec, Tensor};
 use std::collections::BTreeMap;
 
 /// Kernels and biases under their names in the file: `query/kernel`.
-type Weights<B> = BTreeMap<String, Tensor<B>>;
+pub(super) type Weights<B> = BTreeMap<String, Tensor<B>>;
 
 pub(crate) fn check<B: Backend>(b: &B, case: &Reading<'_>) {
     let query = variable(b, case, "query");
@@ -45,7 +45,7 @@ pub(crate) fn check<B: Backend>(b: &B, case: &Reading<'_>) {
     }
 }
 
-fn weights<B: Backend>(b: &B, case: &Reading<'_>) -> Weights<B> {
+pub(super) fn weights<B: Backend>(b: &B, case: &Reading<'_>) -> Weights<B> {
     let mut weights = Weights::new();
     for part in ["query", "key", "value", "attention_output"] {
         let (kernel, bias) = (format!("{part}/kernel"), format!("{part}/bias"));
@@ -61,12 +61,12 @@ fn weights<B: Backend>(b: &B, case: &Reading<'_>) -> Weights<B> {
 }
 
 /// `query/kernel` has the gradient `query/grad_kernel`.
-fn grad(name: &str) -> String {
+pub(super) fn grad(name: &str) -> String {
     name.replace('/', "/grad_")
 }
 
 /// `heads.query.kernel` is `query/kernel` in the file.
-fn in_file(name: &str) -> String {
+pub(super) fn in_file(name: &str) -> String {
     name.replace("heads.", "").replace('.', "/")
 }
 
@@ -106,7 +106,7 @@ fn by_parts<B: Backend>(
         y.reshape(&[x.shape()[0], x.shape()[1], heads, width])?.permute(&[0, 2, 1, 3])
     };
     let scale = 1.0 / case.number("key_dim").sqrt();
-    let how = Attention { mask: mask.map(|mask| mask.array().clone()), scale, causal, dropout: None };
+    let how = Attention { mask: mask.map(|mask| mask.array().clone()), causal, ..Attention::new(scale) };
     let y = of_heads(query, "query")?.attention(&of_heads(value, "key")?, &of_heads(value, "value")?, how)?;
     let kernel = &weights["attention_output/kernel"];
     let (of_all, outputs) = (heads * kernel.shape()[1], kernel.shape()[2]);

@@ -2,6 +2,7 @@
 
 mod attention;
 mod heads;
+mod masked;
 mod norm;
 mod steps;
 
@@ -24,12 +25,14 @@ fn on_portable_candle() {
 }
 
 /// How many cases of each kind there were when this was written: fewer would be a file that lost some.
-const CASES: [(&str, usize); 8] = [
+const CASES: [(&str, usize); 10] = [
     ("layer_norm", 10),
     ("batch_norm", 15),
     ("attention", 10),
     ("additive_attention", 10),
     ("multi_head_attention", 10),
+    ("scaled_dot_product_attention", 16),
+    ("masked_multi_head_attention", 16),
     ("global_average_pooling", 5),
     ("global_max_pooling", 5),
     ("embedding", 10),
@@ -44,6 +47,8 @@ fn check<B: Backend>(b: &B) {
             "attention" => attention::dot(b, case),
             "additive_attention" => attention::additive(b, case),
             "multi_head_attention" => heads::check(b, case),
+            "scaled_dot_product_attention" => masked::products(b, case),
+            "masked_multi_head_attention" => masked::heads(b, case),
             "global_average_pooling" => steps::average_pooling(b, case),
             "global_max_pooling" => steps::max_pooling(b, case),
             "embedding" => steps::embedding(b, case),

@@ -259,6 +259,13 @@ fn several_tokens_may_end_a_sequence() {
     assert_eq!(empty.iter().filter(|one| one.tokens.is_empty() && one.ended).count(), 2);
 }
 
+/// Of sequences that are as probable the first: of the row that stands first, by the smaller token.
+#[test]
+fn of_equals_the_first_is_taken() {
+    let found = Beam::new(2).longest(2).n_best(2).search(Table::same(&[1.0; 3], 1), &[2]).unwrap();
+    assert_eq!(found.iter().map(|one| &one.tokens[..]).collect::<Vec<_>>(), [[0, 0], [0, 1]]);
+}
+
 #[test]
 fn impossible_tokens_are_not_gone_on_with() {
     let never = f32::NEG_INFINITY;

@@ -201,6 +201,24 @@ fn what_fails_leaves_a_decoder_as_it_was() {
     assert_eq!(decoder.step(&[3, 4]).unwrap(), other.step(&[3, 4]).unwrap());
 }
 
+/// Before anything is read, too: nothing else knows then how many rows there are.
+#[test]
+fn every_row_gets_a_token() {
+    let model = build(&R::with_threads(1), Lstm::new(3).return_sequences(), Dense::new(TOKENS));
+    let mut decoder = Decoder::of_rows(&model, 2).unwrap();
+    let error = decoder.step(&[1]).unwrap_err().to_string();
+    assert_eq!(error, "step: expected a token for each of 2 rows, found 1 tokens");
+    let error = decoder.prime_each(&[[1], [2], [3]]).unwrap_err().to_string();
+    assert_eq!(error, "prompts: expected a prompt for each of 2 rows, found 3 prompts");
+    assert_eq!(decoder.step(&[1, 2]).unwrap().rows(), 2);
+}
+
+#[test]
+fn the_best_is_the_first_of_equals() {
+    let scores = Scores::new(vec![0.0, 3.0, 1.0, 3.0, -1.0, -1.0, -2.0, -1.0], 2).unwrap();
+    assert_eq!(scores.best(), [1, 0]);
+}
+
 /// So a layer may be of one's own.
 #[test]
 fn a_layer_need_not_be_sized() {

@@ -13,7 +13,8 @@ fn all<T>(tokens: impl Iterator<Item = Result<T>>) -> Vec<T> {
 
 #[test]
 fn tokens_are_what_a_loop_of_ones_own_draws() {
-    let (sampler, key) = (Sampler::new().temperature(1.2).repetition_penalty(1.1), Key::new(4));
+    // A penalty that tells: without what was there it would draw others.
+    let (sampler, key) = (Sampler::new().temperature(1.2).repetition_penalty(3.0), Key::new(4));
     let table = Table::drawn(5, 1, 0);
     let found = all(generate(table.clone(), &[1, 2], &sampler, key).unwrap().take(25));
     let mut sequence = vec![1, 2];
@@ -22,6 +23,8 @@ fn tokens_are_what_a_loop_of_ones_own_draws() {
         sequence.push(sampler.sample(table.after(last), &sequence, key.fold(0), position).unwrap());
     }
     assert_eq!(found, sequence[2..]);
+    let without = Sampler::new().temperature(1.2);
+    assert_ne!(found, all(generate(table.clone(), &[1, 2], &without, key).unwrap().take(25)));
     assert_ne!(found, all(generate(table, &[1, 2], &sampler, Key::new(5)).unwrap().take(25)));
 }
 

@@ -5,6 +5,7 @@ mod decoder;
 mod ensemble;
 mod generate;
 mod models;
+mod outputs;
 mod refused;
 mod sampler;
 mod table;

@@ -74,6 +74,32 @@ fn draws_follow_the_law_of_the_options() {
     follows(&sampler.top_p(0.8).min_p(0.5), &[], &law);
 }
 
+/// A draw is the first token at which the probabilities, summed up in the order of the tokens, pass a uniform number, whatever was left
+/// out in what order: so draws stay what they are.
+#[test]
+fn a_draw_inverts_the_distribution_function() {
+    let plain = softmax(&SCORES.map(f64::from), 1.0);
+    let key = Key::new(9).named("draws");
+    for (sampler, law) in [
+        (Sampler::new(), plain.clone()),
+        (Sampler::new().top_k(4), kept(&plain, |i| rank(&plain, i) < 4)),
+        (Sampler::new().top_p(0.9), kept(&plain, |i| above(&plain, i) < 0.9)),
+    ] {
+        for i in 0..300 {
+            let (mut sum, uniform) = (0.0, key.uniform(i));
+            let expected = law.iter().position(|p| {
+                sum += p;
+                sum > uniform
+            });
+            assert_eq!(
+                sampler.sample(&SCORES, &[], key, i).unwrap() as usize,
+                expected.unwrap(),
+                "{sampler:?}, {uniform}"
+            );
+        }
+    }
+}
+
 #[test]
 fn what_was_there_is_less_probable() {
     let history = [2, 1, 2, 4];

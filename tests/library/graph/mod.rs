@@ -1,13 +1,16 @@
 //! Networks of several inputs and outputs: records, `Graph`, objectives, what is computed once or step by step.
 
 mod attention;
+mod attention_decoder;
 mod decoding;
 mod files;
 mod objectives;
+mod pairs;
 mod refused;
 mod shared;
 mod steps;
 mod values;
+mod weights;
 
 use crate::common::near::scattered;
 use elman::data::{Dataset, Inputs, Targets};

@@ -20,6 +20,8 @@ enum Takes {
     Distinct,
     /// A record of `query` and `memory`, sequences of one length.
     Pair,
+    /// A record of `input` and `memory`.
+    Decoded,
 }
 
 struct Sample<B: Backend> {
@@ -67,7 +69,7 @@ fn weights() -> Vec<Weight> {
 
 /// At least two samples of each layer that has options, which set all of them.
 fn samples<B: Backend>() -> Vec<Sample<B>> {
-    use Takes::{Features, Indices, Pair, Steps};
+    use Takes::{Decoded, Features, Indices, Pair, Steps};
     let normal = || Weight::new(Init::Normal { mean: 0.0, std: 0.4 }).l2(0.01);
     let mut samples = vec![
         sample(Features, Dense::new(3)),
@@ -139,6 +141,12 @@ fn samples<B: Backend>() -> Vec<Sample<B>> {
         sample(Pair, CrossAttention::new().general().combined(3)),
         sample(Pair, CrossAttention::new().additive(3).combined(2).dropout(0.3)),
         sample(Pair, MultiHeadAttention::new(2, 3)),
+        sample(Decoded, AttentionDecoder::new(Gru::new(4), CrossAttention::new())),
+        sample(Decoded, AttentionDecoder::new(Lstm::new(2).dropout(0.3), CrossAttention::new().general().combined(3))),
+        sample(
+            Decoded,
+            AttentionDecoder::new(Elman::new(2).record(), CrossAttention::new().additive(3)).attention_first(),
+        ),
         sample(
             Pair,
             Graph::new()
@@ -198,11 +206,12 @@ fn numbers_of<B: Backend>(
             let words = elman::data::Inputs::distinct(&[vec![[1, 0], [4, 3]], vec![[1, 0], [2, 2]]]).unwrap();
             (Spec::distinct(), Value::new(b, words).unwrap())
         }
-        Takes::Pair => {
+        Takes::Pair | Takes::Decoded => {
+            let first = if let Takes::Pair = takes { "query" } else { "input" };
             let part = |seed| Value::Tensor(tensor(b, &scattered(24, seed), &[2, 3, 4]));
             let spec = || Spec::Dense(vec![Some(3), Some(4)]);
-            let spec = Spec::record([("query", spec()), ("memory", spec())]).unwrap();
-            (spec, Value::Record(Record::new([("query", part(1)), ("memory", part(2))]).unwrap()))
+            let spec = Spec::record([(first, spec()), ("memory", spec())]).unwrap();
+            (spec, Value::Record(Record::new([(first, part(1)), ("memory", part(2))]).unwrap()))
         }
     };
     let mut model = Model::new(b, layer, spec, 5).unwrap();
