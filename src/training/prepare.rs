@@ -24,14 +24,14 @@ pub(super) struct Prepared<'a, B: Backend> {
 /// What is validated after each epoch.
 pub(super) enum Validation<'a> {
     Given(&'a dyn Source),
-    HeldOut(Dataset),
+    HeldOut(Box<Dataset>),
 }
 
 impl Validation<'_> {
     pub(super) fn source(&self) -> &dyn Source {
         match self {
             Validation::Given(source) => *source,
-            Validation::HeldOut(data) => data,
+            Validation::HeldOut(data) => &**data,
         }
     }
 
@@ -87,7 +87,7 @@ impl<B: Backend> Model<B> {
             ..Order::new(Key::new(self.seed), 0)
         };
         let rehearsed = self.rehearse(data, &order).map_err(|e| e.at("training data"))?;
-        let validation = fit.validation_data.map(Validation::Given).or(held_out.map(Validation::HeldOut));
+        let validation = fit.validation_data.map(Validation::Given).or(held_out.map(Box::new).map(Validation::HeldOut));
         if let Some(validation) = &validation {
             let (source, batch_size) = validation.with_batch_size(fit.batch_size);
             if let Some(data) = source.as_dataset() {
