@@ -13,6 +13,7 @@ mod compile;
 mod counted;
 mod evaluate;
 mod gathered;
+mod outcome;
 mod predictions;
 mod step;
 mod steps;
