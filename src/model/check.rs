@@ -1,7 +1,7 @@
 //! What is found wrong before the first batch, or by a look at it: data and a last activation that do not go with the loss.
 
 use super::evaluate::no_samples;
-use super::step::{Scored, StepOutcome};
+use super::outcome::{Scored, StepOutcome};
 use super::tally::to_f32;
 use super::{Model, Objective};
 use crate::activation::Activation;

@@ -14,6 +14,7 @@ mod compile;
 mod counted;
 mod evaluate;
 mod gathered;
+mod outcome;
 mod predictions;
 mod step;
 mod steps;

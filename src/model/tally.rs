@@ -1,7 +1,7 @@
 //! Collects losses and predictions of batches without waiting for the device at each of them.
 
 use super::counted::Counted;
-use super::step::{Scored, StepOutcome};
+use super::outcome::{Scored, StepOutcome};
 use super::steps::Steps;
 use super::told::Told;
 use super::{Evaluation, TallyState, same};

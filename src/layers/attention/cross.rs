@@ -33,6 +33,8 @@ const PARTS: [&str; 2] = ["query", "memory"];
 /// through. Steps of the query do not depend on each other: a decoder may go step by step, the memory computed
 /// [once](super::super::Graph::once). [`Pass::observe`] hands out the weights `[batch, queries, steps]` under the name `attention`.
 ///
+/// For a decoder that knows what it looked at before, with attention within its loop, see [`AttentionDecoder`](super::super::AttentionDecoder).
+///
 /// An encoder and a decoder with attention:
 ///
 /// ```

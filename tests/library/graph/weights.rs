@@ -11,7 +11,6 @@ use elman::model::{Batch, Objective};
 use elman::optim::{Adam, Optimizer, Sgd};
 use elman::{Activation, Backend, Fit, Model, Spec};
 use elman_candle::{Candle, candle_core::Device};
-use elman_reference::Reference;
 
 /// Tags at every step and a verdict on the whole, with a penalty: means over different numbers of rows.
 fn tagger<B: Backend>(b: &B, optimizer: impl Into<Optimizer<B>>, by_weight: bool) -> Model<B> {

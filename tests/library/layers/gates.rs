@@ -138,13 +138,15 @@ fn what_has_no_halves_and_axes_that_are_not_there_are_errors() {
         Activation::Elu(f64::NAN),
         Activation::LeakyRelu(f64::NAN),
     ] {
+        let name = f.to_string();
+        let name = name.split('(').next().unwrap();
         for network in [Sequential::new().add(f), Sequential::new().add(Dense::new(2).activation(f))] {
-            assert!(refused(network, steps()).contains(&format!("activation: expected {f} with a finite number")));
+            assert!(refused(network, steps()).contains(&format!("activation: expected {name} with a finite number")));
         }
         let cell = Sequential::new().add(Elman::new(2).activation(f));
         let model = cell.build(&b, steps(), 0);
         let refused = model.and_then(|model| model.forward(tensor(&b, &[0.0; 6], &[1, 2, 3]), Mode::Evaluation));
-        assert!(refused.unwrap_err().to_string().contains(&format!("{f} with a finite number")));
+        assert!(refused.unwrap_err().to_string().contains(&format!("{name} with a finite number")));
     }
     let indices = "layer `prelu`: input: expected numbers, found indices [batch, 3]";
     assert_eq!(refused(Sequential::new().add(PRelu::new()), Spec::indices(3)), indices);

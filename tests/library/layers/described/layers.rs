@@ -283,8 +283,10 @@ fn no_variant_is_forgotten() {
     let json = |value: Result<serde_json::Value, serde_json::Error>| value.unwrap();
     let activations = ACTIVATIONS.map(|value| json(serde_json::to_value(value)));
     assert_eq!(written(&activations), variants("activation.rs", "Activation"));
-    // Messages and files have one name.
-    assert_eq!(written(&activations), ACTIVATIONS.map(|value| value.to_string()).into());
+    // Messages and files have one name, and what is printed is read.
+    let name = |value: Activation| value.to_string().split('(').next().unwrap().to_string();
+    assert_eq!(written(&activations), ACTIVATIONS.map(name).into());
+    assert!(ACTIVATIONS.iter().all(|value| value.to_string().parse::<Activation>().unwrap() == *value));
     let inits: Vec<_> = inits().into_iter().map(|value| json(serde_json::to_value(value))).collect();
     assert_eq!(written(&inits), variants("init/mod.rs", "Init"));
     let constraints = CONSTRAINTS.map(|value| json(serde_json::to_value(value)));
