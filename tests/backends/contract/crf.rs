@@ -102,6 +102,9 @@ fn small() -> Vec<Chains> {
 /// A sum of at most 256 exponentials, and of the gradients of 3 sequences.
 const SLACK: f64 = 64.0;
 
+/// What a path adds to a vector: calls its second argument with each place of it.
+type Adds<'a> = &'a dyn Fn(&[usize], &mut dyn FnMut(usize));
+
 pub(crate) fn crf_is_its_definition<B: Backend>(b: &B) -> Result<()> {
     for chains in small() {
         let ([batch, time, tags], up) = ([0, 1, 2].map(|axis| chains.x[0].shape[axis]), chains.up(b)?);
@@ -122,12 +125,11 @@ pub(crate) fn crf_is_its_definition<B: Backend>(b: &B) -> Result<()> {
             if steps.is_empty() {
                 continue;
             }
-            let mut add =
-                |of: usize, n: usize, place: &dyn Fn(usize) -> usize, f: &dyn Fn(&[usize], &mut dyn FnMut(usize))| {
-                    let mut less = field.expected(n, f);
-                    f(&given, &mut |at| less[at] -= 1.0);
-                    less.iter().enumerate().for_each(|(i, x)| want[of].data[place(i)] += x * d.data[row]);
-                };
+            let mut add = |of: usize, n: usize, place: &dyn Fn(usize) -> usize, f: Adds<'_>| {
+                let mut less = field.expected(n, f);
+                f(&given, &mut |at| less[at] -= 1.0);
+                less.iter().enumerate().for_each(|(i, x)| want[of].data[place(i)] += x * d.data[row]);
+            };
             let here = |i: usize| (row * time + steps[i / tags]) * tags + i % tags;
             add(0, steps.len() * tags, &here, &|path, add| {
                 path.iter().enumerate().for_each(|(step, tag)| add(step * tags + tag));
