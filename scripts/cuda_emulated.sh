@@ -104,7 +104,7 @@ done
 EMULATOR_PROCESSORS=8 ELMAN_RECURRENT=resident run "$target/backends" recurrent_cuts::on_cuda
 ELMAN_RECURRENT=resident run "$target/backends" candle_cuda::recurrent candle_cuda::projected
 run "$target/backends" devices::on_cuda
-for numbers in layers losses recurrent sequences imports; do
+for numbers in layers losses recurrent sequences tagging imports; do
   echo "golden numbers: $numbers"
   run "$target/golden" "$numbers::on_cuda"
 done

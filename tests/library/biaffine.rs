@@ -126,7 +126,8 @@ fn it_is_its_formula() {
                         if want == f64::NEG_INFINITY {
                             assert_eq!(found, want, "sentence {row}, word {t}, head {head}");
                         } else {
-                            (of_possible.push(found), expected.push(want)).1
+                            of_possible.push(found);
+                            expected.push(want);
                         }
                     }
                 }
