@@ -1,6 +1,6 @@
 //! A tagger of words for one's own data: parts of speech, names, chunks.
 //!
-//! `train` reads sentences in CoNLL-U or in columns, trains a recurrent network that reads words and their letters in both directions,
+//! `train` reads sentences in CoNLL-U or in columns, trains a recurrent network that reads words and their letters in both directions (with `--crf` all tags of a sentence are chosen together),
 //! and keeps all that belongs to it in a run folder: checkpoints to go on from, the history, and in the end `model.safetensors`, which
 //! holds network, weights, vocabularies and tags and works by itself. A training that was interrupted, however rudely, goes on when the
 //! same command is given again. `evaluate` and `predict` use the run; `predict` writes what it was given, with the tags in it.

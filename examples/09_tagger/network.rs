@@ -8,12 +8,14 @@ use elman::layers::*;
 /// Numbers of the vector of what stands in another column.
 const COLUMN: usize = 32;
 
-/// Words and their letters become vectors, recurrent layers read these in both directions, a score for each tag ends it.
+/// Words and their letters become vectors, recurrent layers read these in both directions, a score for each tag ends it, or a
+/// `field` over these.
 pub fn network<B: Backend>(
     settings: &Settings,
     encoder: &Encoder,
     vectors: Option<Embedding>,
     tags: usize,
+    field: Option<Crf>,
 ) -> Graph<B> {
     let words = Embedding::new(encoder.words.width(), settings.dim).word_dropout(settings.word_dropout);
     let letters = Sequential::new()
@@ -35,9 +37,9 @@ pub fn network<B: Backend>(
     for _ in 0..settings.layers {
         body = settings.recurrent().add_to(body, true).add(Dropout::new(settings.dropout));
     }
-    graph
-        .node("all", Concatenate::new(), parts)
-        .node("read", body, "all")
-        .node("tags", Dense::new(tags), "read")
-        .output("tags")
+    let graph = graph.node("all", Concatenate::new(), parts).node("read", body, "all");
+    match field {
+        Some(field) => graph.node("scores", Dense::new(tags), "read").node("tags", field, "scores").output("tags"),
+        None => graph.node("tags", Dense::new(tags), "read").output("tags"),
+    }
 }

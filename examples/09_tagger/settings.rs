@@ -66,6 +66,9 @@ pub struct Settings {
     /// Units of each of them in each direction
     #[arg(long, default_value_t = 200, help_heading = "Model")]
     pub units: usize,
+    /// Choose all tags of a sentence together, by a conditional random field, and none that tags in BIO or BIOES cannot be
+    #[arg(long, help_heading = "Model")]
+    pub crf: bool,
     /// Dropout before and behind the recurrent layers
     #[arg(long, default_value_t = 0.5, help_heading = "Model")]
     pub dropout: f64,
@@ -164,6 +167,9 @@ impl RunSettings for Settings {
             ("--label-smoothing", self.label_smoothing),
         ];
         problems.extend(part_problems(&parts));
+        if self.crf && self.label_smoothing > 0.0 {
+            problems.push("--label-smoothing: a --crf learns from sentences as they are; leave out one of both".into());
+        }
         if self.format == Some(Format::Text) {
             problems.push("--format text: expected conllu or columns, which have tags".into());
         }

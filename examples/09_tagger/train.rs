@@ -12,9 +12,9 @@ use super::tagger::Description;
 use super::tell;
 use anyhow::{Context, ensure};
 use elman::Backend;
-use elman::data::{Dataset, Labels, Targets};
-use elman::layers::Embedding;
-use elman::loss::SparseCategoricalCrossEntropy;
+use elman::data::{Dataset, Labels, TagScheme, Targets};
+use elman::layers::{Crf, Embedding};
+use elman::loss::{CrfLoss, SparseCategoricalCrossEntropy};
 use elman::metrics::{Accuracy, SpanF1};
 use elman::text::{ReadVectors, UnknownRows, Vocabulary};
 use elman::training::callbacks::EarlyStopping;
@@ -46,9 +46,16 @@ impl Trains for Settings {
             Part::new("vectors", "word vectors", "--vectors", self.vectors.as_deref(), print),
         ];
 
-        let mut model = network(self, &encoder, vectors, tags.len()).build(backend, encoder.spec()?, seed)?;
-        let loss = SparseCategoricalCrossEntropy::from_logits().label_smoothing(self.label_smoothing);
-        let compiled = model.compile(self.learning.optimizer(train.len()), loss).metric(Accuracy::new());
+        let field = if self.crf { Some(field(self.task, &tags, train.iter().chain(&valid))?) } else { None };
+        let network = network(self, &encoder, vectors, tags.len(), field);
+        let (mut model, optimizer) =
+            (network.build(backend, encoder.spec()?, seed)?, self.learning.optimizer(train.len()));
+        let softmax = SparseCategoricalCrossEntropy::from_logits().label_smoothing(self.label_smoothing);
+        let compiled = match self.crf {
+            true => model.compile(optimizer, CrfLoss::new()),
+            false => model.compile(optimizer, softmax),
+        };
+        let compiled = compiled.metric(Accuracy::new());
         if self.task == Task::Spans {
             compiled.metric(SpanF1::new(tags.names().iter().cloned())?);
         }
@@ -112,6 +119,25 @@ fn sorted<'s>(sentences: impl Iterator<Item = &'s Tagged>) -> Vec<String> {
     tags.sort_unstable();
     tags.dedup();
     tags
+}
+
+/// A field in which tags cannot follow each other that never do so in the scheme that all sentences are in, if they are in one.
+fn field<'s>(task: Task, tags: &Labels, sentences: impl Iterator<Item = &'s Tagged> + Clone) -> elman::Result<Crf> {
+    let fits = |scheme: &TagScheme| {
+        // Read strictly they have the spans that they have otherwise.
+        sentences.clone().all(|sentence| match (scheme.spans(&sentence.tags), elman::data::spans(&sentence.tags)) {
+            (Ok(strict), Ok(spans)) => strict == spans,
+            _ => false,
+        })
+    };
+    let schemes = [TagScheme::Bio, TagScheme::Bioes, TagScheme::Iob1];
+    match schemes.into_iter().find(|scheme| task == Task::Spans && fits(scheme)) {
+        Some(scheme) => {
+            tell!("the tags are in {scheme}");
+            Crf::new().scheme(scheme, tags.names())
+        }
+        None => Ok(Crf::new()),
+    }
 }
 
 /// Outside vectors with their words and a fingerprint.

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
 
-/// How tags mark spans, where a reading is to be strict: [`TagScheme::spans`].
+/// How tags mark spans, where that is to be strict: in reading ([`TagScheme::spans`]), and in what a model may say
+/// ([`Crf::scheme`](crate::layers::Crf::scheme)).
 ///
 /// Tags are `O` outside of spans, else a letter, a hyphen and the kind of the span: `B-person`. Without kind (`B`) the kind is `_`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -71,7 +71,7 @@ pub use attention::{AdditiveAttention, CrossAttention, MultiHeadAttention, addit
 pub use batch_norm::BatchNorm;
 pub use biaffine::Biaffine;
 pub use carry::{Carry, Place, Slot};
-pub use crf::{Chain, Crf, TagScheme};
+pub use crf::{Chain, Crf};
 pub use dense::Dense;
 pub use distinct::Distinct;
 pub use dropout::Dropout;

@@ -125,6 +125,24 @@ fn spans_of_words_never_seen_are_found_by_their_letters() {
 }
 
 #[test]
+fn a_field_gives_no_tags_that_its_scheme_does_not_know() {
+    let place = Workplace::new();
+    let said = printed(place.train("run", "--train train.tsv --task spans --crf"));
+    assert!(said.contains("the tags are in BIO"), "{said}");
+    printed(place.command("evaluate --run run --data test.tsv --threads 1 --json scores.json"));
+    assert!(place.json("scores.json")["metrics"]["f1"].as_f64().unwrap() > 0.9);
+    let predicted = printed(place.command("predict --run run train.tsv --threads 1"));
+    let tags: Vec<&str> = predicted.lines().map(|line| line.split('\t').nth(1).unwrap_or("")).collect();
+    assert!(tags.contains(&"I-x") && !tags.windows(2).any(|pair| pair[1] == "I-x" && !pair[0].ends_with("-x")));
+    // In no scheme: nothing is forbidden.
+    let odd = place.text("train.tsv").replacen("B-x", "I-x", 1).replacen("\tO", "\tS-x", 1);
+    fs::write(place.path("odd.tsv"), odd).unwrap();
+    let mut command = place.command("train --run odd --train odd.tsv --task spans --crf --epochs 1 --threads 1");
+    command.args(["--units", "4"]);
+    assert!(!printed(command).contains("the tags are in"));
+}
+
+#[test]
 fn treebanks_come_out_as_they_were_but_for_their_tags() {
     let place = Workplace::new();
     printed(place.train("run", "--train train.conllu --valid test.conllu --features"));

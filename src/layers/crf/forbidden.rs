@@ -1,5 +1,6 @@
-//! [`Forbidden`]: which tags may not begin, follow each other, or end; and [`TagScheme`], which says so by their names.
+//! [`Forbidden`]: which tags may not begin, follow each other, or end; a scheme says so by their names.
 
+use crate::data::{TagPlace, TagScheme, part_tag};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -68,70 +69,38 @@ impl Forbidden {
         }
         before.filter(|(_, tag)| self.end.contains(tag)).map(|(step, tag)| (step, format!("tag {tag} as the last")))
     }
-}
 
-/// How tags mark spans, such as names: the letter says where in a span a word stands, what is behind the dash of which kind the span
-/// is; `O` is outside of all.
-///
-/// ```
-/// use elman::layers::{Crf, TagScheme};
-/// let names = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"];
-/// let crf = Crf::new().scheme(TagScheme::Bio, &names)?; // no I-LOC behind O, none behind B-PER
-/// # Ok::<(), elman::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum TagScheme {
-    /// `B` begins every span, `I` goes on (also IOB2): `I` stands behind `B` or `I` of its kind alone.
-    Bio,
-    /// `B` begins, `I` goes on and `E` ends a span of several words, `S` is one of a single word (also IOBES, BILOU with other letters).
-    Bioes,
-    /// `I` is in a span, `B` begins one that directly follows another of its kind, and stands nowhere else (also IOB).
-    Iob1,
-}
-
-impl TagScheme {
-    /// What is forbidden by the names of the tags. Errors for a name that is none of the scheme.
-    pub(super) fn forbids(self, names: &[&str]) -> Result<Forbidden> {
-        let letters = if self == TagScheme::Bioes { "BIES" } else { "BI" };
-        let marked = |name: &&str| match name.split_once('-') {
-            None if *name == "O" => Ok(('O', String::new())),
-            Some((letter, kind)) if letter.len() == 1 && letters.contains(letter) && !kind.is_empty() => {
-                Ok((letter.chars().next().unwrap_or('O'), kind.to_string()))
-            }
-            _ => {
-                let each: Vec<String> = letters.chars().map(|letter| format!("`{letter}-KIND`")).collect();
-                let expected = format!("tags named `O` and {}", each.join(", "));
-                Err(Error::invalid("tag scheme", expected, format!("`{name}`")))
-            }
-        };
-        let tags: Vec<(char, String)> = names.iter().map(marked).collect::<Result<_>>()?;
-        let (outside, mut forbidden) = (('O', String::new()), Forbidden::default());
-        for (tag, of_tag) in tags.iter().enumerate() {
+    /// What a scheme does not know, by the names of all tags in their order. Errors for a name that is none of the scheme's.
+    pub(super) fn of(scheme: TagScheme, names: &[&str]) -> Result<Self> {
+        let tags: Vec<(TagPlace, &str)> =
+            names.iter().map(|name| part_tag(name, Some(scheme))).collect::<Result<_>>()?;
+        let (outside, mut forbidden) = ((TagPlace::Outside, "_"), Forbidden::default());
+        for (tag, &of_tag) in tags.iter().enumerate() {
             // Before and behind a sequence all is outside.
-            if !self.allows(&outside, of_tag) {
+            if !allows(scheme, outside, of_tag) {
                 forbidden.start.insert(tag);
             }
-            if !self.allows(of_tag, &outside) {
+            if !allows(scheme, of_tag, outside) {
                 forbidden.end.insert(tag);
             }
-            let refused = tags.iter().enumerate().filter(|(_, to)| !self.allows(of_tag, to)).map(|(to, _)| (tag, to));
+            let refused =
+                tags.iter().enumerate().filter(|&(_, &to)| !allows(scheme, of_tag, to)).map(|(to, _)| (tag, to));
             forbidden.transitions.extend(refused);
         }
         Ok(forbidden)
     }
+}
 
-    fn allows(self, (from, from_kind): &(char, String), (to, to_kind): &(char, String)) -> bool {
-        let same = from_kind == to_kind;
-        match self {
-            TagScheme::Bio => *to != 'I' || (same && matches!(from, 'B' | 'I')),
-            TagScheme::Bioes => {
-                let within = matches!(from, 'B' | 'I');
-                let goes_on = matches!(to, 'I' | 'E');
-                within == goes_on && (!within || same)
-            }
-            TagScheme::Iob1 => *to != 'B' || (same && matches!(from, 'B' | 'I')),
+/// Whether a tag may stand behind another.
+fn allows(scheme: TagScheme, (from, from_kind): (TagPlace, &str), (to, to_kind): (TagPlace, &str)) -> bool {
+    let same = from_kind == to_kind;
+    let within = matches!(from, TagPlace::Begin | TagPlace::Inside);
+    match scheme {
+        TagScheme::Bio => to != TagPlace::Inside || (same && within),
+        TagScheme::Bioes => {
+            let goes_on = matches!(to, TagPlace::Inside | TagPlace::End);
+            within == goes_on && (!within || same)
         }
+        TagScheme::Iob1 => to != TagPlace::Begin || (same && within),
     }
 }

@@ -5,10 +5,10 @@ mod forbidden;
 
 pub use chain::Chain;
 pub(crate) use forbidden::Forbidden;
-pub use forbidden::TagScheme;
 
 use super::{Built, Last, Layer, Module, Pass, Scope, Spec, Value, Weight};
 use crate::backend::Backend;
+use crate::data::TagScheme;
 use crate::description::{Description, describe};
 use crate::element::Element;
 use crate::error::Result;
@@ -35,8 +35,8 @@ use std::sync::Arc;
 /// for Named Entity Recognition", NAACL 2016.
 ///
 /// ```
-/// use elman::data::{Dataset, Inputs, Targets};
-/// use elman::layers::{Bidirectional, Crf, Dense, Embedding, Lstm, Sequential, TagScheme};
+/// use elman::data::{Dataset, Inputs, TagScheme, Targets};
+/// use elman::layers::{Bidirectional, Crf, Dense, Embedding, Lstm, Sequential};
 /// use elman::loss::CrfLoss;
 /// use elman::metrics::Accuracy;
 /// use elman::optim::Adam;
@@ -115,7 +115,7 @@ impl Crf {
     /// scheme's.
     pub fn scheme<N: AsRef<str>>(mut self, scheme: TagScheme, names: &[N]) -> Result<Self> {
         let Forbidden { start, transitions, end } =
-            scheme.forbids(&names.iter().map(AsRef::as_ref).collect::<Vec<_>>())?;
+            Forbidden::of(scheme, &names.iter().map(AsRef::as_ref).collect::<Vec<_>>())?;
         self.forbidden.start.extend(start);
         self.forbidden.transitions.extend(transitions);
         self.forbidden.end.extend(end);
