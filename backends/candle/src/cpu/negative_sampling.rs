@@ -3,12 +3,13 @@
 
 use super::Cpu;
 use super::math::{exp, ln_1p, sigmoid};
-use super::simd::vectorised;
+use super::simd::{dispatch, vectorised};
 use super::threads::ranges;
 use crate::array::Array;
 use elman::Result;
 use elman::backend::negative_sampling::WindowSizes;
 use elman::backend::{Meeting, Windows};
+use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
 /// Numbers that are computed with side by side, and a line of a cache.
@@ -70,10 +71,12 @@ impl Cpu {
                 let own = windows.start + own.start..windows.start + own.end;
                 let dx = dx_left.split_off_mut(..x.places(own.clone()).len() * lanes).unwrap_or_default();
                 let dy = dy_left.split_off_mut(..own.len() * outputs * lanes).unwrap_or_default();
-                (own, room, dx, dy)
+                (own, room, [dx, dy])
             });
             let tables = [&*input, &*output];
-            self.threads.run(work, |(own, room, dx, dy)| steps(x, own, sizes, tables, rate, room, [dx, dy]));
+            self.threads.run(work, |(windows, room, moves)| {
+                dispatch(Steps { x, windows, sizes, tables, rate, room, moves });
+            });
 
             let (mut input_left, mut output_left) = (&mut *input, &mut *output);
             let mut firsts = [0, 0];
@@ -118,35 +121,36 @@ fn borders(rows: &[u32], parts: usize) -> Vec<u32> {
     (1..parts).map(|part| sample.get(sample.len() * part / parts).map_or(0, |&row| row)).collect()
 }
 
-vectorised! {
-    /// Steps of the windows' inputs and outputs, and losses. Where inputs meet as their mean its step stands at the first.
-    fn steps(
-        x: &Windows<'_>,
-        windows: Range<usize>,
-        sizes: WindowSizes,
-        tables: [&[f32]; 2],
-        rate: f32,
-        room: &mut Room,
-        moves: [&mut [Lanes]; 2],
-    ) {
-        let WindowSizes { outputs, width, .. } = sizes;
-        let lanes = width.div_ceil(LANES);
-        let [mut dx, mut dy] = moves;
+/// Steps of the windows' inputs and outputs, and losses. Where inputs meet as their mean its step stands at the first.
+struct Steps<'a, 'b> {
+    x: &'a Windows<'b>,
+    windows: Range<usize>,
+    sizes: WindowSizes,
+    tables: [&'a [f32]; 2],
+    rate: f32,
+    room: &'a mut Room,
+    moves: [&'a mut [Lanes]; 2],
+}
+
+impl WithSimd for Steps<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Steps { x, windows, sizes: WindowSizes { outputs, width, .. }, tables, rate, room, moves } = self;
+        let (lanes, [mut dx, mut dy]) = (width.div_ceil(LANES), moves);
         for window in windows {
-            let places = x.places(window..window + 1);
-            let rows = &x.inputs[places];
+            let rows = &x.inputs[x.places(window..window + 1)];
             pack(&mut room.x, rows, tables[0], width);
             pack(&mut room.y, &x.outputs[window * outputs..][..outputs], tables[1], width);
             let x_is_mean = x.meeting == Meeting::Mean;
-            let mut met = rows.len();
-            let share = 1.0 / met as f32;
+            let (share, met) = (1.0 / rows.len() as f32, if x_is_mean { 1 } else { rows.len() });
             if x_is_mean {
-                mean(&mut room.x[..met * lanes], lanes, share);
-                met = 1;
+                mean(&mut room.x[..rows.len() * lanes], lanes, share);
             }
             let (x, y) = (&room.x[..met * lanes], &room.y[..outputs * lanes]);
             for (x, scores) in x.chunks_exact(lanes).zip(room.scores.chunks_exact_mut(outputs)) {
-                score(scores, x, y);
+                score(simd, scores, x, y);
                 // By the same formula as those that were drawn.
                 scores[0] = -scores[0];
             }
@@ -156,18 +160,20 @@ vectorised! {
 
             let to_x = dx.split_off_mut(..rows.len() * lanes).unwrap_or_default();
             for (to_x, steps) in to_x.chunks_exact_mut(lanes).zip(steps.chunks_exact(outputs)) {
-                combine(to_x, steps, 1, y);
+                combine(simd, to_x, (steps, 1), y);
                 if x_is_mean {
                     to_x.iter_mut().flat_map(|x| &mut x.0).for_each(|x| *x *= share);
                 }
             }
             let to_y = dy.split_off_mut(..outputs * lanes).unwrap_or_default();
             for (output, to_y) in to_y.chunks_exact_mut(lanes).enumerate() {
-                combine(to_y, &steps[output..], outputs, x);
+                combine(simd, to_y, (&steps[output..], outputs), x);
             }
         }
     }
+}
 
+vectorised! {
     /// Adds the steps of owned rows.
     fn add(
         x: &Windows<'_>,
@@ -241,35 +247,39 @@ fn mean(rows: &mut [Lanes], lanes: usize, share: f32) {
     }
 }
 
+/// The vectors that lanes are.
+#[inline(always)]
+fn vectors<S: Simd>(lanes: &Lanes) -> &[S::f32s] {
+    S::as_simd_f32s(&lanes.0).0
+}
+
 /// Products of one row with several.
 #[inline(always)]
-fn score(scores: &mut [f32], x: &[Lanes], rows: &[Lanes]) {
+fn score<S: Simd>(simd: S, scores: &mut [f32], x: &[Lanes], rows: &[Lanes]) {
     let (mut scores, mut rows) = (scores, rows);
     while let Some(six) = scores.split_off_mut(..6) {
-        score_some::<6>(six, x, rows);
+        score_some::<S, 6>(simd, six, x, rows);
         rows = &rows[6 * x.len()..];
     }
     for score in scores {
-        score_some::<1>(std::slice::from_mut(score), x, rows);
+        score_some::<S, 1>(simd, std::slice::from_mut(score), x, rows);
         rows = &rows[x.len()..];
     }
 }
 
 #[inline(always)]
-fn score_some<const N: usize>(scores: &mut [f32], x: &[Lanes], rows: &[Lanes]) {
-    let mut sums = [[0.0f32; LANES]; N];
+fn score_some<S: Simd, const N: usize>(simd: S, scores: &mut [f32], x: &[Lanes], rows: &[Lanes]) {
     let rows: [&[Lanes]; N] = std::array::from_fn(|row| &rows[row * x.len()..][..x.len()]);
-    for (i, x) in x.iter().enumerate() {
-        for row in 0..N {
-            for lane in 0..LANES {
-                sums[row][lane] = x.0[lane].mul_add(rows[row][i].0[lane], sums[row][lane]);
+    scores.fill(0.0);
+    for part in 0..LANES / S::F32_LANES {
+        let mut sums = [simd.splat_f32s(0.0); N];
+        for (i, x) in x.iter().enumerate() {
+            let x = vectors::<S>(x)[part];
+            for (sum, row) in sums.iter_mut().zip(rows) {
+                *sum = simd.mul_add_f32s(x, vectors::<S>(&row[i])[part], *sum);
             }
         }
-    }
-    for (score, sum) in scores.iter_mut().zip(&sums) {
-        let half: [f32; 8] = std::array::from_fn(|lane| sum[lane] + sum[lane + 8]);
-        let half: [f32; 4] = std::array::from_fn(|lane| half[lane] + half[lane + 4]);
-        *score = (half[0] + half[2]) + (half[1] + half[3]);
+        scores.iter_mut().zip(sums).for_each(|(score, sum)| *score += simd.reduce_sum_f32s(sum));
     }
 }
 
@@ -291,36 +301,39 @@ fn losses(scores: &mut [f32], count: usize, rate: f32) -> f64 {
 
 /// `out = Σ by[i every] rows[i]`.
 #[inline(always)]
-fn combine(out: &mut [Lanes], by: &[f32], every: usize, rows: &[Lanes]) {
+fn combine<S: Simd>(simd: S, out: &mut [Lanes], by: (&[f32], usize), rows: &[Lanes]) {
     let lanes = out.len();
     let (fours, rest) = out.as_chunks_mut::<4>();
     let done = fours.len() * 4;
     for (i, four) in fours.iter_mut().enumerate() {
-        combine_some(four, by, every, rows, (i * 4, lanes));
+        combine_some(simd, four, by, rows, (i * 4, lanes));
     }
     if let Some((two, _)) = rest.split_first_chunk_mut::<2>() {
-        combine_some(two, by, every, rows, (done, lanes));
+        combine_some(simd, two, by, rows, (done, lanes));
     }
     if let (1, Some(last)) = (rest.len() % 2, rest.last_chunk_mut::<1>()) {
-        combine_some(last, by, every, rows, (lanes - 1, lanes));
+        combine_some(simd, last, by, rows, (lanes - 1, lanes));
     }
 }
 
 #[inline(always)]
-fn combine_some<const N: usize>(
+fn combine_some<S: Simd, const N: usize>(
+    simd: S,
     out: &mut [Lanes; N],
-    by: &[f32],
-    every: usize,
+    (by, every): (&[f32], usize),
     rows: &[Lanes],
     (from, lanes): (usize, usize),
 ) {
-    let mut sums = [[0.0f32; LANES]; N];
-    for (row, by) in rows.chunks_exact(lanes).zip(by.iter().step_by(every)) {
-        for (sum, row) in sums.iter_mut().zip(&row[from..from + N]) {
-            for lane in 0..LANES {
-                sum[lane] = row.0[lane].mul_add(*by, sum[lane]);
+    for part in 0..LANES / S::F32_LANES {
+        let mut sums = [simd.splat_f32s(0.0); N];
+        for (row, by) in rows.chunks_exact(lanes).zip(by.iter().step_by(every)) {
+            let by = simd.splat_f32s(*by);
+            for (sum, row) in sums.iter_mut().zip(&row[from..from + N]) {
+                *sum = simd.mul_add_f32s(vectors::<S>(row)[part], by, *sum);
             }
         }
+        for (out, sum) in out.iter_mut().zip(sums) {
+            S::as_mut_simd_f32s(&mut out.0).0[part] = sum;
+        }
     }
-    out.iter_mut().zip(sums).for_each(|(out, sum)| out.0 = sum);
 }
