@@ -36,6 +36,7 @@ pub mod crf;
 pub mod finite;
 pub mod linear;
 pub mod loss;
+pub mod negative_sampling;
 pub mod norm;
 pub mod op;
 pub mod recurrent;
@@ -45,6 +46,7 @@ mod wanted;
 
 pub use attention::{Attended, Attention};
 pub use crf::{PathLoss, Potentials};
+pub use negative_sampling::{Meeting, Windows};
 pub use op::{Map, Zip};
 pub use recurrent::Cell;
 pub use rows::Reach;
@@ -356,6 +358,17 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
     /// The best path through a conditional random field, one-hot. See [`crf::crf_path`].
     fn crf_path(&self, x: &Potentials<'_, Self>) -> Result<Self::Array> {
         crf::crf_path(self, x)
+    }
+
+    /// A step of negative sampling on two tables of vectors, in place; gives the loss. See [`negative_sampling::negative_sampling`].
+    fn negative_sampling(
+        &self,
+        x: &Windows<'_>,
+        input: &mut Self::Array,
+        output: &mut Self::Array,
+        rate: f64,
+    ) -> Result<Self::Array> {
+        negative_sampling::negative_sampling(self, x, input, output, rate)
     }
 
     /// A recurrent network over whole sequences. See [`recurrent::recurrent`].

@@ -12,6 +12,31 @@ pub(crate) const LONGEST_LINE: usize = 64 << 20;
 /// How much of a file is looked at to know what ends its lines, and whether it is UTF-16.
 const LOOK: usize = 64 << 10;
 
+/// Calls `each` with every line of a text file, plain or gzip-compressed (with the feature `gz`), without its end. Memory is taken for
+/// one line, so the file may be of any size.
+///
+/// Errors: those of `each`; a file that cannot be read; a line that is not UTF-8, has a zero byte or is longer than 64 MiB.
+///
+/// ```
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("text.txt");
+/// elman::file::write(&path, "one\ntwo\n")?;
+/// let mut lines = Vec::new();
+/// elman::file::each_line(&path, |line| elman::Result::Ok(lines.push(line.to_string())))?;
+/// assert_eq!(lines, ["one", "two"]);
+/// # Ok::<(), elman::Error>(())
+/// ```
+pub fn each_line<E: From<Error>>(
+    path: impl AsRef<Path>,
+    mut each: impl FnMut(&str) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let mut lines = Lines::open(path.as_ref())?;
+    while let Some(line) = lines.next_line()? {
+        each(line)?;
+    }
+    Ok(())
+}
+
 /// A file's lines, in one buffer.
 pub(crate) struct Lines {
     source: Source,

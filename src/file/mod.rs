@@ -1,4 +1,4 @@
-//! Files: [written](write()) whole or not at all; inside the library, read plain or gzip-compressed, line by line.
+//! Files: [written](write()) whole or not at all; read plain or gzip-compressed, [line by line](each_line).
 
 mod lines;
 mod others;
@@ -8,6 +8,7 @@ mod target;
 mod utf16;
 mod write;
 
+pub use lines::each_line;
 pub(crate) use lines::{LONGEST_LINE, Lines, cut, is_blank, returns, whole};
 pub(crate) use patient::Patient;
 pub(crate) use source::Source;

@@ -1,4 +1,4 @@
-//! The examples that are programs to keep, `07_text_classifier`, `08_language_model` and `09_tagger`: their parts by themselves, and the programs
+//! The examples that are programs to keep, `07_text_classifier`, `08_language_model`, `09_tagger` and `10_word2vec`: their parts by themselves, and the programs
 //! as a user runs them.
 
 // Each program has what they share as a module of its own.
@@ -17,6 +17,10 @@ mod language_example;
 #[path = "../../examples/09_tagger/main.rs"]
 mod tagger_example;
 
+#[allow(dead_code)]
+#[path = "../../examples/10_word2vec/main.rs"]
+mod word2vec_example;
+
 mod commands;
 #[cfg(unix)]
 mod kills;
@@ -26,6 +30,7 @@ mod outputs;
 mod resuming;
 mod sizes;
 mod tagger;
+mod word2vec;
 mod words;
 
 use elman::Key;

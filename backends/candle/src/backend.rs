@@ -6,7 +6,8 @@ use candle_core::{DType, Device, Tensor};
 use elman::backend::recurrent::{self, Cell, Outcome, Projected, Sequence, Sizes, Upstream};
 use elman::backend::{
     Backend, CrfWanted, LayerNormWanted, LinearWanted, Map, PathLoss, Potentials, ProjectedWanted, Reach,
-    RecurrentWanted, Update, WeightStep, Zip, activate, bags, check, crf, finite, linear, loss, norm, rows, update,
+    RecurrentWanted, Update, WeightStep, Windows, Zip, activate, bags, check, crf, finite, linear, loss,
+    negative_sampling, norm, rows, update,
 };
 use elman::data::Bags;
 use elman::{Activation, Key, Result, Shape};
@@ -431,6 +432,13 @@ impl Backend for Candle {
         match &self.kernels {
             Kernels::Cpu(cpu) => cpu.crf_path(self, x),
             _ => crf::crf_path(self, x),
+        }
+    }
+
+    fn negative_sampling(&self, x: &Windows<'_>, input: &mut Array, output: &mut Array, rate: f64) -> Result<Array> {
+        match self.cpu_kernels() {
+            Some(cpu) => cpu.negative_sampling(x, input, output, rate),
+            None => negative_sampling::negative_sampling(self, x, input, output, rate),
         }
     }
 

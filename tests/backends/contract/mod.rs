@@ -14,6 +14,7 @@ mod fused;
 mod index;
 mod layout;
 mod loss;
+mod negative_sampling;
 mod norm;
 mod product;
 mod projected;
@@ -100,6 +101,10 @@ macro_rules! contract {
                     crf_is_its_definition, crf_is_its_default, crf_of_extremes_is_its_definition,
                     forbidden_paths_are_infinite, the_path_is_the_best, the_path_is_its_default,
                     steps_that_do_not_count_have_no_influence, wrong_chains_are_errors
+                }
+                negative_sampling {
+                    negative_sampling_is_its_default, negative_sampling_goes_against_the_gradient,
+                    negative_sampling_spares_siblings, wrong_windows_are_errors
                 }
                 recurrent {
                     every_cell_is_its_default, every_size_is_its_default, cells_follow_their_formulas,

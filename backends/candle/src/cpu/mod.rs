@@ -14,6 +14,7 @@ mod finite;
 mod layer_norm;
 mod loss;
 mod math;
+mod negative_sampling;
 pub(crate) mod nest;
 mod pool;
 mod product;
