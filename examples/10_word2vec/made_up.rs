@@ -17,7 +17,7 @@ pub const PLACES: [[&str; 4]; 12] = [
     ["seoul", "korea", "han", "kimchi"],
     ["new york", "america", "hudson", "burgers"],
     ["new delhi", "india", "yamuna", "biryani"],
-    ["buenos aires", "argentina", "parana", "asado"],
+    ["buenos aires", "argentina", "rosario", "asado"],
 ];
 
 const OF_CITIES: [&str; 5] = [
