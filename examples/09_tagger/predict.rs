@@ -1,11 +1,11 @@
-//! `predict`: sentences as they were given, with the tags that the model finds.
+//! `predict`: sentences as they were given, with the tags and trees that the model finds.
 
 use super::common::files::{STANDARD, input_problem};
 use super::common::run::Trained;
 use super::common::{Options, Program};
 use super::corpus::{Format, Tagged, alike, read};
 use super::tagger::Tagger;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use elman::Backend;
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, Write};
@@ -18,12 +18,15 @@ const AT_ONCE: usize = 1024;
 pub struct Predict {
     #[command(flatten)]
     pub trained: Trained,
-    /// Sentences, whose tags are written over or added, or plain text, plain or .gz [default: standard input]
+    /// Sentences, whose tags or trees are written over or added, or plain text, plain or .gz [default: standard input]
     #[arg(default_value = STANDARD)]
     file: PathBuf,
     /// Format of the file [default: by the end of its name, of standard input that of the training's files]
     #[arg(long, value_enum)]
     format: Option<Format>,
+    /// Draw the trees, in the place of CoNLL-U
+    #[arg(long)]
+    trees: bool,
 }
 
 impl Program for Predict {
@@ -33,7 +36,12 @@ impl Program for Predict {
 
     fn run<B: Backend>(&self, backend: &B, _: &Options) -> anyhow::Result<Value> {
         let tagger = Tagger::load(backend, &self.trained.path()?)?;
-        let columns = tagger.description.columns;
+        let (columns, task) = (tagger.description.columns, tagger.description.settings.task);
+        ensure!(
+            !self.trees || task.has_trees(),
+            "--trees: expected a run of trees, found one of --task {}",
+            task.name()
+        );
         let of_training = if columns.is_some() { Format::Columns } else { Format::Conllu };
         let told = self.format.or((self.file.as_os_str() == STANDARD).then_some(of_training));
         let format = Format::of(&self.file, told);
@@ -47,9 +55,13 @@ impl Program for Predict {
                 break;
             }
             count += part.len();
-            let tags = tagger.tag(&part)?;
-            for (sentence, tags) in part.into_iter().zip(&tags) {
-                sentence.write(tags, &mut out).context("standard output")?;
+            let found = tagger.tag(&part)?;
+            for (sentence, found) in part.into_iter().zip(&found) {
+                let written = match found.tree.as_ref().filter(|_| self.trees) {
+                    Some(tree) => writeln!(out, "{}", tree.drawing(&sentence.words)),
+                    None => sentence.write(found, &mut out),
+                };
+                written.context("standard output")?;
             }
         }
         out.flush().context("standard output")?;
