@@ -5,6 +5,7 @@
 //! holds network, weights, vocabularies and tags and works by itself. A training that was interrupted, however rudely, goes on when the
 //! same command is given again. `evaluate` and `predict` use the run; `predict` writes what it was given, with the tags in it.
 
+mod arcs;
 #[path = "../common/mod.rs"]
 mod common;
 mod confusion;

@@ -43,7 +43,7 @@ impl Tree {
         while let Some((word, before, indent)) = open.pop() {
             // Writing to a string does not fail.
             writeln!(text, "{before}{}  {}", words[word - 1], self.labels[word - 1]).unwrap_or(());
-            let last = below(word).last();
+            let last = below(word).next_back();
             let place = |word: usize| match Some(word) == last {
                 true => (word, format!("{indent}└─ "), format!("{indent}   ")),
                 false => (word, format!("{indent}├─ "), format!("{indent}│  ")),

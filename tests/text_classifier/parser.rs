@@ -101,7 +101,8 @@ fn trees_and_tags_of_words_never_seen_are_found() {
             assert_eq!((&found.deprel, found.deps.as_str(), &found.misc), (&gold.deprel, "_", &gold.misc));
         }
     }
-    let drawn = printed(place.command("predict --run run bare.conllu --trees --threads 1"));
+    let drawn = printed(place.command("predict --run run bare.conllu --trees --svg arcs.svg --threads 1"));
+    assert!(fs::read_to_string(place.path("arcs.svg")).unwrap().matches(">nsubj:x</text>").count() == 40);
     assert!(drawn.lines().next().unwrap().ends_with("s  root") && drawn.contains("└─ .  punct\n\n"), "{drawn}");
 }
 
@@ -174,4 +175,6 @@ fn mistakes_are_told() {
     );
     let drawing = said("predict --run tags test.conllu --trees");
     assert_eq!(drawing, "--trees: expected a run of trees, found one of --task tags");
+    let over = said("predict --run tags test.conllu --svg test.conllu");
+    assert!(over.starts_with("--svg test.conllu: "), "{over}");
 }
