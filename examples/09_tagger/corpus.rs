@@ -1,6 +1,7 @@
 //! Sentences as they are read, with words and tags, and as they are written again with other tags.
 
 use super::common::files::Input;
+use super::trees::Tree;
 use anyhow::{bail, ensure};
 use clap::ValueEnum;
 use elman::data::{Columns, Conllu, Sentence, write_columns};
@@ -36,7 +37,18 @@ pub struct Tagged {
     pub tags: Vec<String>,
     /// Of each word the columns between word and tag.
     pub features: Vec<Vec<String>>,
+    /// Where a task asks for it: see [`trees::read`](super::trees::read).
+    pub tree: Option<Tree>,
+    /// Of its file the line it begins in, of CoNLL-U.
+    pub line: usize,
     source: Source,
+}
+
+/// What was found for a sentence.
+pub struct Found<'t> {
+    /// None by a network that finds trees alone.
+    pub tags: Vec<&'t str>,
+    pub tree: Option<Tree>,
 }
 
 enum Source {
@@ -60,7 +72,13 @@ pub fn read(path: &Path, format: Format, columns: Option<usize>, optional: bool)
     match format {
         Format::Conllu => {
             let sentences = input.read(|path| Conllu::open(path)?.collect::<elman::Result<Vec<_>>>())?;
-            Ok(sentences.into_iter().map(Tagged::conllu).collect())
+            let mut line = 1;
+            let numbered = |sentence: Sentence| {
+                let begins = line;
+                line += sentence.to_string().matches('\n').count();
+                Tagged { line: begins, ..Tagged::conllu(sentence) }
+            };
+            Ok(sentences.into_iter().map(numbered).collect())
         }
         Format::Columns => {
             let (sentences, separator) = input.read(|path| {
@@ -103,14 +121,22 @@ impl Tagged {
     fn conllu(sentence: Sentence) -> Self {
         let (words, tags) = sentence.words().map(|word| (word.form.clone(), word.upos.clone())).unzip();
         let features = sentence.words().map(|_| Vec::new()).collect();
-        Tagged { words, tags, features, source: Source::Conllu(Box::new(sentence)) }
+        Tagged { words, tags, features, tree: None, line: 0, source: Source::Conllu(Box::new(sentence)) }
     }
 
     fn columns(mut rows: Vec<Vec<String>>, separator: char, tags: bool) -> Self {
         let tags = if tags { rows.iter_mut().filter_map(Vec::pop).collect() } else { Vec::new() };
         let words = rows.iter().map(|row| row[0].clone()).collect();
         let features = rows.iter().map(|row| row[1..].to_vec()).collect();
-        Tagged { words, tags, features, source: Source::Columns(rows, separator) }
+        Tagged { words, tags, features, tree: None, line: 0, source: Source::Columns(rows, separator) }
+    }
+
+    /// The tree that its file has. Errors where it is none.
+    pub fn read_tree(&self) -> anyhow::Result<Tree> {
+        match &self.source {
+            Source::Conllu(sentence) => Ok(Tree::of(sentence)?),
+            Source::Columns(..) => bail!("expected CoNLL-U, which has heads and labels, found columns"),
+        }
     }
 
     /// Columns of its file, tag and all; `None` of CoNLL-U.
@@ -121,15 +147,21 @@ impl Tagged {
         }
     }
 
-    /// Writes the sentence as it was read, with these tags.
-    pub fn write(mut self, tags: &[&str], into: &mut impl Write) -> std::io::Result<()> {
+    /// Writes the sentence as it was read, with what was found. Where that is a tree, the enhanced dependencies, which were another's, go.
+    pub fn write(mut self, found: &Found<'_>, into: &mut impl Write) -> std::io::Result<()> {
         match &mut self.source {
             Source::Conllu(sentence) => {
-                sentence.words_mut().zip(tags).for_each(|(word, tag)| word.upos = tag.to_string());
+                sentence.words_mut().zip(&found.tags).for_each(|(word, tag)| word.upos = tag.to_string());
+                if let Some(tree) = &found.tree {
+                    sentence.tokens.iter_mut().for_each(|token| token.deps = "_".into());
+                    for ((word, &head), label) in sentence.words_mut().zip(&tree.heads).zip(&tree.labels) {
+                        (word.head, word.deprel) = (Some(head), label.clone());
+                    }
+                }
                 sentence.write(into)
             }
             Source::Columns(rows, separator) => {
-                rows.iter_mut().zip(tags).for_each(|(row, tag)| row.push(tag.to_string()));
+                rows.iter_mut().zip(&found.tags).for_each(|(row, tag)| row.push(tag.to_string()));
                 write_columns(into, rows, *separator)
             }
         }
@@ -147,7 +179,7 @@ mod tests {
         let mut out = Vec::new();
         for sentence in read(&path, Format::of(&path, format), columns, true)? {
             let tags: Vec<String> = sentence.words.iter().map(|word| format!("T{word}")).collect();
-            sentence.write(&tags.iter().map(String::as_str).collect::<Vec<_>>(), &mut out)?;
+            sentence.write(&Found { tags: tags.iter().map(String::as_str).collect(), tree: None }, &mut out)?;
         }
         Ok(String::from_utf8(out)?)
     }

@@ -8,6 +8,7 @@ use super::report::Report;
 use super::say;
 use super::settings::Settings;
 use super::tagger::Tagger;
+use super::trees;
 use elman::Backend;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ pub struct Evaluate {
     /// Format of the file [default: by the end of its name]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Write which tags are taken for which to this file, as SVG
+    /// Write which tags, or labels of trees, are taken for which to this file, as SVG
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Write the results to this file as one JSON object; -: to standard output, behind what is printed
@@ -55,17 +56,26 @@ impl Program for Evaluate {
         let tagger = Tagger::load(backend, &path)?;
         let (format, columns) = (Format::of(&self.data, self.format), tagger.description.columns);
         alike(&self.data, format, columns)?;
-        let sentences = read(&self.data, format, columns, false)?;
-        let mut report = Report::new(tagger.description.settings.task);
+        let mut sentences = read(&self.data, format, columns, false)?;
+        let task = tagger.description.settings.task;
+        if task.has_trees() {
+            trees::read(&self.data, &mut sentences)?;
+        }
+        let mut report = Report::new(task);
         // The first batch warms up memory and threads.
         tagger.tag(&sentences[..sentences.len().min(32)])?;
         let begun = Instant::now();
-        let tags = tagger.tag(&sentences)?;
+        let found = tagger.tag(&sentences)?;
         let seconds = begun.elapsed().as_secs_f64();
-        for (sentence, tags) in sentences.iter().zip(&tags) {
-            report.add(&sentence.tags, tags)?;
+        for (sentence, found) in sentences.iter().zip(&found) {
+            if task.has_tags() {
+                report.add(&sentence.tags, &found.tags)?;
+            }
+            if let (Some(there), Some(found)) = (&sentence.tree, &found.tree) {
+                report.add_tree(there, found)?;
+            }
         }
-        let words: usize = tags.iter().map(Vec::len).sum();
+        let words: usize = sentences.iter().map(|sentence| sentence.words.len()).sum();
         let speed = words as f64 / seconds.max(1e-9);
         let (data, count) = (self.data.display(), sentences.len());
         say!("{count} sentences of {data} by {}, {speed:.0} words a second\n\n{report}", path.display())?;

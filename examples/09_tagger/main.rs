@@ -1,10 +1,11 @@
-//! A tagger of words for one's own data: parts of speech, names, chunks.
+//! A tagger of words for one's own data: parts of speech, names, chunks, and trees of dependencies.
 //!
 //! `train` reads sentences in CoNLL-U or in columns, trains a recurrent network that reads words and their letters in both directions (with `--crf` all tags of a sentence are chosen together),
 //! and keeps all that belongs to it in a run folder: checkpoints to go on from, the history, and in the end `model.safetensors`, which
 //! holds network, weights, vocabularies and tags and works by itself. A training that was interrupted, however rudely, goes on when the
 //! same command is given again. `evaluate` and `predict` use the run; `predict` writes what it was given, with the tags in it.
 
+mod arcs;
 #[path = "../common/mod.rs"]
 mod common;
 mod confusion;
@@ -12,11 +13,15 @@ mod corpus;
 mod encoder;
 mod evaluate;
 mod network;
+mod parser;
 mod predict;
 mod report;
 mod settings;
+mod size;
 mod tagger;
+mod task;
 mod train;
+mod trees;
 
 use clap::{Parser, Subcommand};
 use common::{say, tell};
@@ -35,9 +40,9 @@ struct Cli {
 enum Command {
     /// Train on tagged sentences, or go on with a training that was interrupted
     Train(Box<common::run::Train<settings::Settings>>),
-    /// How many tags, or whole spans, are right
+    /// How many tags, whole spans or heads of words are right
     Evaluate(evaluate::Evaluate),
-    /// Tag sentences, or plain text
+    /// Tag or parse sentences, or plain text
     Predict(predict::Predict),
 }
 

@@ -2,19 +2,20 @@
 
 use super::encoder::{Encoder, feature};
 use super::settings::Settings;
+use super::task::Task;
 use elman::Backend;
 use elman::layers::*;
 
 /// Numbers of the vector of what stands in another column.
 const COLUMN: usize = 32;
 
-/// Words and their letters become vectors, recurrent layers read these in both directions, a score for each tag ends it, or a
-/// `field` over these.
+/// Words and their letters become vectors, recurrent layers read these in both directions, a score for each tag ends it, a
+/// `field` over these, or a score for each head with each of so many `labels`, or both.
 pub fn network<B: Backend>(
     settings: &Settings,
     encoder: &Encoder,
     vectors: Option<Embedding>,
-    tags: usize,
+    [tags, labels]: [usize; 2],
     field: Option<Crf>,
 ) -> Graph<B> {
     let words = Embedding::new(encoder.words.width(), settings.dim).word_dropout(settings.word_dropout);
@@ -38,8 +39,13 @@ pub fn network<B: Backend>(
         body = settings.recurrent().add_to(body, true).add(Dropout::new(settings.dropout));
     }
     let graph = graph.node("all", Concatenate::new(), parts).node("read", body, "all");
-    match field {
-        Some(field) => graph.node("scores", Dense::new(tags), "read").node("tags", field, "scores").output("tags"),
-        None => graph.node("tags", Dense::new(tags), "read").output("tags"),
+    let parser = Biaffine::new(labels).units(settings.arc_units, settings.label_units).dropout(settings.dropout);
+    match (settings.task, field) {
+        (Task::Trees, _) => graph.node("trees", parser, "read").outputs(["trees"]),
+        (Task::All, _) => {
+            graph.node("tags", Dense::new(tags), "read").node("trees", parser, "read").outputs(["tags", "trees"])
+        }
+        (_, Some(field)) => graph.node("scores", Dense::new(tags), "read").node("tags", field, "scores").output("tags"),
+        (_, None) => graph.node("tags", Dense::new(tags), "read").output("tags"),
     }
 }

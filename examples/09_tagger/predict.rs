@@ -1,11 +1,13 @@
-//! `predict`: sentences as they were given, with the tags that the model finds.
+//! `predict`: sentences as they were given, with the tags and trees that the model finds.
 
-use super::common::files::{STANDARD, input_problem};
-use super::common::run::Trained;
+use super::arcs;
+use super::common::files::{self, Files, STANDARD, input_problem, output_problem};
+use super::common::run::{RunSettings, Trained, own_files};
 use super::common::{Options, Program};
 use super::corpus::{Format, Tagged, alike, read};
+use super::settings::Settings;
 use super::tagger::Tagger;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use elman::Backend;
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, Write};
@@ -18,22 +20,44 @@ const AT_ONCE: usize = 1024;
 pub struct Predict {
     #[command(flatten)]
     pub trained: Trained,
-    /// Sentences, whose tags are written over or added, or plain text, plain or .gz [default: standard input]
+    /// Sentences, whose tags or trees are written over or added, or plain text, plain or .gz [default: standard input]
     #[arg(default_value = STANDARD)]
     file: PathBuf,
     /// Format of the file [default: by the end of its name, of standard input that of the training's files]
     #[arg(long, value_enum)]
     format: Option<Format>,
+    /// Draw the trees, in the place of CoNLL-U
+    #[arg(long)]
+    trees: bool,
+    /// Draw the first trees to this file, as SVG
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+/// Trees of an SVG.
+const DRAWN: usize = 50;
+
+impl Predict {
+    /// Files that a picture must not take the place of.
+    fn others(&self) -> Files {
+        let run = own_files(&self.trained.run, Settings::OWN);
+        std::iter::once((String::new(), self.file.clone())).chain(run).collect()
+    }
 }
 
 impl Program for Predict {
     fn problems(&self) -> Vec<String> {
-        input_problem("", &self.file).map(|problem| problem.trim().to_string()).into_iter().collect()
+        let picture = self.svg.iter().filter_map(|path| output_problem("--svg", path, &self.others()));
+        let input = input_problem("", &self.file).map(|problem| problem.trim().to_string());
+        input.into_iter().chain(picture).collect()
     }
 
     fn run<B: Backend>(&self, backend: &B, _: &Options) -> anyhow::Result<Value> {
         let tagger = Tagger::load(backend, &self.trained.path()?)?;
-        let columns = tagger.description.columns;
+        let (columns, task) = (tagger.description.columns, tagger.description.settings.task);
+        for option in [self.trees.then_some("--trees"), self.svg.as_ref().map(|_| "--svg")].into_iter().flatten() {
+            ensure!(task.has_trees(), "{option}: expected a run of trees, found one of --task {}", task.name());
+        }
         let of_training = if columns.is_some() { Format::Columns } else { Format::Conllu };
         let told = self.format.or((self.file.as_os_str() == STANDARD).then_some(of_training));
         let format = Format::of(&self.file, told);
@@ -46,10 +70,19 @@ impl Program for Predict {
             if part.is_empty() {
                 break;
             }
+            let found = tagger.tag(&part)?;
+            if let (0, Some(path)) = (count, &self.svg) {
+                let trees = part.iter().zip(&found).take(DRAWN);
+                let trees = trees.filter_map(|(sentence, found)| Some((&sentence.words[..], found.tree.as_ref()?)));
+                files::write(path, &arcs::svg(trees))?;
+            }
             count += part.len();
-            let tags = tagger.tag(&part)?;
-            for (sentence, tags) in part.into_iter().zip(&tags) {
-                sentence.write(tags, &mut out).context("standard output")?;
+            for (sentence, found) in part.into_iter().zip(&found) {
+                let written = match found.tree.as_ref().filter(|_| self.trees) {
+                    Some(tree) => writeln!(out, "{}", tree.drawing(&sentence.words)),
+                    None => sentence.write(found, &mut out),
+                };
+                written.context("standard output")?;
             }
         }
         out.flush().context("standard output")?;

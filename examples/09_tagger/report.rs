@@ -1,7 +1,8 @@
-//! How good tags are: one by one, and as whole spans.
+//! How good tags are, one by one and as whole spans, and trees.
 
-use super::settings::Task;
-use elman::metrics::SpanScores;
+use super::task::Task;
+use super::trees::Tree;
+use elman::metrics::{AttachmentScores, SpanScores};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,29 +19,45 @@ pub struct Report {
     /// By tag and predicted tag, where they differ.
     confused: BTreeMap<(String, String), u64>,
     spans: Option<SpanScores>,
+    trees: AttachmentScores,
+    task: Task,
 }
 
 impl Report {
     pub fn new(task: Task) -> Self {
         let spans = (task == Task::Spans).then(SpanScores::new);
-        Report { words: 0, right: 0, by_tag: BTreeMap::new(), confused: BTreeMap::new(), spans }
+        Report {
+            words: 0,
+            right: 0,
+            by_tag: BTreeMap::new(),
+            confused: BTreeMap::new(),
+            spans,
+            trees: AttachmentScores::new(),
+            task,
+        }
     }
 
-    /// Counts a sentence in.
-    pub fn add(&mut self, tags: &[String], predicted: &[&str]) -> elman::Result<()> {
+    /// Counts a sentence's tree in; where there are no tags its labels, without subtypes, are counted like them.
+    pub fn add_tree(&mut self, tree: &Tree, predicted: &Tree) -> elman::Result<()> {
+        self.trees.add((&tree.heads, &tree.labels), (&predicted.heads, &predicted.labels))?;
+        if self.task.has_tags() { Ok(()) } else { self.add(&tree.relations(), &predicted.relations()) }
+    }
+
+    /// Counts a sentence's tags in.
+    pub fn add<T: AsRef<str>>(&mut self, tags: &[T], predicted: &[&str]) -> elman::Result<()> {
         if let Some(spans) = &mut self.spans {
             spans.add(tags, predicted)?;
         }
-        for (tag, &predicted) in tags.iter().zip(predicted) {
+        for (tag, &predicted) in tags.iter().map(AsRef::as_ref).zip(predicted) {
             let right = u64::from(tag == predicted);
             self.words += 1;
             self.right += right;
-            let of_tag = self.by_tag.entry(tag.clone()).or_default();
+            let of_tag = self.by_tag.entry(tag.to_string()).or_default();
             of_tag[0] += right;
             of_tag[2] += 1;
             self.by_tag.entry(predicted.to_string()).or_default()[1] += 1;
             if right == 0 {
-                *self.confused.entry((tag.clone(), predicted.to_string())).or_default() += 1;
+                *self.confused.entry((tag.to_string(), predicted.to_string())).or_default() += 1;
             }
         }
         Ok(())
@@ -76,7 +93,11 @@ impl Report {
     }
 
     fn overall(&self) -> Vec<(&'static str, f64)> {
-        let mut overall = vec![("accuracy", self.accuracy())];
+        let labels = self.task == Task::Trees;
+        let mut overall = vec![(if labels { "labels" } else { "accuracy" }, self.accuracy())];
+        if self.task.has_trees() {
+            overall.extend([("uas", self.trees.uas()), ("las", self.trees.las())]);
+        }
         if let Some(spans) = &self.spans {
             let all = spans.micro();
             overall.extend([("precision", all.precision()), ("recall", all.recall()), ("f1", all.f1())]);
@@ -93,6 +114,15 @@ impl Report {
         pairs
     }
 
+    /// What there is a row of.
+    fn of_row(&self) -> &'static str {
+        match self.task {
+            Task::Spans => "kind",
+            Task::Trees => "label",
+            Task::Tags | Task::All => "tag",
+        }
+    }
+
     pub fn json(&self) -> Value {
         let each = self.rows().into_iter().map(|(name, [precision, recall, f1], there)| {
             (name.to_string(), json!({ "precision": precision, "recall": recall, "f1": f1, "there": there }))
@@ -103,7 +133,7 @@ impl Report {
         json!({
             "words": self.words,
             "metrics": self.overall().into_iter().map(|(name, value)| (name.to_string(), json!(value))).collect::<Map<_, _>>(),
-            (if self.spans.is_some() { "by_kind" } else { "by_tag" }): each.collect::<Map<_, _>>(),
+            (format!("by_{}", self.of_row())): each.collect::<Map<_, _>>(),
             "confused": confused.collect::<Vec<_>>(),
         })
     }
@@ -116,11 +146,7 @@ impl fmt::Display for Report {
         }
         let rows = self.rows();
         let width = rows.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or(0).max(5);
-        writeln!(
-            f,
-            "\n{:<width$}  precision  recall      f1   there",
-            if self.spans.is_some() { "kind" } else { "tag" }
-        )?;
+        writeln!(f, "\n{:<width$}  precision  recall      f1   there", self.of_row())?;
         for (name, [precision, recall, f1], there) in rows {
             writeln!(f, "{name:<width$}  {precision:>9.4}  {recall:>6.4}  {f1:>6.4}  {there:>6}")?;
         }
@@ -158,5 +184,11 @@ mod tests {
         assert_eq!(report.rows()[0], ("a", [0.5, 1.0, 2.0 / 3.0], 1));
         assert!(report.to_string().contains("1  B-b as B-a"), "{report}");
         assert!(report.add(&tags("x"), &["O"]).is_err());
+
+        let tree = |heads: [usize; 3], labels: &str| Tree { heads: heads.to_vec(), labels: tags(labels) };
+        let mut report = Report::new(Task::Trees);
+        report.add_tree(&tree([2, 0, 2], "det root obj:x"), &tree([2, 0, 1], "amod root obj")).unwrap();
+        assert_eq!(report.overall(), [("labels", 2.0 / 3.0), ("uas", 2.0 / 3.0), ("las", 1.0 / 3.0)]);
+        assert_eq!(report.confused(), [("det", "amod", 1)]);
     }
 }

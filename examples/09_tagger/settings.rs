@@ -3,18 +3,24 @@
 use super::NAME;
 use super::common::cell::{Cell, Recurrent};
 use super::common::files::{Files, input_problems};
-use super::common::limits::{TRAINED, memory_problem, part_problems, zero_problems};
+use super::common::limits::{part_problems, zero_problems};
 use super::common::run::{Learning, RunSettings};
 use super::corpus::Format;
-use super::encoder::Encoder;
-use clap::{Args, ValueEnum};
+use super::task::Task;
+use clap::Args;
+use elman::Backend;
+use elman::optim::{Adam, Optimizer};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// Everything that decides what comes out of a training, besides the seed and the content of the files.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[command(mut_arg("rate", |arg| arg.default_value("0.002")), mut_arg("batch_size", |arg| arg.help("Sentences a mini-batch")))]
+#[command(
+    mut_arg("rate", |arg| arg.default_value("0.002")),
+    mut_arg("clip_norm", |arg| arg.default_value_ifs(parsers("2")).help("Norm that all gradients together are shortened to; 0: they are not [of trees: 2]")),
+    mut_arg("batch_size", |arg| arg.help("Sentences a mini-batch"))
+)]
 pub struct Settings {
     /// Tagged sentences to train on, plain or .gz; -: standard input
     #[arg(long, value_name = "FILE", required_unless_present = "resume", help_heading = "Data")]
@@ -60,12 +66,20 @@ pub struct Settings {
     /// The recurrent network over the words
     #[arg(long, value_enum, default_value = "lstm", help_heading = "Model")]
     pub model: Cell,
-    /// Its layers, one on the other
-    #[arg(long, default_value_t = 1, help_heading = "Model")]
+    /// Its layers, one on the other [of trees: 2]
+    #[arg(long, default_value_t = 1, default_value_ifs = parsers("2"), help_heading = "Model")]
     pub layers: usize,
     /// Units of each of them in each direction
     #[arg(long, default_value_t = 200, help_heading = "Model")]
     pub units: usize,
+    /// Numbers that stand for a word where its head is found, of trees
+    #[arg(long, default_value_t = 512, help_heading = "Model")]
+    #[serde(default)]
+    pub arc_units: usize,
+    /// Numbers that stand for a word where its label is found, of trees
+    #[arg(long, default_value_t = 128, help_heading = "Model")]
+    #[serde(default)]
+    pub label_units: usize,
     /// Choose all tags of a sentence together, by a conditional random field, and none that tags in BIO or BIOES cannot be
     #[arg(long, help_heading = "Model")]
     pub crf: bool,
@@ -82,21 +96,17 @@ pub struct Settings {
     #[command(flatten)]
     #[serde(flatten)]
     pub learning: Learning,
-    /// Part of the certainty that is spread over all tags
-    #[arg(long, value_name = "PART", default_value_t = 0.0, help_heading = "Training")]
+    /// Part of the certainty that is spread over all tags, or heads with labels [of trees: 0.03]
+    #[arg(long, value_name = "PART", default_value_t = 0.0, default_value_ifs = parsers("0.03"), help_heading = "Training")]
     pub label_smoothing: f64,
     /// Epochs without progress before training stops [default: it does not]
     #[arg(long, value_name = "EPOCHS", help_heading = "Training")]
     pub patience: Option<u64>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Task {
-    /// A tag for each word, such as its part of speech
-    Tags,
-    /// Spans of words, names or chunks, marked by tags (BIO, BIOES)
-    Spans,
+/// What a default is for tasks with trees: UDPipe 2's settings, where two cores can bear them.
+fn parsers(default: &'static str) -> [(&'static str, &'static str, &'static str); 2] {
+    [Task::Trees, Task::All].map(|task| ("task", task.name(), default))
 }
 
 impl Settings {
@@ -105,12 +115,11 @@ impl Settings {
         self.train.as_deref().unwrap_or(Path::new(""))
     }
 
-    /// What the best epoch is chosen by.
-    pub fn choose_by(&self) -> &'static str {
-        match self.task {
-            Task::Tags => "val_accuracy",
-            Task::Spans => "val_span_f1",
-        }
+    /// For so many sentences. Second moments of a parser's gradients are forgotten soon, as in UDPipe 2.
+    pub fn optimizer<B: Backend>(&self, sentences: usize) -> Optimizer<B> {
+        let adam = Adam::new(self.learning.rate);
+        let adam = if self.task.has_trees() { adam.betas(0.9, 0.99) } else { adam };
+        self.learning.optimizer_of(adam, sentences)
     }
 
     fn chooses(&self) -> bool {
@@ -121,21 +130,6 @@ impl Settings {
     pub fn recurrent(&self) -> Recurrent {
         let (cell, units, dropout) = (self.model, self.units, self.recurrent_dropout);
         Recurrent { cell, units, bidirectional: true, dropout, stateful: false }
-    }
-
-    /// What is wrong with the network's size, if it is too much.
-    pub fn size_problems(&self, encoder: &Encoder, tags: usize) -> Vec<String> {
-        let tables = (encoder.words.width() * self.dim) as f64 + (encoder.letters.width() * self.letter_dim) as f64;
-        self.problems_of_size(tables, tags as f64)
-    }
-
-    fn problems_of_size(&self, tables: f64, tags: f64) -> Vec<String> {
-        let [units, dim, letters] = [self.units, self.dim, self.letter_units].map(|size| size as f64);
-        let spelling = Recurrent { cell: Cell::Gru, units: self.letter_units, ..self.recurrent() };
-        let spelling = spelling.weights(1, self.letter_dim as f64);
-        let body = self.recurrent().weights(self.layers, dim + 2.0 * letters) + 2.0 * units * tags;
-        let options = "--units, --layers, --dim, --letter-units and --letter-dim";
-        memory_problem(options, (tables + spelling + body) * TRAINED).into_iter().collect()
     }
 }
 
@@ -158,6 +152,9 @@ impl RunSettings for Settings {
             ("--max-vectors", self.max_vectors),
         ];
         problems.extend(zero_problems(&whole));
+        if self.task.has_trees() {
+            problems.extend(zero_problems(&[("--arc-units", self.arc_units), ("--label-units", self.label_units)]));
+        }
         problems.extend(self.learning.problems());
         let parts = [
             ("--valid-part", self.valid_part),
@@ -167,7 +164,21 @@ impl RunSettings for Settings {
             ("--label-smoothing", self.label_smoothing),
         ];
         problems.extend(part_problems(&parts));
-        if self.crf && self.label_smoothing > 0.0 {
+        if self.task.has_trees() {
+            let task = self.task.name();
+            if self.crf {
+                problems.push(format!("--crf: --task {task} has none; leave out one of both"));
+            }
+            for (option, path) in [("--train", &self.train), ("--valid", &self.valid)] {
+                let found = path.as_ref().map(|path| (path, Format::of(path, self.format)));
+                if let Some((path, Format::Columns)) = found {
+                    let path = path.display();
+                    problems.push(format!(
+                        "{option} {path}: --task {task} needs CoNLL-U, found columns by name or --format"
+                    ));
+                }
+            }
+        } else if self.crf && self.label_smoothing > 0.0 {
             problems.push("--label-smoothing: a --crf learns from sentences as they are; leave out one of both".into());
         }
         if self.format == Some(Format::Text) {
@@ -176,7 +187,7 @@ impl RunSettings for Settings {
         if self.patience.is_some() && !self.chooses() {
             problems.push("--patience needs sentences to choose by: leave out --valid-part 0, or give --valid".into());
         }
-        problems.extend(self.problems_of_size(0.0, 2.0));
+        problems.extend(self.problems_of_size(0.0, [2, 2]));
         problems
     }
 
@@ -211,8 +222,18 @@ mod tests {
     fn settings_come_back_from_json() {
         let given = settings("--train a.tsv --task spans --features --label-smoothing 0.1 --model gru --patience 3");
         assert_eq!(serde_json::from_str::<Settings>(&serde_json::to_string(&given).unwrap()).unwrap(), given);
-        assert_eq!((given.learning.rate, given.choose_by()), (0.002, "val_span_f1"));
+        assert_eq!((given.learning.rate, given.task.choose_by()), (0.002, "val_span_f1"));
         assert_eq!(settings("--resume").train, None);
+    }
+
+    #[test]
+    fn parsers_have_defaults_of_their_own() {
+        let own = |settings: Settings| (settings.layers, settings.label_smoothing, settings.learning.clip_norm);
+        for task in [Task::Trees, Task::All] {
+            assert_eq!(own(settings(&format!("--train a --task {}", task.name()))), (2, 0.03, 2.0));
+        }
+        assert_eq!(own(settings("--train a")), (1, 0.0, 1.0));
+        assert_eq!(own(settings("--train a --task all --layers 1 --clip-norm 3")), (1, 0.03, 3.0));
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! From sentences to tags: what a checkpoint holds besides weights, and the model that is made of it.
 
 use super::common::run::{CURE, RunSettings, load};
-use super::corpus::Tagged;
+use super::corpus::{Found, Tagged};
 use super::encoder::Encoder;
+use super::parser;
 use super::settings::Settings;
 use anyhow::{Context, ensure};
 use elman::checkpoint::Extras;
 use elman::data::Labels;
+use elman::model::Predictions;
 use elman::{Backend, Model};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -23,6 +25,9 @@ pub struct Description {
     pub settings: Settings,
     pub encoder: Encoder,
     pub tags: Labels,
+    /// Of arcs, where there are trees.
+    #[serde(default)]
+    pub labels: Option<Labels>,
     /// Columns of the files, if they are columns.
     pub columns: Option<usize>,
 }
@@ -52,22 +57,48 @@ impl<B: Backend> Tagger<B> {
         Ok(Tagger { description: Description::read(path)?, model: load(backend, path)? })
     }
 
-    /// The tags of each sentence's words. Errors: scores that are no numbers, of weights too large to compute with.
-    pub fn tag(&self, sentences: &[Tagged]) -> anyhow::Result<Vec<Vec<&str>>> {
+    /// The tags of each sentence's words, and its tree. Errors: scores that are no numbers, of weights too large to compute with.
+    pub fn tag(&self, sentences: &[Tagged]) -> anyhow::Result<Vec<Found<'_>>> {
         if sentences.is_empty() {
             return Ok(Vec::new());
+        }
+        if let Some(labels) = &self.description.labels {
+            return self.parse(sentences, labels);
         }
         let longest = sentences.iter().map(|sentence| sentence.words.len()).max().unwrap_or(1);
         let inputs = self.description.encoder.inputs(sentences.iter())?;
         let predicted = self.model.predict(&inputs, (WORDS / longest).clamp(1, 128))?;
-        let classes = self.description.tags.len();
-        let steps = predicted.data().len() / (classes * sentences.len());
-        let rows = predicted.data().chunks(steps * classes).zip(sentences);
-        rows.map(|(row, sentence)| {
-            let words = row.chunks(classes).take(sentence.words.len());
-            words.map(|scores| self.best(scores)).collect()
-        })
-        .collect()
+        let rows = rows(&predicted).zip(sentences);
+        rows.map(|(row, sentence)| Ok(Found { tags: self.tags(row, sentence)?, tree: None })).collect()
+    }
+
+    /// Sentences of like length together, as every word has scores for all words of the longest one.
+    fn parse(&self, sentences: &[Tagged], labels: &Labels) -> anyhow::Result<Vec<Found<'_>>> {
+        let mut found: Vec<(usize, Found<'_>)> = Vec::with_capacity(sentences.len());
+        for batch in parser::batches(sentences, labels.len()) {
+            let inputs = self.description.encoder.inputs(batch.iter().map(|&at| &sentences[at]))?;
+            let outputs = self.model.predict_outputs(&inputs, batch.len())?;
+            let trees = outputs.part("trees")?;
+            let width = trees.shape()[2];
+            for (&at, row) in batch.iter().zip(rows(trees)) {
+                let tree = parser::tree(row, width, sentences[at].words.len(), labels)?;
+                found.push((at, Found { tags: Vec::new(), tree: Some(tree) }));
+            }
+            if let Some(tags) = outputs.get("tags") {
+                let first = found.len() - batch.len();
+                for ((at, found), row) in found[first..].iter_mut().zip(rows(tags)) {
+                    found.tags = self.tags(row, &sentences[*at])?;
+                }
+            }
+        }
+        found.sort_by_key(|&(at, _)| at);
+        Ok(found.into_iter().map(|(_, found)| found).collect())
+    }
+
+    /// The tags of a sentence by its scores.
+    fn tags(&self, row: &[f32], sentence: &Tagged) -> anyhow::Result<Vec<&str>> {
+        let words = row.chunks(self.description.tags.len()).take(sentence.words.len());
+        words.map(|scores| self.best(scores)).collect()
     }
 
     /// The tag of the greatest score, the first one of equals.
@@ -80,4 +111,10 @@ impl<B: Backend> Tagger<B> {
         let best = (0..scores.len()).fold(0, first);
         Ok(self.description.tags.name(best as u32).unwrap_or_default())
     }
+}
+
+/// The numbers of each sentence.
+fn rows(predictions: &Predictions) -> impl Iterator<Item = &[f32]> {
+    let sentence: usize = predictions.shape()[1..].iter().product();
+    predictions.data().chunks(sentence)
 }

@@ -1,4 +1,4 @@
-//! `train`: from tagged sentences to a tagger.
+//! `train`: from tagged sentences to a tagger, from trees to a parser.
 
 use super::common::files::Input;
 use super::common::outcome::refuse;
@@ -7,15 +7,17 @@ use super::common::{merged, metrics, speed};
 use super::corpus::{Format, Tagged, alike, read};
 use super::encoder::Encoder;
 use super::network::network;
-use super::settings::{Settings, Task};
+use super::settings::Settings;
 use super::tagger::Description;
-use super::tell;
+use super::task::Task;
+use super::{tell, trees};
 use anyhow::{Context, ensure};
 use elman::Backend;
 use elman::data::{Dataset, Labels, TagScheme, Targets};
 use elman::layers::{Crf, Embedding};
 use elman::loss::{CrfLoss, SparseCategoricalCrossEntropy};
 use elman::metrics::{Accuracy, SpanF1};
+use elman::model::Objective;
 use elman::text::{ReadVectors, UnknownRows, Vocabulary};
 use elman::training::callbacks::EarlyStopping;
 use serde_json::{Value, json};
@@ -25,19 +27,22 @@ impl Trains for Settings {
         let seed = training.options.seed;
         let (train, valid, columns) = sentences(self)?;
         let tags = Labels::new(sorted(train.iter().chain(&valid)))?;
+        let labels = trees::labels(train.iter().chain(&valid))?;
+        let of_trees = labels.as_ref().map_or(0, Labels::len);
         let (vocabulary, vectors, print) = vectors(self)?;
         let encoder = Encoder::new(self, &train, vocabulary)?;
-        refuse(self.size_problems(&encoder, tags.len()))?;
+        refuse(self.size_problems(&encoder, tags.len(), of_trees))?;
         let words = |sentences: &[Tagged]| sentences.iter().map(|sentence| sentence.words.len()).sum::<usize>();
         tell!(
-            "{} sentences of {} words to train on, {} of {} to choose by; {} words, {} letters, {} tags",
+            "{} sentences of {} words to train on, {} of {} to choose by; {} words, {} letters, {} tags{}",
             train.len(),
             words(&train),
             valid.len(),
             words(&valid),
             encoder.words.len(),
             encoder.letters.len(),
-            tags.len()
+            tags.len(),
+            labels.as_ref().map_or(String::new(), |labels| format!(", {} labels", labels.len()))
         );
         let by = self.valid.as_deref().or(Some(self.train_file()));
         let parts = [
@@ -47,24 +52,32 @@ impl Trains for Settings {
         ];
 
         let field = if self.crf { Some(field(self.task, &tags, train.iter().chain(&valid))?) } else { None };
-        let network = network(self, &encoder, vectors, tags.len(), field);
-        let (mut model, optimizer) =
-            (network.build(backend, encoder.spec()?, seed)?, self.learning.optimizer(train.len()));
+        let network = network(self, &encoder, vectors, [tags.len(), of_trees], field);
+        let (mut model, optimizer) = (network.build(backend, encoder.spec()?, seed)?, self.optimizer(train.len()));
         let softmax = SparseCategoricalCrossEntropy::from_logits().label_smoothing(self.label_smoothing);
-        let compiled = match self.crf {
-            true => model.compile(optimizer, CrfLoss::new()),
-            false => model.compile(optimizer, softmax),
+        let objective = |output: &str| Objective::new(output, softmax.clone()).metric(Accuracy::new());
+        let compiled = match (self.task, self.crf) {
+            (Task::Trees, _) => model.compile_outputs(optimizer, [objective("trees")]),
+            (Task::All, _) => model.compile_outputs(optimizer, [objective("tags"), objective("trees")]),
+            (_, true) => model.compile(optimizer, CrfLoss::new()).metric(Accuracy::new()),
+            (_, false) => model.compile(optimizer, softmax).metric(Accuracy::new()),
         };
-        let compiled = compiled.metric(Accuracy::new());
         if self.task == Task::Spans {
             compiled.metric(SpanF1::new(tags.names().iter().cloned())?);
         }
         tell!("on {}\n\n{}\n", backend.name(), model.summary());
 
-        let dataset = |sentences: &[Tagged]| dataset(sentences, &encoder, &tags);
+        let dataset = |sentences: &[Tagged]| dataset(sentences, self.task, &encoder, (&tags, labels.as_ref()));
         let (data, valid) = (dataset(&train)?, if valid.is_empty() { None } else { Some(dataset(&valid)?) });
-        let extras = Description { settings: self.clone(), encoder: encoder.clone(), tags, columns }.extras()?;
-        let choose_by = self.choose_by();
+        let extras = Description {
+            settings: self.clone(),
+            encoder: encoder.clone(),
+            tags: tags.clone(),
+            labels: labels.clone(),
+            columns,
+        }
+        .extras()?;
+        let choose_by = self.task.choose_by();
         let mut best = EarlyStopping::new(choose_by).patience(self.patience.unwrap_or(u64::MAX)).restore_best();
         let mut fit = training.fit(backend, &parts, &extras)?.batch_size(self.learning.batch_size).by_length(0);
         if let Some(valid) = &valid {
@@ -87,7 +100,7 @@ fn sentences(settings: &Settings) -> anyhow::Result<(Vec<Tagged>, Vec<Tagged>, O
     let mut train = read(settings.train_file(), format(settings.train_file()), None, false)?;
     let place = settings.train_file().display();
     let columns = train.first().with_context(|| format!("{place}: expected sentences, found none"))?.width();
-    let valid = match &settings.valid {
+    let mut valid = match &settings.valid {
         Some(path) => {
             alike(path, format(path), columns)?;
             read(path, format(path), columns, false)?
@@ -105,6 +118,10 @@ fn sentences(settings: &Settings) -> anyhow::Result<(Vec<Tagged>, Vec<Tagged>, O
     };
     ensure!(!train.is_empty(), "{place}: --valid-part {} leaves no sentence to train on", settings.valid_part);
     ensure!(settings.valid.is_none() || !valid.is_empty(), "--valid: expected sentences, found none");
+    if settings.task.has_trees() {
+        trees::read(settings.train_file(), &mut train)?;
+        trees::read(settings.valid.as_deref().unwrap_or(settings.train_file()), &mut valid)?;
+    }
     if settings.task == Task::Spans {
         for sentence in train.iter().chain(&valid) {
             elman::data::spans(&sentence.tags).with_context(|| format!("{place}: --task spans"))?;
@@ -159,12 +176,31 @@ fn fingerprint(sentences: &[Tagged]) -> String {
         print.add(&[]);
         sentence.words.iter().chain(&sentence.tags).for_each(|text| print.add(text.as_bytes()));
         sentence.features.iter().flatten().for_each(|text| print.add(text.as_bytes()));
+        if let Some(tree) = &sentence.tree {
+            tree.heads.iter().for_each(|head| print.add(&head.to_le_bytes()));
+            tree.labels.iter().for_each(|label| print.add(label.as_bytes()));
+        }
     }
     print.text()
 }
 
-fn dataset(sentences: &[Tagged], encoder: &Encoder, tags: &Labels) -> anyhow::Result<Dataset> {
+fn dataset(
+    sentences: &[Tagged],
+    task: Task,
+    encoder: &Encoder,
+    (tags, labels): (&Labels, Option<&Labels>),
+) -> anyhow::Result<Dataset> {
     let number = |tag: &String| tags.number(tag).unwrap_or(0);
     let rows: Vec<Vec<u32>> = sentences.iter().map(|sentence| sentence.tags.iter().map(number).collect()).collect();
-    Ok(Dataset::new(encoder.inputs(sentences.iter())?, Targets::classes_per_step(&rows)?)?)
+    let of_tags = Targets::classes_per_step(&rows)?;
+    let targets = match labels {
+        None => of_tags,
+        Some(labels) => {
+            let trees = sentences.iter().filter_map(|sentence| sentence.tree.as_ref());
+            let trees = Targets::classes_per_step(&trees.map(|tree| tree.classes(labels)).collect::<Vec<_>>())?;
+            let of_tags = task.has_tags().then_some(("tags", of_tags));
+            Targets::record(of_tags.into_iter().chain([("trees", trees)]))?
+        }
+    };
+    Ok(Dataset::new(encoder.inputs(sentences.iter())?, targets)?)
 }

@@ -27,6 +27,7 @@ mod kills;
 mod language_model;
 #[cfg(unix)]
 mod outputs;
+mod parser;
 mod resuming;
 mod sizes;
 mod tagger;

@@ -66,8 +66,12 @@ impl Learning {
 
     /// Adam with what the flags put around it, for a training on so many samples.
     pub fn optimizer<B: Backend>(&self, samples: usize) -> Optimizer<B> {
+        self.optimizer_of(Adam::new(self.rate), samples)
+    }
+
+    /// The same around an Adam with this rate and options of its own.
+    pub fn optimizer_of<B: Backend>(&self, adam: Adam, samples: usize) -> Optimizer<B> {
         let steps = (samples.div_ceil(self.batch_size.max(1)) as u64).saturating_mul(self.epochs);
-        let adam = Adam::new(self.rate);
         let adam = if self.weight_decay == 0.0 { adam } else { adam.weight_decay(self.weight_decay) };
         let after = steps.saturating_sub(self.warm_up).max(1);
         let course = match self.schedule {
