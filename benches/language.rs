@@ -5,9 +5,11 @@
 //! generated, one at a time, and the milliseconds that all threads computed for it; `beam` goes on with `--width` texts at once. `benches/peers/python/torch_language.py` times PyTorch's side.
 
 mod common;
+#[path = "common/computed.rs"]
+mod computed;
 
 use clap::{Parser, ValueEnum};
-use common::timed;
+use computed::timed;
 use elman::data::{Dataset, Inputs, Targets};
 use elman::decode::{Decoder, Sampler, Stepper, generate};
 use elman::layers::{Dense, Embedding, Lstm, Sequential};

@@ -5,8 +5,11 @@
 //! greatest milliseconds of a call, and those that all threads computed for it. `scripts/bench_tagging.py` runs it beside pytorch-crf.
 
 mod common;
+#[path = "common/computed.rs"]
+mod computed;
 
 use clap::{Parser, ValueEnum};
+use computed::timed;
 use elman::layers::{Biaffine, Chain, Mask, Mode, Value};
 use elman::loss::{SparseCategoricalCrossEntropy, Target};
 use elman::model::Batch;
@@ -67,7 +70,7 @@ fn run(options: &Options) -> elman::Result<[f64; 4]> {
     let labels = (0..(batch * steps) as u64).map(|i| Key::new(2).below(i, tags) as u32).collect();
     let labels = b.upload_indices(labels, Shape::new(&[batch, steps])?)?;
     let mask = options.masked.then(|| Mask::from_lengths(b, &lengths(options), steps)).transpose()?;
-    common::timed(|| {
+    timed(|| {
         match options.what {
             What::Loss => drop(black_box(chain.loss(&labels, mask.as_ref())?.sum()?.backward()?)),
             What::Path => drop(black_box(chain.path(mask.as_ref())?)),
@@ -90,7 +93,7 @@ fn heads(options: &Options) -> elman::Result<[f64; 4]> {
     let classes = (0..(batch * steps) as u64).map(|i| Key::new(2).below(i, LABELS) as u32).collect::<Vec<_>>();
     let words = variable(b, "words", &[batch, steps, WORD])?;
     let mask = options.masked.then(|| Mask::from_lengths(b, &lengths(options), steps)).transpose()?;
-    common::timed(|| {
+    timed(|| {
         let input = Value::Tensor(words.clone()).with_mask(mask.clone());
         let target = Target::Classes { labels: classes.clone().into(), shape: Shape::new(&[batch, steps])? };
         let batch = Batch { input, target, weights: None, len: batch };

@@ -1,8 +1,8 @@
 //! Most of the generic code that a program asks for, asked for once.
 //!
 //! Generic code is compiled where it is first used with a backend. In builds that are not optimised rustc takes it from a crate further
-//! down, if one has it already (`-Z share-generics`, which is on there): so a backend that calls [`instances`] spares every program,
-//! example and test over it half of the time that it takes to compile. In an optimised build nothing calls it, and no code is made of it.
+//! down, if one has it already (`-Z share-generics`, which is on there): so a backend that calls [`instances`] is compiled for longer, once,
+//! and every program, example and test over it for less time each. In an optimised build nothing calls it, and no code is made of it.
 
 use crate::backend::Backend;
 use crate::checkpoint::{Checkpoint, Extras};

@@ -1,5 +1,6 @@
 //! From the network's scores of heads with labels to trees.
 
+use super::common::limits::memory_problem;
 use super::common::run::CURE;
 use super::corpus::Tagged;
 use super::trees::Tree;
@@ -13,6 +14,20 @@ const SENTENCES: usize = 128;
 
 /// The label of the word that has no head, and of no other, in Universal Dependencies.
 const ROOT: &str = "root";
+
+/// Bytes of a score while a sentence is parsed: of the head's, of the label's given the head, and of both.
+const BYTES: f64 = 12.0;
+
+/// Errors: a sentence whose scores, as many as the square of its words, do not fit into memory.
+pub fn check_length(sentences: &[Tagged], labels: usize) -> anyhow::Result<()> {
+    let longest = sentences.iter().map(|sentence| sentence.words.len()).max().unwrap_or(0);
+    problem(longest, labels).map_or(Ok(()), |problem| Err(anyhow::anyhow!(problem)))
+}
+
+fn problem(words: usize, labels: usize) -> Option<String> {
+    let scores = words as f64 * (words as f64 + 1.0) * labels as f64;
+    memory_problem(&format!("a sentence of {words} words"), scores * BYTES)
+}
 
 /// Numbers of sentences, those of like length together, as many as are parsed at once.
 pub fn batches(sentences: &[Tagged], labels: usize) -> Vec<Vec<usize>> {
@@ -63,6 +78,13 @@ pub fn tree(scores: &[f32], row: usize, words: usize, labels: &Labels) -> anyhow
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sentences_beyond_memory_are_told() {
+        assert_eq!(problem(1000, 50), None);
+        let message = problem(4_000_000, 50).unwrap();
+        assert!(message.starts_with("a sentence of 4000000 words: would take "), "{message}");
+    }
 
     /// Two words of a batch of three; the likeliest head of each would be the other, the likeliest label that of the root.
     #[test]

@@ -74,6 +74,7 @@ impl<B: Backend> Tagger<B> {
 
     /// Sentences of like length together, as every word has scores for all words of the longest one.
     fn parse(&self, sentences: &[Tagged], labels: &Labels) -> anyhow::Result<Vec<Found<'_>>> {
+        parser::check_length(sentences, labels.len())?;
         let mut found: Vec<(usize, Found<'_>)> = Vec::with_capacity(sentences.len());
         for batch in parser::batches(sentences, labels.len()) {
             let inputs = self.description.encoder.inputs(batch.iter().map(|&at| &sentences[at]))?;

@@ -7,6 +7,7 @@ use super::common::{merged, metrics, speed};
 use super::corpus::{Format, Tagged, alike, read};
 use super::encoder::Encoder;
 use super::network::network;
+use super::parser::check_length;
 use super::settings::Settings;
 use super::tagger::Description;
 use super::task::Task;
@@ -32,6 +33,7 @@ impl Trains for Settings {
         let (vocabulary, vectors, print) = vectors(self)?;
         let encoder = Encoder::new(self, &train, vocabulary)?;
         refuse(self.size_problems(&encoder, tags.len(), of_trees))?;
+        [&train, &valid].into_iter().try_for_each(|part| check_length(part, of_trees))?;
         let words = |sentences: &[Tagged]| sentences.iter().map(|sentence| sentence.words.len()).sum::<usize>();
         tell!(
             "{} sentences of {} words to train on, {} of {} to choose by; {} words, {} letters, {} tags{}",

@@ -90,10 +90,15 @@ impl Iterator for Columns {
 
 /// All sentences of a file in columns. Errors: as [`Columns`], and a file without a sentence.
 pub fn read_columns(path: impl AsRef<Path>) -> Result<Vec<Vec<Vec<String>>>> {
-    let sentences = Columns::open(path.as_ref())?.collect::<Result<Vec<_>>>()?;
+    all_sentences(path.as_ref(), Columns::open(path.as_ref())?)
+}
+
+/// All of a file's sentences, of whatever format. Errors: theirs, and a file without one.
+pub(super) fn all_sentences<S>(path: &Path, sentences: impl Iterator<Item = Result<S>>) -> Result<Vec<S>> {
+    let sentences = sentences.collect::<Result<Vec<_>>>()?;
     if sentences.is_empty() {
         let why = "expected sentences, found an empty file".into();
-        return Err(Error::Parse { path: path.as_ref().into(), line: None, why });
+        return Err(Error::Parse { path: path.into(), line: None, why });
     }
     Ok(sentences)
 }

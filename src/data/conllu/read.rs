@@ -3,7 +3,8 @@
 use super::checks::InOrder;
 use super::sentence::{Layout, Sentence};
 use super::token::Token;
-use crate::error::{Error, Result};
+use crate::data::columns::all_sentences;
+use crate::error::Result;
 use crate::file::{Lines, Source, cut, whole};
 use std::io::Read;
 use std::path::Path;
@@ -135,10 +136,5 @@ impl Iterator for Conllu {
 
 /// All sentences of a CoNLL-U file. Errors: as [`Conllu`], and a file without a sentence.
 pub fn read_conllu(path: impl AsRef<Path>) -> Result<Vec<Sentence>> {
-    let sentences = Conllu::open(path.as_ref())?.collect::<Result<Vec<_>>>()?;
-    if sentences.is_empty() {
-        let why = "expected sentences, found an empty file".into();
-        return Err(Error::Parse { path: path.as_ref().into(), line: None, why });
-    }
-    Ok(sentences)
+    all_sentences(path.as_ref(), Conllu::open(path.as_ref())?)
 }
