@@ -1,12 +1,14 @@
 //! Times a conditional random field: the loss of 32 sequences of 50 steps over 20 tags with all its gradients, and the best paths; and a
-//! parser's heads and labels: those of 40 labels for words of 1,024 numbers, with all gradients of their cross-entropy.
+//! parser's heads and labels: those of 40 labels for words of 1,024 numbers, with all gradients of their cross-entropy. A `step` is that of a whole tagger and parser.
 //!
-//! `cargo bench --bench tagging -- loss|path|heads [--masked] [--threads N] [--batch 32 --steps 50 --tags 20]` prints a line of JSON: the median, least and
+//! `cargo bench --bench tagging -- loss|path|heads|step [--masked] [--threads N] [--batch 32 --steps 50 --tags 20]` prints a line of JSON: the median, least and
 //! greatest milliseconds of a call, and those that all threads computed for it. `scripts/bench_tagging.py` runs it beside pytorch-crf.
 
 mod common;
 #[path = "common/computed.rs"]
 mod computed;
+#[path = "common/parser.rs"]
+mod parser;
 
 use clap::{Parser, ValueEnum};
 use computed::timed;
@@ -27,6 +29,8 @@ enum What {
     Path,
     /// Heads and labels of a parser, and their gradients
     Heads,
+    /// A training step of a whole tagger and parser
+    Step,
 }
 
 /// Times a conditional random field
@@ -74,7 +78,7 @@ fn run(options: &Options) -> elman::Result<[f64; 4]> {
         match options.what {
             What::Loss => drop(black_box(chain.loss(&labels, mask.as_ref())?.sum()?.backward()?)),
             What::Path => drop(black_box(chain.path(mask.as_ref())?)),
-            What::Heads => {}
+            What::Heads | What::Step => {}
         }
         Ok(())
     })
@@ -104,7 +108,11 @@ fn heads(options: &Options) -> elman::Result<[f64; 4]> {
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    let [median, least, greatest, cpu] = if options.what == What::Heads { heads(&options)? } else { run(&options)? };
+    let [median, least, greatest, cpu] = match options.what {
+        What::Heads => heads(&options)?,
+        What::Step => parser::step(options.threads, options.batch, options.steps, options.masked)?,
+        What::Loss | What::Path => run(&options)?,
+    };
     let what = options.what.to_possible_value().map(|value| value.get_name().to_string());
     let line = json!({
         "peer": "elman", "workload": "tagging", "what": what, "masked": options.masked, "threads": options.threads,
