@@ -1,4 +1,4 @@
-"""pytorch-crf's and PyTorch's side of benches/tagging.rs: torch_crf.py loss|path|heads|step [--masked] [--packed] [--threads N] [--batch 32 --steps 50 --tags 20]."""
+"""pytorch-crf's and PyTorch's side of benches/tagging.rs: torch_crf.py loss|path|heads|step|ctc [--masked] [--packed] [--threads N] [--batch 32 --steps 50 --tags 20]."""
 import argparse
 import json
 import warnings
@@ -13,11 +13,12 @@ from torch_parser import LABELS, Heads, step
 warnings.filterwarnings("ignore", "where received a uint8 condition tensor")
 
 WORD = 1024
+TIME, CLASSES, MOST = 200, 80, 30
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["loss", "path", "heads", "step"])
+    parser.add_argument("what", choices=["loss", "path", "heads", "step", "ctc"])
     parser.add_argument("--masked", action="store_true")
     parser.add_argument("--packed", action="store_true", help="step: recurrent layers read packed sequences")
     for what, default in (("threads", 2), ("batch", 32), ("steps", 50), ("tags", 20)):
@@ -54,7 +55,17 @@ def main():
         each = F.cross_entropy(parser_of(words, there).flatten(0, 1), classes.flatten(), reduction="none", label_smoothing=0.03)
         (each * there[:, 1:].flatten()).sum().div(there[:, 1:].sum()).backward()
 
-    calls = {"loss": loss, "path": path, "heads": heads}
+    logits = torch.randn(batch, TIME, CLASSES).requires_grad_()
+    spelled = torch.randint(1, CLASSES, (batch, MOST))
+    there, counts = torch.full((batch,), TIME), torch.full((batch,), MOST)
+    if options.masked:
+        there, counts = torch.randint(TIME // 2, TIME + 1, (batch,)), torch.randint(MOST // 2, MOST + 1, (batch,))
+
+    def ctc():
+        logits.grad = None
+        F.ctc_loss(logits.log_softmax(-1).transpose(0, 1), spelled, there, counts, reduction="sum").backward()
+
+    calls = {"loss": loss, "path": path, "heads": heads, "ctc": ctc}
     call = calls.get(options.what) or step(batch, steps, options.masked, options.packed)
     median, least, greatest, cpu = timed(call)
     line = {"peer": "torch", "workload": "tagging", "what": options.what, "masked": options.masked}
