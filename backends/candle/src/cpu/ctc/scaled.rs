@@ -7,8 +7,8 @@ use super::super::simd::vectorised;
 use super::super::softmax::shifted_exp;
 use super::Sequence;
 
-/// How far a logit may be below the greatest of its step: `e^-80` is an exact `f32` still.
-const RANGE: f32 = 80.0;
+/// The least exponential of a label's logit beside the greatest of its step: it has all its digits in `f32` still.
+const EXACT: f64 = 1e-35;
 /// The least sum beside which what may have been lost is nothing.
 const LEAST: f64 = 1e-250;
 
@@ -33,11 +33,38 @@ fn power_of_two(n: i64) -> f64 {
     f64::from_bits(((n + 1023) as u64) << 52)
 }
 
+/// Sums and maxima go by so many lanes.
+const LANES: usize = 8;
+
+/// The greatest number, 0 if there is none above it.
+#[inline(always)]
+fn greatest(x: &[f64]) -> f64 {
+    let above = |most: f64, x: f64| if x > most { x } else { most };
+    let (whole, rest) = x.as_chunks::<LANES>();
+    let mut lanes = [0.0; LANES];
+    for block in whole {
+        lanes.iter_mut().zip(block).for_each(|(lane, &x)| *lane = above(*lane, x));
+    }
+    lanes.iter().chain(rest).fold(0.0, |most, &x| above(most, x))
+}
+
+/// `Σ x y`
+#[inline(always)]
+fn inner(x: &[f64], y: &[f64]) -> f64 {
+    let (x, x_rest) = x.as_chunks::<LANES>();
+    let (y, y_rest) = y[..x.len() * LANES + x_rest.len()].as_chunks::<LANES>();
+    let mut lanes = [0.0; LANES];
+    for (x, y) in x.iter().zip(y) {
+        lanes.iter_mut().zip(x).zip(y).for_each(|((lane, x), y)| *lane += x * y);
+    }
+    lanes.iter().sum::<f64>() + x_rest.iter().zip(y_rest).map(|(x, y)| x * y).sum::<f64>()
+}
+
 /// Multiplies by the power of two that brings the greatest number to 1 or so, and gives the exponent that was taken out; `None` where there is
 /// no number above 0.
 #[inline(always)]
 fn normalise(x: &mut [f64]) -> Option<i64> {
-    let most = x.iter().fold(0.0f64, |most, &x| if x > most { x } else { most });
+    let most = greatest(x);
     let n = ((most.to_bits() >> 52) as i64) - 1023;
     // Numbers that are not normal are too small already.
     (most > 0.0 && most < f64::INFINITY && (-1000..1000).contains(&n)).then(|| {
@@ -47,19 +74,15 @@ fn normalise(x: &mut [f64]) -> Option<i64> {
     })
 }
 
-/// The exponentials of a step's logits, the greatest of which is 1, for the blank and the labels, and the sum of those of all classes with
-/// the greatest logit.
+/// The exponentials of a step's logits, the greatest of which is 1, for the blank and the labels; gives the sum of those of all classes.
 #[inline(always)]
-fn of_logits(x: Sequence<'_>, logits: &[f32], e: &mut [f32], scores: &mut [f64]) -> Option<(f32, f32)> {
-    let (most, total) = shifted_exp(logits, e);
-    let mut least = logits[x.blank];
+fn of_logits(x: Sequence<'_>, logits: &[f32], e: &mut [f32], scores: &mut [f64]) -> Option<f32> {
+    let (_, total) = shifted_exp(logits, e);
     scores[0] = f64::from(e[x.blank]);
     for (score, &label) in scores[1..].iter_mut().zip(x.labels) {
-        let logit = logits[label as usize];
-        least = if logit < least { logit } else { least };
         *score = f64::from(e[label as usize]);
     }
-    (most - least <= RANGE).then_some((most, total))
+    scores.iter().fold(true, |exact, &score| exact & (score >= EXACT)).then_some(total)
 }
 
 /// Goes through the steps that count: the logarithm of the sum over all alignments. With `keep` the room has all steps afterwards,
@@ -83,11 +106,16 @@ fn forward(x: Sequence<'_>, room: &mut Room, keep: bool) -> Option<f64> {
     // Before the first step: at the first blank.
     room.there[0] = 1.0;
     let Room { e, skip, scores, sums, here, there } = room;
-    let (mut exponent, mut logarithm) = (0, 0.0);
+    // The product of the sums of exponentials, whose logarithm is taken before it overflows.
+    let (mut exponent, mut logarithm, mut product) = (0, 0.0, 1.0f64);
     for (number, (_, logits)) in x.steps().enumerate() {
         let scores = if keep { &mut scores[number * one..][..one] } else { &mut scores[..one] };
-        let (_, total) = of_logits(x, logits, e, scores)?;
-        logarithm += f64::from(total).ln();
+        let total = of_logits(x, logits, e, scores)?;
+        product *= f64::from(total);
+        if product > 1e250 {
+            logarithm += product.ln();
+            product = 1.0;
+        }
         {
             // Each label's sum stands one place behind that of the blank before it.
             let ((blanks, spelled), (from_blank, from_label)) = (here.split_at_mut(one), there.split_at(one));
@@ -109,7 +137,7 @@ fn forward(x: Sequence<'_>, room: &mut Room, keep: bool) -> Option<f64> {
         std::mem::swap(here, there);
     }
     let all = there[labels] + if labels > 0 { there[wide - 1] } else { 0.0 };
-    (all >= LEAST).then(|| all.ln() + exponent as f64 * std::f64::consts::LN_2 - logarithm)
+    (all >= LEAST).then(|| all.ln() + exponent as f64 * std::f64::consts::LN_2 - logarithm - product.ln())
 }
 
 vectorised! {
@@ -140,8 +168,7 @@ vectorised! {
             let (scores, sums) = (&scores[number * one..][..one], &sums[number * wide..][..wide]);
             let out = &mut out[t * x.classes..][..x.classes];
             let ((blanks, spelled), (behind_blank, behind_label)) = (sums.split_at(one), there.split_at(one + 1));
-            let of_blanks: f64 = blanks.iter().zip(behind_blank).map(|(x, y)| x * y).sum();
-            let of_labels: f64 = spelled[1..].iter().zip(behind_label).map(|(x, y)| x * y).sum();
+            let (of_blanks, of_labels) = (inner(blanks, behind_blank), inner(&spelled[1..], behind_label));
             let all = of_blanks + of_labels;
             if !(all >= LEAST) {
                 return None;
