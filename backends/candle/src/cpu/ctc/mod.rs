@@ -4,6 +4,7 @@ mod logarithms;
 mod scaled;
 
 use super::Cpu;
+use super::simd::vectorised;
 use super::softmax::shifted_exp;
 use crate::Candle;
 use crate::array::Array;
@@ -84,11 +85,17 @@ impl<'a> Sequence<'a> {
                 return out.fill(0.0);
             }
         }
-        let e = &mut room.e;
-        e.resize(self.classes, 0.0);
-        for (t, logits) in self.steps() {
+        room.e.resize(self.classes, 0.0);
+        softmax_less(self, d, &mut room.e, out);
+    }
+}
+
+vectorised! {
+    /// What stands in `out [time, classes]` taken off the softmax of each step that counts, times `d`.
+    fn softmax_less(x: Sequence<'_>, d: f32, e: &mut [f32], out: &mut [f32]) {
+        for (t, logits) in x.steps() {
             let (_, total) = shifted_exp(logits, e);
-            let out = &mut out[t * self.classes..][..self.classes];
+            let out = &mut out[t * x.classes..][..x.classes];
             out.iter_mut().zip(&*e).for_each(|(out, e)| *out = (e / total - *out) * d);
         }
     }
