@@ -13,8 +13,15 @@
 //! They take `&self` and are `Send + Sync`: one of them, in an [`Arc`](std::sync::Arc) say, answers many threads. A file says of which kind of
 //! pipeline it is, and which version of its layout it has: the file of another is an error that names it.
 
-#[allow(dead_code)] // Until the first of them is there.
+mod batches;
+mod cell;
 mod file;
+mod tagger;
+
+pub use cell::RecurrentCell;
+pub use tagger::{
+    Tagged, TaggedArc, TaggedSpan, TaggedWord, Tagger, TaggerBuilder, TaggerExample, TaggerTask, TaggerVocabulary,
+};
 
 #[cfg(doc)]
 use crate::{Model, checkpoint::Checkpoint};

@@ -4,14 +4,14 @@ use super::{Found, Kind};
 
 /// Before a name or a number: no sentence ends behind them.
 const TITLES: [&str; 30] = [
-    "Mr", "Mrs", "Ms", "Messrs", "Dr", "Prof", "St", "Gen", "Col", "Sgt", "Capt", "Lt", "Maj", "Rev", "Hon", "Gov", "Sen", "Rep",
-    "Mme", "Mlle", "Hr", "Fr", "Sra", "vs", "Fig", "Figs", "Vol", "cf", "approx", "ca",
+    "Mr", "Mrs", "Ms", "Messrs", "Dr", "Prof", "St", "Gen", "Col", "Sgt", "Capt", "Lt", "Maj", "Rev", "Hon", "Gov",
+    "Sen", "Rep", "Mme", "Mlle", "Hr", "Fr", "Sra", "vs", "Fig", "Figs", "Vol", "cf", "approx", "ca",
 ];
 
 /// Those that may also be the end of a sentence.
 const OTHERS: [&str; 24] = [
-    "etc", "al", "Jr", "Sr", "Inc", "Ltd", "Co", "Corp", "Bros", "Jan", "Feb", "Aug", "Sept", "Oct", "Nov", "Dec", "Ave", "Blvd",
-    "Rd", "Dept", "Univ", "resp", "usw", "bzw",
+    "etc", "al", "Jr", "Sr", "Inc", "Ltd", "Co", "Corp", "Bros", "Jan", "Feb", "Aug", "Sept", "Oct", "Nov", "Dec",
+    "Ave", "Blvd", "Rd", "Dept", "Univ", "resp", "usw", "bzw",
 ];
 
 /// Makes one word of an abbreviation and its point, of `U.S.` and its like, and of an initial before a name.

@@ -67,7 +67,8 @@ impl RuleTokenizer {
     }
 
     pub(super) fn from_settings(settings: &Value) -> Result<Self> {
-        let error = |error: &dyn std::fmt::Display| Error::invalid("tokenizer", "settings of a tokenizer of rules", error);
+        let error =
+            |error: &dyn std::fmt::Display| Error::invalid("tokenizer", "settings of a tokenizer of rules", error);
         let Settings { version } = Settings::deserialize(settings).map_err(|found| error(&found))?;
         if version != VERSION {
             let found = format!("version {version}: another version of elman has it");

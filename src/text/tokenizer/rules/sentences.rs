@@ -39,7 +39,8 @@ fn is_last(text: &str, words: &[Found], at: usize) -> bool {
         mark -= 1;
     }
     // Whatever closes too, or is one more mark, is part of the sentence.
-    let goes_on = gap.is_empty() && (made_of(at + 1, &CLOSING) || made_of(at + 1, &ENDS) || made_of(at + 1, &WIDE_ENDS));
+    let goes_on =
+        gap.is_empty() && (made_of(at + 1, &CLOSING) || made_of(at + 1, &ENDS) || made_of(at + 1, &WIDE_ENDS));
     if made_of(mark, &WIDE_ENDS) {
         return !goes_on;
     }

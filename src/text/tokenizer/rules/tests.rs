@@ -15,7 +15,10 @@ fn sentences_end_where_a_reader_sees_it() {
         ("He left.\nWhy?! \"No idea.\" (So what.) End", "He left . | Why ? ! | \" No idea . \" | ( So what . ) | End"),
         ("\"Stop!\" he said. \"Why?\" she asked.", "\" Stop ! \" he said . | \" Why ? \" she asked ."),
         ("ok! see you... there? yes", "ok ! | see you ... there ? | yes"),
-        ("Dr. J. R. Smith met Mr. Lee, e.g. in the U.S. Senate.", "Dr. J. R. Smith met Mr. Lee , e.g. in the U.S. Senate ."),
+        (
+            "Dr. J. R. Smith met Mr. Lee, e.g. in the U.S. Senate.",
+            "Dr. J. R. Smith met Mr. Lee , e.g. in the U.S. Senate .",
+        ),
         ("Apples, pears, etc. They grow.", "Apples , pears , etc. | They grow ."),
         ("Apples, etc. grow here.", "Apples , etc. grow here ."),
         ("So do I. Then it cost 3.5 or 1,000. Good", "So do I . | Then it cost 3.5 or 1,000 . | Good"),
