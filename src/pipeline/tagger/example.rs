@@ -1,7 +1,7 @@
 //! [`TaggerExample`]: a sentence with what is known of it.
 
 use super::TaggerTask;
-use crate::data::{Sentence, spans};
+use crate::data::{Sentence, check_tree, spans};
 use crate::error::{Error, Result};
 
 /// A sentence to learn from, or to be tagged: its words, and what is known of them.
@@ -108,10 +108,7 @@ impl TaggerExample {
                 let expected = format!("a head and a label for each of {words} words");
                 return Err(Error::invalid("tree", expected, format!("{heads} and {labels}")));
             }
-            if let Some(at) = self.heads.iter().position(|&head| head > words) {
-                let place = format!("tree, word {}", at + 1);
-                return Err(Error::invalid(place, format!("a head up to {words}"), self.heads[at]));
-            }
+            check_tree(&self.heads)?;
         }
         Ok(())
     }

@@ -19,8 +19,7 @@ impl<B: Backend> Tagger<B> {
 
     /// The sentences of each text, as [`tag`](Self::tag): in batches of like length.
     pub fn tag_all<T: AsRef<str>>(&self, texts: &[T]) -> Result<Vec<Vec<Tagged>>> {
-        let parted = |text: &T| words::sentences(&self.tokenizer, &self.vocabulary, text.as_ref());
-        let places: Vec<Vec<Places>> = texts.iter().map(parted).collect();
+        let places: Vec<Vec<Places>> = texts.iter().map(|text| self.sentences(text.as_ref())).collect();
         let pairs = || texts.iter().map(AsRef::as_ref).zip(&places);
         let sentences = pairs().flat_map(|(text, places)| places.iter().map(move |ranges| (text, ranges)));
         let rows: Vec<Row<'_>> = sentences.map(|(text, ranges)| row(text, ranges)).collect();
@@ -29,6 +28,11 @@ impl<B: Backend> Tagger<B> {
             places.iter().zip(found.by_ref()).map(|(ranges, found)| self.answer(text, ranges, found)).collect()
         };
         pairs().map(of_text).collect()
+    }
+
+    /// The words of each sentence of a text, as [`tag`](Self::tag) parts it, where they stand in it, in bytes.
+    pub fn sentences(&self, text: &str) -> Vec<Vec<Range<usize>>> {
+        words::sentences(&self.tokenizer, &self.vocabulary, text)
     }
 
     /// Sentences whose words are known, with what is found in them: in batches of like length, one for each, those without words too.
