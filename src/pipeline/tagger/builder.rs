@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 ///
 /// Words by their own vectors and by a bidirectional GRU over their letters (and, if they are asked for, by vectors of outside and by
 /// further columns) go through recurrent layers in both directions; scores of tags, or of heads and labels ([`Biaffine`](crate::layers::Biaffine)),
-/// end the network: Ling and others, "Finding Function in Form", EMNLP 2015; Lample and others, "Neural Architectures for Named Entity
-/// Recognition", NAACL 2016; Dozat and Manning, "Deep Biaffine Attention for Neural Dependency Parsing", ICLR 2017, of whom the defaults of trees are (UDPipe 2's, where two cores can bear
-/// them).
+/// end the network.
+///
+/// Ling and others, "Finding Function in Form", EMNLP 2015; Lample and others, "Neural Architectures for Named Entity Recognition", NAACL 2016;
+/// Dozat and Manning, "Deep Biaffine Attention for Neural Dependency Parsing", ICLR 2017. The defaults of trees are those of UDPipe 2
+/// (Straka, "UDPipe 2.0 Prototype at CoNLL 2018 UD Shared Task"), where two cores can bear them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[must_use]
@@ -115,8 +117,8 @@ impl TaggerBuilder {
         TaggerBuilder { arc_units: arcs, label_units: labels, ..self }
     }
 
-    /// Whether the tags of a sentence are chosen together, by a conditional random field ([`Crf`](crate::layers::Crf)), in which nothing is found that the scheme of all
-    /// training's spans, if they are in one, does not know. Default: false. Not for trees.
+    /// Whether the tags of a sentence are chosen together, by a conditional random field ([`Crf`](crate::layers::Crf)), in which nothing is
+    /// found that the scheme of all training's spans, if they are in one, does not know. Default: false. Not for trees.
     pub fn crf(self, crf: bool) -> Self {
         TaggerBuilder { crf, ..self }
     }
@@ -143,7 +145,8 @@ impl TaggerBuilder {
 
     /// What is in the sentences: words, letters and columns of those to train on, tags and labels also of those to choose by, of which
     /// there may be none. Errors name the sentence: one without words, without the tags or the tree that the task needs, with tags that
-    /// mark no spans, with other columns than the first one. Errors, too, for settings that contradict each other, and where no word comes often enough.
+    /// mark no spans, with other columns than the first one. Errors, too, for settings that contradict each other, and where no word comes
+    /// often enough.
     pub fn vocabulary(&self, train: &[TaggerExample], valid: &[TaggerExample]) -> Result<TaggerVocabulary> {
         if self.crf && self.task.has_trees() {
             let found = format!("one of the task `{}`", self.task);
@@ -156,9 +159,9 @@ impl TaggerBuilder {
         TaggerVocabulary::new(self, train, valid)
     }
 
-    /// A tagger for these sentences, yet to be trained ([`Tagger::fit`]): see [`vocabulary`](Self::vocabulary) for what it takes from which. Compiled
-    /// with Adam at a rate of 0.002, gradients shortened to a norm of 1; of trees β₂ is 0.99 and the norm 2. For another optimiser see
-    /// [`Tagger::compile`]. The `seed` is that of weights, shuffling and dropout.
+    /// A tagger for these sentences, yet to be trained ([`Tagger::fit`]): see [`vocabulary`](Self::vocabulary) for what it takes from which.
+    /// Compiled with Adam at a rate of 0.002, gradients shortened to a norm of 1; of trees β₂ is 0.99 and the norm 2. For another optimiser
+    /// see [`Tagger::compile`]. The `seed` is that of weights, shuffling and dropout.
     pub fn build<B: Backend>(
         &self,
         backend: &B,

@@ -73,7 +73,7 @@ const FORMAT: Format = Format { kind: "tagger", version: 1 };
 ///
 /// let builder = TaggerBuilder::new(TaggerTask::Spans).min_count(1).dim(8).letters(8, 8).units(8).dropout(0.1);
 /// let mut tagger = builder.build(&backend, &train, &[], 7)?;
-/// tagger.fit(&tagger.dataset(&train)?, Fit::new().epochs(40).batch_size(1).quiet())?;
+/// tagger.fit(&tagger.dataset(&train)?, Fit::new().epochs(120).batch_size(1).quiet())?;
 /// tagger.save(&path)?;
 ///
 /// let found = Tagger::load(&backend, &path)?.tag("Bert sings. Anna sees New York.")?;
@@ -83,7 +83,8 @@ const FORMAT: Format = Format { kind: "tagger", version: 1 };
 /// ```
 ///
 /// Raw text is parted into sentences and words by rules ([`RuleTokenizer`]), and where training parts words at their apostrophes (`do` `n't`) as
-/// training does; texts whose words are known already are better given as these ([`tag_words`](Tagger::tag_words)). The same tagger answers any number of threads.
+/// training does; texts whose words are known already are better given as these ([`tag_words`](Tagger::tag_words)). The same tagger answers
+/// any number of threads.
 #[doc(alias = "NER")]
 #[doc(alias = "parser")]
 #[derive(Debug)]
@@ -112,8 +113,8 @@ impl<B: Backend> Tagger<B> {
         Ok(tagger)
     }
 
-    /// Out of one file, of [`save`](Self::save) or a checkpoint with [`extras`](Self::extras). Errors: a file that cannot be read or is damaged; one that is no
-    /// tagger's, or is of a newer version; a tokenizer that is not known; weights that are NaN or infinite.
+    /// Out of one file, of [`save`](Self::save) or a checkpoint with [`extras`](Self::extras). Errors: a file that cannot be read or is
+    /// damaged; one that is no tagger's, or is of a newer version; a tokenizer that is not known; weights that are NaN or infinite.
     pub fn load(backend: &B, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let (Parts { settings, vocabulary, tokenizer }, model) = FORMAT.load(backend, path)?;
@@ -135,8 +136,8 @@ impl<B: Backend> Tagger<B> {
         self.model.save_with(path, &self.extras()?)
     }
 
-    /// What a file holds besides the model: for [`Checkpoint::extras`](crate::checkpoint::Checkpoint::extras), so that checkpoints of the training are taggers' files,
-    /// too; and for [`Model::save_with`] by a program that adds something of its own.
+    /// What a file holds besides the model: for [`Checkpoint::extras`](crate::checkpoint::Checkpoint::extras), so that checkpoints of the
+    /// training are taggers' files, too; and for [`Model::save_with`] by a program that adds something of its own.
     pub fn extras(&self) -> Result<Extras> {
         let (settings, vocabulary) = (self.settings.clone(), self.vocabulary.clone());
         FORMAT.extras(&Parts { settings, vocabulary, tokenizer: self.tokenizer.to_json() })

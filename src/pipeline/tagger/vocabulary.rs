@@ -20,6 +20,9 @@ pub struct TaggerVocabulary {
     scheme: Option<TagScheme>,
 }
 
+/// Apostrophes that are curved.
+const TYPOGRAPHIC: [char; 2] = ['\u{2019}', '\u{2bc}'];
+
 /// A sentence as it is read: its words, and of each of them further columns.
 pub(super) struct Row<'s> {
     pub(super) words: Vec<&'s str>,
@@ -36,21 +39,20 @@ impl TaggerVocabulary {
     /// Words, letters and columns are those to train on; tags and labels also those to choose by.
     pub(super) fn new(settings: &TaggerBuilder, train: &[TaggerExample], valid: &[TaggerExample]) -> Result<Self> {
         let task = settings.task;
+        let first = train.first().ok_or_else(|| Error::invalid("tagger", "sentences to train on", "none"))?;
+        let width = if settings.columns { first.columns.first().map_or(0, Vec::len) } else { 0 };
         for (part, examples) in [("training", train), ("validation", valid)] {
             for (number, example) in examples.iter().enumerate() {
-                example.check(task).map_err(|error| error.at(format!("sentence {number} of the {part}")))?;
+                let checked = example.check(task).and_then(|()| check_width(&example.into(), width));
+                checked.map_err(|error| error.at(format!("sentence {number} of the {part}")))?;
             }
         }
-        if train.is_empty() {
-            return Err(Error::invalid("tagger", "sentences to train on", "none"));
-        }
         let small = |example: &TaggerExample| example.words.iter().map(|word| word.to_lowercase()).collect::<Vec<_>>();
-        let letters =
-            |example: &TaggerExample| example.words.iter().flat_map(|word| each_letter(word)).collect::<Vec<_>>();
-        let width = if settings.columns { train[0].columns.first().map_or(0, Vec::len) } else { 0 };
-        for (number, example) in train.iter().chain(valid).enumerate() {
-            check_width(&example.into(), width).map_err(|error| error.at(format!("sentence {number}")))?;
-        }
+        // Composed where they can be.
+        let letters = |example: &TaggerExample| {
+            let of_word = |word: &String| nfc(word).chars().map(String::from).collect::<Vec<_>>();
+            example.words.iter().flat_map(of_word).collect::<Vec<_>>()
+        };
         let column = |column: usize| {
             let of =
                 |example: &TaggerExample| example.columns.iter().map(|row| row[column].clone()).collect::<Vec<_>>();
@@ -124,7 +126,8 @@ impl TaggerVocabulary {
             Inputs::indices(&rows.iter().map(of).collect::<Vec<_>>())
         };
         let number = |word: &str| known(&self.words, &word.to_lowercase());
-        let letters = |word: &&str| each_letter(word).map(|letter| known(&self.letters, &letter)).collect::<Vec<_>>();
+        let letter = |letter: char| known(&self.letters, letter.encode_utf8(&mut [0; 4]));
+        let letters = |word: &&str| nfc(word).chars().map(letter).collect::<Vec<_>>();
         let spelled = |row: &Row<'_>| row.words.iter().map(letters).collect::<Vec<_>>();
         let mut parts = vec![
             ("words".to_string(), by_word(&number)?),
@@ -161,19 +164,14 @@ fn check_width(row: &Row<'_>, width: usize) -> Result<()> {
     Err(Error::invalid("columns", format!("{width} of each word besides it, as in training"), other))
 }
 
-/// The letters of a word, composed where they can be.
-fn each_letter(word: &str) -> impl Iterator<Item = String> {
-    nfc(word).chars().map(String::from).collect::<Vec<_>>().into_iter()
-}
-
 /// The number of a word or letter, with a straight apostrophe where it is not known with a typographic one.
 fn known(vocabulary: &Vocabulary, word: &str) -> u32 {
-    let number = vocabulary.index(word).or_else(|| vocabulary.index(&straight(word)));
-    number.or(vocabulary.unknown()).unwrap_or(0)
+    let typographic = || if word.contains(TYPOGRAPHIC) { vocabulary.index(&straight(word)) } else { None };
+    vocabulary.index(word).or_else(typographic).or(vocabulary.unknown()).unwrap_or(0)
 }
 
 fn straight(word: &str) -> String {
-    word.replace(['\u{2019}', '\u{2bc}'], "'")
+    word.replace(TYPOGRAPHIC, "'")
 }
 
 /// All names in alphabetical order, which is that of no file.

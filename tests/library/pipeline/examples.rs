@@ -106,5 +106,8 @@ fn further_columns_are_read_where_they_are_asked_for() {
     }
     let uneven = [example(&["A"]), TaggerExample::new(["x"]).tags(["A"])];
     let found = message(builder.build(&R::new(), &uneven, &[], 0));
-    assert_eq!(found, "sentence 1: columns: expected 2 of each word besides it, as in training, found 0");
+    assert_eq!(
+        found,
+        "sentence 1 of the training: columns: expected 2 of each word besides it, as in training, found 0"
+    );
 }

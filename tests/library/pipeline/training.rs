@@ -3,7 +3,7 @@
 use super::{builder, sentences};
 use elman::checkpoint::Checkpoint;
 use elman::data::{Sentence, read_conllu};
-use elman::optim::Sgd;
+use elman::optim::{Adam, Sgd};
 use elman::pipeline::{Tagger, TaggerExample, TaggerTask};
 use elman::training::callbacks::EarlyStopping;
 use elman::{Backend, Fit};
@@ -13,9 +13,10 @@ use elman_reference::Reference;
 fn trained<B: Backend>(b: &B, task: TaggerTask, crf: bool) -> Tagger<B> {
     let (train, builder) = (sentences(task), builder(task).crf(crf));
     let mut tagger = builder.build(b, &train, &[], 5).unwrap();
+    tagger.compile(Adam::new(0.02)).unwrap();
     let data = tagger.dataset(&train).unwrap();
     let mut best = EarlyStopping::new(task.best_by()).restore_best();
-    let fit = Fit::new().epochs(40).batch_size(4).validation_data(&data).callback(&mut best).quiet();
+    let fit = Fit::new().epochs(80).batch_size(4).validation_data(&data).callback(&mut best).quiet();
     tagger.fit(&data, fit).unwrap();
     tagger
 }
@@ -100,6 +101,7 @@ fn from_a_treebank_to_a_file() {
     let train: Vec<_> = read.iter().map(|sentence| TaggerExample::of_conllu(sentence, task).unwrap()).collect();
     assert_eq!(train, sentences(task));
     let mut tagger = builder(task).build(&backend, &train, &[], 1).unwrap();
+    tagger.compile(Adam::new(0.02)).unwrap();
     let data = tagger.dataset(&train).unwrap();
     tagger.fit(&data, Fit::new().epochs(40).batch_size(4).quiet()).unwrap();
     tagger.save(&model).unwrap();

@@ -19,8 +19,9 @@ const VERSION: u32 = 1;
 /// always wrong. Nothing is changed: words are ranges of bytes of the text.
 ///
 /// Words are those of [`WordTokenizer`](super::WordTokenizer), punctuation and emoji among them; the point of an abbreviation belongs to
-/// it (`U.S.`, `e.g.`, `Mr.`, of a short list, and initials: `J. Smith`). A sentence ends behind `.`, `!`, `?` and `…`, and the quotes and brackets that close
-/// there, where white space and no small letter follows; behind `。`, `！` and `？`; and at a blank line. A single line break is white space.
+/// it (`U.S.`, `e.g.`, `Mr.`, of a short list, and initials: `J. Smith`). A sentence ends behind `.`, `!`, `?` and `…`, and the quotes and
+/// brackets that close there, where white space and no small letter follows; behind `。`, `！` and `？`; and at a blank line. A single line
+/// break is white space.
 ///
 /// ```
 /// use elman::text::{RuleTokenizer, Tokenizer};
