@@ -1,8 +1,10 @@
 //! What a tagger is built from: mistakes in it are told by sentence.
 
 use super::{builder, sentences, untrained};
+use elman::Backend;
 use elman::data::{Sentence, Token};
-use elman::pipeline::{RecurrentCell, TaggerExample, TaggerTask};
+use elman::pipeline::{RecurrentCell, Tagger, TaggerExample, TaggerTask};
+use elman::text::WordVectors;
 use elman_reference::Reference;
 
 type R = Reference<f32>;
@@ -79,6 +81,34 @@ fn treebanks_and_columns_are_taken_as_they_are() {
     );
     assert_eq!("spans".parse::<TaggerTask>().unwrap(), TaggerTask::Spans);
     assert!(message("span".parse::<TaggerTask>()).ends_with("tags, spans, trees or all, found \"span\""));
+}
+
+/// A vector of outside is that of the word as it is written, or in small letters, and it stays as it is unless it is to be trained.
+#[test]
+fn vectors_of_outside_count_by_word() {
+    let (task, train) = (TaggerTask::Tags, sentences(TaggerTask::Tags));
+    let built = |numbers: [f32; 4], trained: bool| {
+        let vectors = WordVectors::new(["zebra", "Yak"], 2, &numbers).unwrap();
+        builder(task).vectors(vectors).train_vectors(trained).build(&R::new(), &train, &[], 3).unwrap()
+    };
+    let [one, other] = [[1.0, 2.0, 3.0, 4.0], [-1.0, 0.5, 3.0, 4.0]].map(|numbers| built(numbers, false));
+    let answer = |tagger: &Tagger<R>, word: &str| tagger.tag_words(&[[word]]).unwrap()[0].words[0].probability;
+    for (word, same) in [("zebra", false), ("ZEBRA", false), ("Yak", true), ("yak", true), ("gnu", true)] {
+        assert_eq!(answer(&one, word) == answer(&other, word), same, "{word}");
+    }
+    let table = |tagger: &Tagger<R>| -> Vec<f32> {
+        let (_, table) = tagger.model().weights().find(|(name, _)| name.starts_with("known.")).unwrap();
+        tagger.model().backend().download(table).unwrap()
+    };
+    for (trained, more) in [(false, vec![]), (true, vec![TaggerExample::new(["Yak", "zebra"]).tags(["PROPN", "VERB"])])]
+    {
+        let mut tagger = built([1.0, 2.0, 3.0, 4.0], trained);
+        let before = table(&tagger);
+        assert_eq!(before[4..], [1.0, 2.0, 3.0, 4.0]);
+        let data = tagger.dataset(&[&train[..], &more].concat()).unwrap();
+        tagger.fit(&data, elman::Fit::new().epochs(1).quiet()).unwrap();
+        assert_eq!(table(&tagger)[4..] != before[4..], trained);
+    }
 }
 
 #[test]
