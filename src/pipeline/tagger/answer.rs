@@ -1,9 +1,10 @@
-//! What a tagger answers: [`Tagged`] sentences.
+//! What a tagger answers: [`Tagged`] sentences. They can be serialised, as JSON for instance.
 
+use serde::Serialize;
 use std::ops::Range;
 
 /// A sentence with what was found.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Tagged {
     /// Its words in order.
     pub words: Vec<TaggedWord>,
@@ -12,7 +13,7 @@ pub struct Tagged {
 }
 
 /// A word with what was found.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TaggedWord {
     /// As it is written.
     pub text: String,
@@ -27,7 +28,7 @@ pub struct TaggedWord {
 }
 
 /// What a word depends on.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TaggedArc {
     /// The number of the word that it depends on, from 1; 0: it is the root.
     pub head: usize,
@@ -38,7 +39,7 @@ pub struct TaggedArc {
 }
 
 /// A run of words: a name, a chunk.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TaggedSpan {
     /// `person` of the tag `B-person`.
     pub kind: String,

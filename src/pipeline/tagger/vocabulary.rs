@@ -105,10 +105,9 @@ impl TaggerVocabulary {
         self.scheme
     }
 
-    /// Whether a word is known by itself, from training or by a vector of outside.
+    /// Whether training knows a word by itself.
     pub(super) fn knows(&self, word: &str) -> bool {
-        let small = straight(&word.to_lowercase());
-        self.words.index(&small).is_some() || self.vectors.as_ref().is_some_and(|known| known.index(&small).is_some())
+        self.words.index(&straight(&word.to_lowercase())).is_some()
     }
 
     /// What the network takes.
