@@ -54,6 +54,7 @@ fn by_hand<B: Backend>(b: &B, task: TaggerTask, crf: bool) {
         };
         assert_eq!(found.arcs().count(), words);
         for (word, arc) in found.arcs().enumerate() {
+            assert_eq!(arc.label == "root", arc.head == 0);
             assert_near("arcs", &[arc.probability], &[f64::from(score(word, arc.head, &arc.label)).exp()], 1e-5);
             let others = labels.names().iter().filter(|name| (*name == "root") == (arc.head == 0));
             assert!(

@@ -2,7 +2,7 @@
 
 use super::{builder, sentences, untrained};
 use elman::Backend;
-use elman::data::{Sentence, Token};
+use elman::data::{Sentence, Targets, Token};
 use elman::pipeline::{RecurrentCell, Tagger, TaggerExample, TaggerTask};
 use elman::text::WordVectors;
 use elman_reference::Reference;
@@ -55,6 +55,11 @@ fn tags_of_the_validation_are_known_and_others_told() {
     assert!(found.starts_with("sentence 1: tag: expected one of those"), "{found}");
     assert!(found.ends_with("AUX, PART, PROPN, PUNCT, VERB, found \"INTJ\""), "{found}");
     let trees = untrained(&R::new(), &builder(TaggerTask::Trees), TaggerTask::Trees);
+    // Heads times the number of labels, and the label's own: aux, compound, nsubj, obj, punct, root.
+    let data = trees.dataset(&sentences(TaggerTask::Trees)[..1]).unwrap();
+    let expected = Targets::classes_per_step(&[vec![2 * 6 + 2, 5, 2 * 6 + 3, 2 * 6 + 4]]).unwrap();
+    let Targets::Record(parts) = data.targets() else { panic!("{:?}", data.targets()) };
+    assert_eq!(parts.get("trees"), Some(&expected));
     let odd = TaggerExample::new(["a"]).tree(vec![0], ["dep"]);
     assert!(message(trees.dataset(&[odd])).contains("label: expected one of"));
 }
@@ -91,9 +96,9 @@ fn vectors_of_outside_count_by_word() {
         let vectors = WordVectors::new(["zebra", "Yak"], 2, &numbers).unwrap();
         builder(task).vectors(vectors).train_vectors(trained).build(&R::new(), &train, &[], 3).unwrap()
     };
-    let [one, other] = [[1.0, 2.0, 3.0, 4.0], [-1.0, 0.5, 3.0, 4.0]].map(|numbers| built(numbers, false));
+    let [one, other] = [[1.0, 2.0, 3.0, 4.0], [-1.0, 0.5, 5.0, 6.0]].map(|numbers| built(numbers, false));
     let answer = |tagger: &Tagger<R>, word: &str| tagger.tag_words(&[[word]]).unwrap()[0].words[0].probability;
-    for (word, same) in [("zebra", false), ("ZEBRA", false), ("Yak", true), ("yak", true), ("gnu", true)] {
+    for (word, same) in [("zebra", false), ("ZEBRA", false), ("Yak", false), ("yak", true), ("gnu", true)] {
         assert_eq!(answer(&one, word) == answer(&other, word), same, "{word}");
     }
     let table = |tagger: &Tagger<R>| -> Vec<f32> {

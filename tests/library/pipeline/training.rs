@@ -15,7 +15,7 @@ fn trained<B: Backend>(b: &B, task: TaggerTask, crf: bool) -> Tagger<B> {
     let mut tagger = builder.build(b, &train, &[], 5).unwrap();
     tagger.compile(Adam::new(0.02)).unwrap();
     let data = tagger.dataset(&train).unwrap();
-    let mut best = EarlyStopping::new(task.best_by()).restore_best();
+    let mut best = EarlyStopping::new(task.best_by()).patience(80).restore_best();
     let fit = Fit::new().epochs(80).batch_size(4).validation_data(&data).callback(&mut best).quiet();
     tagger.fit(&data, fit).unwrap();
     tagger

@@ -14,6 +14,9 @@ const OTHERS: [&str; 24] = [
     "Ave", "Blvd", "Rd", "Dept", "Univ", "resp", "usw", "bzw",
 ];
 
+/// Those that are one only before a number: `No. 5`.
+const BEFORE_NUMBERS: [&str; 9] = ["No", "Nos", "Nr", "p", "pp", "Art", "Sec", "Ch", "Bd"];
+
 /// Makes one word of an abbreviation and its point, of `U.S.` and its like, and of an initial before a name.
 pub(super) fn abbreviations(text: &str, words: Vec<Found>) -> Vec<Found> {
     let mut joined: Vec<Found> = Vec::with_capacity(words.len());
@@ -59,5 +62,7 @@ fn last(text: &str, words: &[Found], at: usize) -> usize {
     let begins_name = |word: &str| word.starts_with(char::is_uppercase);
     let is_initial = is_letter(at) && begins_name(form(at)) && form(at) != "I" && begins_name(form(at + 2));
     let is_known = TITLES.contains(&form(at)) || OTHERS.contains(&form(at));
-    if is_initial || is_known { at + 1 } else { at }
+    let is_numbered =
+        BEFORE_NUMBERS.contains(&form(at)) && words.get(at + 2).is_some_and(|next| next.kind == Kind::Number);
+    if is_initial || is_known || is_numbered { at + 1 } else { at }
 }

@@ -23,6 +23,7 @@ fn sentences_end_where_a_reader_sees_it() {
         ("Apples, etc. grow here.", "Apples , etc. grow here ."),
         ("So do I. Then it cost 3.5 or 1,000. Good", "So do I . | Then it cost 3.5 or 1,000 . | Good"),
         ("1. First of all. 2. No", "1 . First of all . | 2 . No"),
+        ("See No. 5, pp. 6. He said No. Then", "See No. 5 , pp. 6 . | He said No . | Then"),
         ("A title\n\nA text\nof lines\r\n\r\nanother", "A title | A text of lines | another"),
         ("www.a.org is a.b, at 10:30 a.m. sharp", "www.a.org is a.b , at 10:30 a.m. sharp"),
         ("雨だ。「本当？」はい。", "雨だ 。 | 「 本当 ？ 」 | はい 。"),
