@@ -173,6 +173,36 @@ fn an_interrupted_training_ends_in_the_same_bytes() {
     assert!(bytes("whole") == bytes("parts"));
 }
 
+/// Where words say nothing, the column between word and tag does, if it is to be read.
+#[test]
+fn further_columns_are_read_if_they_are_asked_for() {
+    let place = Workplace::new();
+    let rows = |seed: u64| {
+        let row = |i: u64| {
+            let which = Key::new(seed).below(i, 2);
+            format!("ba\tc{which}\tT{which}\n{}", if i % 5 == 4 { "\n" } else { "" })
+        };
+        (0..300).map(row).collect::<String>()
+    };
+    fs::write(place.path("train3.tsv"), rows(1)).unwrap();
+    fs::write(place.path("test3.tsv"), rows(2)).unwrap();
+    let accuracy = |run: &str, flags: &str| {
+        printed(place.train(run, &format!("--train train3.tsv {flags}")));
+        printed(place.command(&format!("evaluate --run {run} --data test3.tsv --threads 1 --json scores.json")));
+        place.json("scores.json")["metrics"]["accuracy"].as_f64().unwrap()
+    };
+    assert!(accuracy("with", "--features") > 0.9);
+    assert!(accuracy("without", "") < 0.8);
+    // The tag may lack, the column may not.
+    let bare = |rows: &str| rows.replace("\tT0", "").replace("\tT1", "");
+    fs::write(place.path("bare.tsv"), bare(&rows(2))).unwrap();
+    let predicted = printed(place.command("predict --run with bare.tsv --threads 1"));
+    assert!(bare(&predicted) == bare(&rows(2)) && predicted != bare(&predicted), "{predicted}");
+    fs::write(place.path("text.txt"), "ba ba\n").unwrap();
+    let text = error(place.command("predict --run with text.txt --format text").output().unwrap());
+    assert!(text.starts_with("--format text: expected 3 columns a word"), "{text}");
+}
+
 #[test]
 fn sentences_are_made_up_where_none_are_given() {
     let place = Workplace::new();
