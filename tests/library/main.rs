@@ -11,6 +11,7 @@ mod layers;
 mod losses;
 mod optim;
 mod param;
+mod pipeline;
 mod readers;
 mod recurrent;
 mod text_data;
