@@ -87,10 +87,10 @@ fn a_bonus_forbids_and_prefers() {
     let want: Vec<_> = plain.iter().filter(|reading| allowed(&reading.labels)).collect();
     assert!(want.len() < plain.len());
     assert_eq!(forbidden.iter().collect::<Vec<_>>(), want);
-    // A point for each label: the score has it, the probability does not.
-    let long = AlignmentBeam::new(1000).bonus(|_, _| 1.0).search(&outputs, 3).unwrap();
+    // Points for each label: the score has them, the probability does not.
+    let long = AlignmentBeam::new(1000).bonus(|_, _| 5.0).search(&outputs, 3).unwrap();
     for reading in &long {
-        assert!((reading.score - reading.log_probability - reading.labels.len() as f64).abs() < 1e-12);
+        assert!((reading.score - reading.log_probability - 5.0 * reading.labels.len() as f64).abs() < 1e-12);
     }
     assert!(long[0].labels.len() > plain[0].labels.len());
 }
