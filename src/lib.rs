@@ -43,6 +43,7 @@
 //! | [`decode`] | one step at a time: text that is generated, sampling, beam search |
 //! | [`checkpoint`] | weights and whole trainings in files, weights from PyTorch and Keras |
 //! | [`training`] | `fit`: [`Fit`], epochs, callbacks, history, resuming |
+//! | [`pipeline`] | raw text in, answers out, one file that holds all that is needed |
 //!
 //! The vocabulary is the field's and the conventions Keras': row vectors with the data on the left (`y = f(x W + b)`), batches first,
 //! sequences `[batch, time, features]`. Ids such as L13 in these pages point to the items of the university lecture on neural networks
@@ -70,6 +71,7 @@ pub mod metrics;
 pub mod model;
 pub mod optim;
 pub mod param;
+pub mod pipeline;
 pub mod random;
 mod record;
 pub mod registry;
