@@ -13,8 +13,12 @@
 //! They take `&self` and are `Send + Sync`: one of them, in an [`Arc`](std::sync::Arc) say, answers many threads. A file says of which kind of
 //! pipeline it is, and which version of its layout it has: the file of another is an error that names it.
 
-#[allow(dead_code)] // Until the first of them is there.
+mod codec;
 mod file;
+mod translator;
+
+pub use codec::Codec;
+pub use translator::{EncoderDecoder, Languages, Looking, Recurrence, Translation, TranslationOptions, Translator};
 
 #[cfg(doc)]
 use crate::{Model, checkpoint::Checkpoint};

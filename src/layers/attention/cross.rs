@@ -1,6 +1,6 @@
 //! [`CrossAttention`]: each step of a sequence looks at the steps of another one.
 
-use super::super::{Built, Last, Layer, Mask, Module, Pass, Scope, Spec, Value, Weight};
+use super::super::{Built, Last, Layer, Mask, Module, Pass, Scope, Slot, Spec, Value, Weight};
 use super::additive_attention;
 use crate::activation::Activation;
 use crate::backend::{Attention, Backend};
@@ -121,7 +121,8 @@ impl<B: Backend> Layer<B> for CrossAttention {
         }
         let (queries, features) = parts.part("query")?.sequence().map_err(|e| e.at("query"))?;
         let (_, width) = parts.part("memory")?.sequence().map_err(|e| e.at("memory"))?;
-        let module = self.module(features, width, scope)?;
+        let attention = self.module(features, width, scope)?;
+        let module = CrossLayer { attention, keys: scope.slot() };
         Ok(Built::new(module, Spec::Dense(vec![queries, Some(self.outputs(width))])))
     }
 }
@@ -194,7 +195,7 @@ pub(in crate::layers) struct CrossModule {
 pub(in crate::layers) struct Memory<B: Backend> {
     pub(in crate::layers) steps: Tensor<B>,
     pub(in crate::layers) mask: Option<Mask<B>>,
-    /// [`CrossModule::keys`].
+    /// [`CrossModule::keys_once`].
     pub(in crate::layers) keys: Tensor<B>,
 }
 
@@ -207,15 +208,19 @@ pub(in crate::layers) struct Looked<B: Backend> {
 }
 
 impl CrossModule {
-    /// Whether [`keys`](CrossModule::keys) are another thing than the memory.
-    pub(in crate::layers) fn has_keys(&self) -> bool {
-        matches!(self.scores, Scores::Additive { .. })
-    }
-
-    /// What queries are compared with, which depends on the memory alone: of the additive form `m W_m`, else the memory.
-    pub(in crate::layers) fn keys<B: Backend>(&self, memory: &Tensor<B>, pass: &Pass<'_, B>) -> Result<Tensor<B>> {
+    /// What queries are compared with, which depends on the memory alone and is computed once a sequence: of the additive form `m W_m`,
+    /// else the memory.
+    pub(in crate::layers) fn keys_once<B: Backend>(
+        &self,
+        slot: Slot,
+        memory: &Tensor<B>,
+        pass: &mut Pass<'_, B>,
+    ) -> Result<Tensor<B>> {
         match &self.scores {
-            Scores::Additive { memory: kernel, .. } => memory.linear(&pass.param(*kernel), None),
+            Scores::Additive { memory: kernel, .. } => {
+                let keys = |pass: &mut Pass<'_, B>| memory.linear(&pass.param(*kernel), None).map(Value::from);
+                pass.once(slot, keys)?.tensor(pass)
+            }
             Scores::Dot | Scores::General(_) => Ok(memory.clone()),
         }
     }
@@ -273,21 +278,29 @@ fn looked<B: Backend>(
     Ok(Looked { context: attend(memory)?, weights })
 }
 
-impl<B: Backend> Module<B> for CrossModule {
+/// The layer by itself.
+#[derive(Debug)]
+struct CrossLayer {
+    attention: CrossModule,
+    /// What depends on the memory alone.
+    keys: Slot,
+}
+
+impl<B: Backend> Module<B> for CrossLayer {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
-        let [query, memory] = input.parts(PARTS)?;
+        let (attention, [query, memory]) = (&self.attention, input.parts(PARTS)?);
         let (query, of_query) = query.sequence(pass)?;
         let (steps, mask) = memory.sequence(pass)?;
-        let keys = self.keys(&steps, pass)?;
-        let Looked { context, weights } = self.look(&query, &Memory { steps, mask, keys }, pass)?;
+        let keys = attention.keys_once(self.keys, &steps, pass)?;
+        let Looked { context, weights } = attention.look(&query, &Memory { steps, mask, keys }, pass)?;
         weights.iter().for_each(|weights| pass.observe("attention", weights));
-        let y = self.combine(&context, &query, pass)?.unwrap_or(context);
+        let y = attention.combine(&context, &query, pass)?.unwrap_or(context);
         Ok(Value::Tensor(y).with_clean_mask(of_query))
     }
 
     // A mean of the memory's steps stays within their bounds, and is 0 where there is none.
     fn last_activation(&self, input: Last) -> Last {
-        match self.combined {
+        match self.attention.combined {
             Some(_) => Activation::Tanh.into(),
             None => input.part(Some("memory")).clone().filter(|last| last != Activation::LogSoftmax),
         }

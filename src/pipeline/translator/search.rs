@@ -1,0 +1,146 @@
+//! The search for translations: batches of texts, beams, what was looked at.
+
+use super::languages::{SOURCE, TARGET};
+use super::options::Unknown;
+use super::{Languages, Translation, TranslationOptions};
+use crate::backend::Backend;
+use crate::data::Inputs;
+use crate::decode::{Beam, Decoder, Hypothesis, Stepper};
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::layers::{Mode, Value};
+use crate::model::Model;
+
+/// Tokens of the sources of a batch, padding included and times the width of the beam, at most, unless one text has more.
+const TOKENS: usize = 16_384;
+
+/// A text as it is translated.
+struct Source {
+    /// Where among the texts it stands.
+    at: usize,
+    numbers: Vec<u32>,
+    tokens: Vec<String>,
+}
+
+/// The best translations of each text.
+pub(super) fn n_best<B: Backend, T: AsRef<str>>(
+    model: &Model<B>,
+    languages: &Languages,
+    options: &TranslationOptions,
+    texts: &[T],
+) -> Result<Vec<Vec<Translation>>> {
+    if options.batch == 0 {
+        return Err(Error::invalid("translator: batch", "at least 1 text", 0));
+    }
+    let mut sources = Vec::with_capacity(texts.len());
+    for (at, text) in texts.iter().enumerate() {
+        let text = text.as_ref();
+        let (numbers, tokens) = (languages.source.encode(text)?, languages.source.tokens(text)?);
+        sources.push(Source { at, numbers, tokens });
+    }
+    sources.sort_by_key(|source| source.numbers.len());
+    let search = Search { model, languages, options, beam: beam(languages, options) };
+    let empty = || Translation { text: String::new(), tokens: vec![], source: vec![], score: 0.0, attention: vec![] };
+    let mut found: Vec<Vec<Translation>> = (0..texts.len()).map(|_| vec![empty()]).collect();
+    let mut rest = &sources[sources.partition_point(|source| source.numbers.is_empty())..];
+    while !rest.is_empty() {
+        let room = |count: &usize| count * rest[count - 1].numbers.len() * options.width.max(1) <= TOKENS;
+        let count = (1..=rest.len().min(options.batch)).take_while(room).last().unwrap_or(1);
+        let (batch, others) = rest.split_at(count);
+        for (source, translations) in batch.iter().zip(search.batch(batch)?) {
+            found[source.at] = translations;
+        }
+        rest = others;
+    }
+    Ok(found)
+}
+
+/// What is searched by.
+fn beam(languages: &Languages, options: &TranslationOptions) -> Beam {
+    let longest = options.longest.unwrap_or(languages.longest);
+    let beam = Beam::new(options.width).length_penalty(options.alpha).longest(longest).n_best(options.n_best);
+    let never = languages.target.unknown().filter(|_| options.unknown == Unknown::Never);
+    beam.until(languages.target.end()).ban(languages.target.unwritten().into_iter().chain(never))
+}
+
+struct Search<'t, B: Backend> {
+    model: &'t Model<B>,
+    languages: &'t Languages,
+    options: &'t TranslationOptions,
+    beam: Beam,
+}
+
+impl<B: Backend> Search<'_, B> {
+    /// The best translations of some texts, none of them empty.
+    fn batch(&self, sources: &[Source]) -> Result<Vec<Vec<Translation>>> {
+        let numbers: Vec<&[u32]> = sources.iter().map(|source| &source.numbers[..]).collect();
+        let context = Inputs::record([(SOURCE, Inputs::indices(&numbers)?)])?;
+        let mut decoder = Decoder::with_context(self.model, TARGET, &context)?;
+        let scores = decoder.step(&vec![self.languages.target.begin(); sources.len()])?;
+        let found = self.beam.search_rows(decoder, scores)?;
+        let (replaces, shows) = (self.options.unknown == Unknown::Replaced, self.options.attention);
+        let is_unknown = |number: &u32| Some(*number) == self.languages.target.unknown();
+        let unknown = || found.iter().flatten().any(|best| best.tokens.iter().any(is_unknown));
+        let attention = match shows || (replaces && unknown()) {
+            true => self.attention(sources, &found)?,
+            false => Vec::new(),
+        };
+        if replaces && unknown() && attention.is_empty() {
+            let expected = "a network with attention, which says what an unknown word stands for";
+            return Err(Error::invalid("translator: replace_unknown", expected, "one without"));
+        }
+        let (mut attention, mut translations) = (attention.into_iter(), Vec::with_capacity(sources.len()));
+        for (source, found) in sources.iter().zip(found) {
+            let each =
+                found.into_iter().map(|best| self.translation(source, best, attention.next().unwrap_or_default()));
+            let best = each.collect::<Result<Vec<_>>>()?;
+            if best.is_empty() {
+                return Err(Error::invalid("translator", "a token that may be written", "none"));
+            }
+            translations.push(best);
+        }
+        Ok(translations)
+    }
+
+    fn translation(&self, source: &Source, best: Hypothesis, attention: Vec<Vec<f32>>) -> Result<Translation> {
+        let target = &self.languages.target;
+        let mut tokens = target.pieces(&best.tokens)?;
+        let mut text = target.decode(&best.tokens)?;
+        if self.options.unknown == Unknown::Replaced && target.has_pieces() {
+            for ((token, number), weights) in tokens.iter_mut().zip(&best.tokens).zip(&attention) {
+                if Some(*number) == target.unknown() {
+                    let greatest = (0..weights.len()).reduce(|a, b| if weights[b] > weights[a] { b } else { a });
+                    greatest.into_iter().for_each(|at| token.clone_from(&source.tokens[at]));
+                }
+            }
+            text = target.join(&tokens);
+        }
+        let attention = if self.options.attention { attention } else { Vec::new() };
+        Ok(Translation { text, tokens, source: source.tokens.clone(), score: best.score, attention })
+    }
+
+    /// What each translation looked at when it was written, one after another: `[tokens][steps of the source]`. Nothing of a network without
+    /// attention.
+    fn attention(&self, sources: &[Source], found: &[Vec<Hypothesis>]) -> Result<Vec<Vec<Vec<f32>>>> {
+        let begin = self.languages.target.begin();
+        let (mut read, mut written) = (Vec::new(), Vec::new());
+        for (source, best) in sources.iter().zip(found) {
+            for best in best {
+                read.push(&source.numbers[..]);
+                written.push([&[begin], &best.tokens[..]].concat());
+            }
+        }
+        let inputs = Inputs::record([(SOURCE, Inputs::indices(&read)?), (TARGET, Inputs::indices(&written)?)])?;
+        let mut pass = self.model.pass(Mode::Evaluation).observing(["attention"]);
+        self.model.run(Value::new(self.model.backend(), inputs)?, &mut pass)?;
+        let Some(weights) = pass.observed("attention").next() else { return Ok(Vec::new()) };
+        let (shape, numbers) = (weights.shape(), weights.to_vec()?);
+        let (queries, steps) = (shape[1], shape[2]);
+        let of = |row: usize, query: usize| {
+            let weights = &numbers[(row * queries + query) * steps..][..read[row].len()];
+            weights.iter().map(|weight| weight.to_f64() as f32).collect()
+        };
+        let rows = written.iter().enumerate();
+        Ok(rows.map(|(row, written)| (0..written.len() - 1).map(|query| of(row, query)).collect()).collect())
+    }
+}
