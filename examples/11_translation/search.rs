@@ -12,6 +12,9 @@ pub struct Search {
     /// The power of its length that a translation's score is divided by; 0: none
     #[arg(long, value_name = "POWER", default_value_t = 1.0)]
     length_penalty: f64,
+    /// How much those of a beam fall behind that leave out a part of the text; needs attention
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0)]
+    coverage: f64,
     /// Tokens of a translation at most [default: half as many again as any to train on had]
     #[arg(long, value_name = "TOKENS")]
     longest: Option<usize>,
@@ -35,6 +38,7 @@ impl Search {
         let numbers = [
             ("--beam", self.beam as f64, 1.0, WIDEST as f64),
             ("--length-penalty", self.length_penalty, 0.0, 10.0),
+            ("--coverage", self.coverage, 0.0, 100.0),
             ("--longest", self.longest.unwrap_or(1) as f64, 1.0, 1e6),
             ("--batch", self.batch as f64, 1.0, 1e5),
         ];
@@ -43,6 +47,7 @@ impl Search {
 
     pub fn options(&self) -> TranslationOptions {
         let options = TranslationOptions::new().beam(self.beam).length_penalty(self.length_penalty).batch(self.batch);
+        let options = options.coverage_penalty(self.coverage);
         let options = self.longest.map_or(options.clone(), |longest| options.longest(longest));
         match (self.replace_unknown, self.never_unknown) {
             (true, _) => options.replace_unknown(),

@@ -15,3 +15,4 @@ mod readers;
 mod recurrent;
 mod text_data;
 mod training;
+mod translator;

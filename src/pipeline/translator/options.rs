@@ -7,6 +7,7 @@
 pub struct TranslationOptions {
     pub(super) width: usize,
     pub(super) alpha: f64,
+    pub(super) coverage: f64,
     pub(super) longest: Option<usize>,
     pub(super) n_best: usize,
     pub(super) unknown: Unknown,
@@ -31,8 +32,16 @@ impl Default for TranslationOptions {
 impl TranslationOptions {
     /// The defaults.
     pub fn new() -> Self {
-        let (alpha, unknown) = (1.0, Unknown::Written);
-        TranslationOptions { width: 5, alpha, longest: None, n_best: 1, unknown, attention: false, batch: 32 }
+        TranslationOptions {
+            width: 5,
+            alpha: 1.0,
+            coverage: 0.0,
+            longest: None,
+            n_best: 1,
+            unknown: Unknown::Written,
+            attention: false,
+            batch: 32,
+        }
     }
 
     /// Goes on with so many translations at a time; 1 takes the best token each time.
@@ -43,6 +52,14 @@ impl TranslationOptions {
     /// The α of `length^α`, by which scores are divided.
     pub fn length_penalty(self, alpha: f64) -> Self {
         TranslationOptions { alpha, ..self }
+    }
+
+    /// Adds `β Σ ln min(1, Σ a)` to the scores of what a beam has found, over the source's tokens and what they were looked at in all (Wu and
+    /// others, "Google's Neural Machine Translation System", 2016): what leaves out a part of the source falls behind. Needs a network with
+    /// attention, and a beam of several.
+    #[doc(alias = "coverage")]
+    pub fn coverage_penalty(self, beta: f64) -> Self {
+        TranslationOptions { coverage: beta, ..self }
     }
 
     /// The most tokens of a translation [those of [`Languages::longest`](super::Languages::longest)].

@@ -58,7 +58,9 @@ pub(super) fn n_best<B: Backend, T: AsRef<str>>(
 /// What is searched by.
 fn beam(languages: &Languages, options: &TranslationOptions) -> Beam {
     let longest = options.longest.unwrap_or(languages.longest);
-    let beam = Beam::new(options.width).length_penalty(options.alpha).longest(longest).n_best(options.n_best);
+    // All that were found are looked at once more.
+    let n_best = if options.coverage > 0.0 { options.width.max(options.n_best) } else { options.n_best };
+    let beam = Beam::new(options.width).length_penalty(options.alpha).longest(longest).n_best(n_best);
     let never = languages.target.unknown().filter(|_| options.unknown == Unknown::Never);
     beam.until(languages.target.end()).ban(languages.target.unwritten().into_iter().chain(never))
 }
@@ -78,28 +80,47 @@ impl<B: Backend> Search<'_, B> {
         let mut decoder = Decoder::with_context(self.model, TARGET, &context)?;
         let scores = decoder.step(&vec![self.languages.target.begin(); sources.len()])?;
         let found = self.beam.search_rows(decoder, scores)?;
-        let (replaces, shows) = (self.options.unknown == Unknown::Replaced, self.options.attention);
-        let is_unknown = |number: &u32| Some(*number) == self.languages.target.unknown();
-        let unknown = || found.iter().flatten().any(|best| best.tokens.iter().any(is_unknown));
-        let attention = match shows || (replaces && unknown()) {
+        let covers = self.options.coverage > 0.0;
+        let replaces =
+            self.options.unknown == Unknown::Replaced && found.iter().flatten().any(|best| self.has_unknown(best));
+        let attention = match covers || replaces || self.options.attention {
             true => self.attention(sources, &found)?,
             false => Vec::new(),
         };
-        if replaces && unknown() && attention.is_empty() {
-            let expected = "a network with attention, which says what an unknown word stands for";
-            return Err(Error::invalid("translator: replace_unknown", expected, "one without"));
+        if attention.is_empty() && (covers || replaces) {
+            let option = if covers { "coverage_penalty" } else { "replace_unknown" };
+            let expected = "a network with attention, which says what was looked at";
+            return Err(Error::invalid(format!("translator: {option}"), expected, "one without"));
         }
         let (mut attention, mut translations) = (attention.into_iter(), Vec::with_capacity(sources.len()));
         for (source, found) in sources.iter().zip(found) {
-            let each =
-                found.into_iter().map(|best| self.translation(source, best, attention.next().unwrap_or_default()));
-            let best = each.collect::<Result<Vec<_>>>()?;
-            if best.is_empty() {
+            let looked = found.into_iter().map(|best| (best, attention.next().unwrap_or_default()));
+            let mut looked: Vec<(Hypothesis, Vec<Vec<f32>>)> = looked.collect();
+            if covers {
+                let of_source = source.numbers.len();
+                looked.iter_mut().for_each(|(best, weights)| best.score += self.coverage(of_source, weights));
+                looked.sort_by(|a, b| b.0.score.total_cmp(&a.0.score));
+                looked.truncate(self.options.n_best);
+            }
+            if looked.is_empty() {
                 return Err(Error::invalid("translator", "a token that may be written", "none"));
             }
-            translations.push(best);
+            let each = looked.into_iter().map(|(best, weights)| self.translation(source, best, weights));
+            translations.push(each.collect::<Result<_>>()?);
         }
         Ok(translations)
+    }
+
+    fn has_unknown(&self, best: &Hypothesis) -> bool {
+        best.tokens.iter().any(|&number| Some(number) == self.languages.target.unknown())
+    }
+
+    /// `β Σ ln min(1, what was looked at)` over the steps of the source.
+    fn coverage(&self, steps: usize, weights: &[Vec<f32>]) -> f64 {
+        let seen = |step: usize| weights.iter().map(|weights| f64::from(weights[step])).sum::<f64>();
+        // Of what was not looked at by a number that is not infinite.
+        let each = (0..steps).map(|step| seen(step).clamp(1e-6, 1.0).ln());
+        self.options.coverage * each.sum::<f64>()
     }
 
     fn translation(&self, source: &Source, best: Hypothesis, attention: Vec<Vec<f32>>) -> Result<Translation> {
