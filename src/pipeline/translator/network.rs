@@ -130,7 +130,9 @@ impl EncoderDecoder {
             let name = numbered("encoder", below);
             let both = Bidirectional::new(layer(self.units.div_ceil(2)).return_sequences().record());
             network.add(&name, both, from);
-            from = network.dropped_part(&name);
+            // What nobody looks at is not dropped.
+            let is_read = below > 0 || self.looking != Looking::None;
+            from = if is_read { network.dropped_part(&name) } else { name };
         }
         let memory = from;
         let mut firsts = Vec::with_capacity(self.layers);
