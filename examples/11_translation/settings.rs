@@ -93,6 +93,9 @@ pub struct Settings {
     /// Part of the certainty that is spread over all tokens
     #[arg(long, value_name = "PART", default_value_t = 0.1, help_heading = "Training")]
     pub label_smoothing: f64,
+    /// Words that are exchanged while training for those that the network would have written, as a part of all: it reads everything twice
+    #[arg(long, value_name = "PART", default_value_t = 0.0, help_heading = "Training")]
+    pub scheduled_sampling: f64,
     /// End with a moving average of the weights, that of about the last 1 / (1 - DECAY) steps; 0: with the last
     #[arg(long, value_name = "DECAY", default_value_t = 0.0, help_heading = "Training")]
     pub average: f64,
@@ -199,6 +202,7 @@ impl RunSettings for Settings {
             ("--dropout", self.dropout),
             ("--label-smoothing", self.label_smoothing),
             ("--average", self.average),
+            ("--scheduled-sampling", self.scheduled_sampling),
         ];
         problems.extend(part_problems(&parts));
         if self.input_feeding && self.attention == Attention::None {

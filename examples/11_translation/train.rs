@@ -6,10 +6,11 @@ use super::common::{merged, metrics, speed};
 use super::corpus::Corpus;
 use super::settings::Settings;
 use super::tell;
-use elman::Backend;
+use elman::layers::ScheduledSampling;
 use elman::loss::SparseCategoricalCrossEntropy;
 use elman::metrics::Perplexity;
 use elman::training::callbacks::{EarlyStopping, WeightAverage};
+use elman::{Backend, Model};
 use serde_json::{Value, json};
 
 /// What the best epoch is chosen by.
@@ -20,7 +21,11 @@ impl Trains for Settings {
         let Corpus { languages, train, valid, parts } = Corpus::read(self, &training.run)?;
         refuse(self.size_problems(&languages))?;
         let network = self.network().graph(languages.source.width(), languages.target.width());
-        let mut model = network.build(backend, languages.spec()?, training.options.seed)?;
+        let (input, seed) = (languages.spec()?, training.options.seed);
+        let mut model = match self.scheduled_sampling {
+            0.0 => network.build(backend, input, seed)?,
+            part => Model::new(backend, &ScheduledSampling::new(network, "target", part), input, seed)?,
+        };
         let loss = SparseCategoricalCrossEntropy::from_logits().label_smoothing(self.label_smoothing);
         model.compile(self.learning.optimizer(train.len()), loss).metric(Perplexity::new());
         tell!("on {}\n\n{}\n", backend.name(), model.summary());

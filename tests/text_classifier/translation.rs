@@ -125,7 +125,7 @@ fn every_form_is_trained_and_used() {
     let place = Workplace::new();
     for (run, flags) in [
         "--attention luong --tied --level char --model lstm --label-smoothing 0",
-        "--attention none --layers 2 --level bpe --max-words 270 --average 0.9",
+        "--attention none --layers 2 --level bpe --max-words 270 --average 0.9 --scheduled-sampling 0.3",
         "--attention luong --input-feeding --dropout 0.1 --lowercase --backend reference",
         "--input-feeding --source-level char --schedule linear --valid test.tsv --patience 1",
     ]
