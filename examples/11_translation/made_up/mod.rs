@@ -109,7 +109,7 @@ mod tests {
         let (sums, _) = MadeUp::Sums.pairs(2000, 0);
         for (source, target) in sums {
             let added: u64 = source.split('+').map(|number| number.parse::<u64>().unwrap()).sum();
-            assert!(added == target.parse().unwrap() && added < 2 * NUMBERS, "{source} = {target}");
+            assert!(added == target.parse::<u64>().unwrap() && added < 2 * NUMBERS, "{source} = {target}");
         }
         assert_eq!(sum(0, Key::new(0)).0, "0+0");
         assert_eq!(sum(MadeUp::Sums.all() as u64 - 1, Key::new(0)).1, "1998");
