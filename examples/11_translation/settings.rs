@@ -6,7 +6,7 @@ use super::common::limits::{part_problems, zero_problems};
 use super::common::run::{Learning, RunSettings};
 use super::made_up::MadeUp;
 use clap::{Args, ValueEnum};
-use elman::pipeline::{EncoderDecoder, Looking, Recurrence};
+use elman::pipeline::{AttentionForm, EncoderDecoder, RecurrentCell};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -147,13 +147,13 @@ impl Settings {
 
     /// The network.
     pub fn network(&self) -> EncoderDecoder {
-        let cell = if self.model == Cell::Gru { Recurrence::Gru } else { Recurrence::Lstm };
-        let looking = match self.attention {
-            Attention::Bahdanau => Looking::Bahdanau,
-            Attention::Luong => Looking::Luong,
-            Attention::None => Looking::None,
+        let cell = if self.model == Cell::Gru { RecurrentCell::Gru } else { RecurrentCell::Lstm };
+        let attention = match self.attention {
+            Attention::Bahdanau => AttentionForm::Bahdanau,
+            Attention::Luong => AttentionForm::Luong,
+            Attention::None => AttentionForm::None,
         };
-        let network = EncoderDecoder::new(self.dim, self.units).cell(cell).layers(self.layers).looking(looking);
+        let network = EncoderDecoder::new(self.dim, self.units).cell(cell).layers(self.layers).attention(attention);
         let network = if self.input_feeding { network.input_feeding() } else { network };
         let network = if self.tied { network.tied() } else { network };
         network.dropout(self.dropout)

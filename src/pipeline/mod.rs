@@ -18,7 +18,9 @@ mod file;
 mod translator;
 
 pub use codec::Codec;
-pub use translator::{EncoderDecoder, Languages, Looking, Recurrence, Translation, TranslationOptions, Translator};
+pub use translator::{
+    AttentionForm, EncoderDecoder, Languages, RecurrentCell, Translation, TranslationOptions, Translator,
+};
 
 #[cfg(doc)]
 use crate::{Model, checkpoint::Checkpoint};

@@ -4,7 +4,7 @@ use elman::checkpoint::Extras;
 use elman::data::Inputs;
 use elman::decode::{Decoder, Stepper};
 use elman::layers::{Dense, Embedding, Graph, Gru};
-use elman::pipeline::{Codec, EncoderDecoder, Languages, Looking, Recurrence, TranslationOptions, Translator};
+use elman::pipeline::{AttentionForm, Codec, EncoderDecoder, Languages, RecurrentCell, TranslationOptions, Translator};
 use elman::{Backend, Element, Model, Spec};
 use elman_candle::Candle;
 use elman_reference::Reference;
@@ -25,11 +25,11 @@ fn network() -> EncoderDecoder {
 fn networks() -> [EncoderDecoder; 6] {
     [
         network().dropout(0.5),
-        network().looking(Looking::Luong).tied(),
-        network().looking(Looking::None).layers(2).tied(),
-        network().cell(Recurrence::Lstm).layers(2).dropout(0.1),
+        network().attention(AttentionForm::Luong).tied(),
+        network().attention(AttentionForm::None).layers(2).tied(),
+        network().cell(RecurrentCell::Lstm).layers(2).dropout(0.1),
         network().input_feeding().tied(),
-        network().cell(Recurrence::Lstm).looking(Looking::Luong).input_feeding().layers(2),
+        network().cell(RecurrentCell::Lstm).attention(AttentionForm::Luong).input_feeding().layers(2),
     ]
 }
 
@@ -257,7 +257,7 @@ fn what_is_no_translator_is_refused() {
     assert!(Translator::load(&b, &path).unwrap_err().to_string().contains("version 99"));
 
     let searched = |options| {
-        let translator = translator(&b, network().looking(Looking::None)).options(options);
+        let translator = translator(&b, network().attention(AttentionForm::None)).options(options);
         translator.translate("ein hund").unwrap_err().to_string()
     };
     assert!(searched(TranslationOptions::new().beam(0)).contains("width"));

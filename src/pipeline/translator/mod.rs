@@ -6,7 +6,7 @@ mod options;
 mod search;
 
 pub use languages::Languages;
-pub use network::{EncoderDecoder, Looking, Recurrence};
+pub use network::{AttentionForm, EncoderDecoder, RecurrentCell};
 pub use options::TranslationOptions;
 
 use super::file::{Format, check_finite};

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// The recurrent layers of an [`EncoderDecoder`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Recurrence {
+pub enum RecurrentCell {
     /// [`Gru`].
     #[default]
     Gru,
@@ -22,7 +22,7 @@ pub enum Recurrence {
 /// How the decoder of an [`EncoderDecoder`] looks at the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Looking {
+pub enum AttentionForm {
     /// By a small network over state and source (Bahdanau, Cho, Bengio, 2015).
     #[default]
     Bahdanau,
@@ -48,11 +48,11 @@ pub enum Looking {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[must_use]
 pub struct EncoderDecoder {
-    cell: Recurrence,
+    cell: RecurrentCell,
     dim: usize,
     units: usize,
     layers: usize,
-    looking: Looking,
+    attention: AttentionForm,
     input_feeding: bool,
     tied: bool,
     dropout: f64,
@@ -62,11 +62,11 @@ impl EncoderDecoder {
     /// With vectors of `dim` numbers and a decoder of `units`, at least 2: a layer of GRUs on either side, Bahdanau's attention, no dropout.
     pub fn new(dim: usize, units: usize) -> Self {
         EncoderDecoder {
-            cell: Recurrence::Gru,
+            cell: RecurrentCell::Gru,
             dim,
             units,
             layers: 1,
-            looking: Looking::Bahdanau,
+            attention: AttentionForm::Bahdanau,
             input_feeding: false,
             tied: false,
             dropout: 0.0,
@@ -74,7 +74,7 @@ impl EncoderDecoder {
     }
 
     /// What the recurrent layers are.
-    pub fn cell(self, cell: Recurrence) -> Self {
+    pub fn cell(self, cell: RecurrentCell) -> Self {
         EncoderDecoder { cell, ..self }
     }
 
@@ -84,8 +84,8 @@ impl EncoderDecoder {
     }
 
     /// How the decoder looks at the source.
-    pub fn looking(self, looking: Looking) -> Self {
-        EncoderDecoder { looking, ..self }
+    pub fn attention(self, attention: AttentionForm) -> Self {
+        EncoderDecoder { attention, ..self }
     }
 
     /// Attention in the decoder's loop: of Luong's kind a step is told what the one before has made of it, of Bahdanau's it looks first
@@ -107,16 +107,16 @@ impl EncoderDecoder {
     /// The network for so many numbers of the source's and the target's tokens.
     pub fn graph<B: Backend>(&self, source: usize, target: usize) -> Graph<B> {
         match self.cell {
-            Recurrence::Gru => self.of_cells(source, target, Gru::new),
-            Recurrence::Lstm => self.of_cells(source, target, Lstm::new),
+            RecurrentCell::Gru => self.of_cells(source, target, Gru::new),
+            RecurrentCell::Lstm => self.of_cells(source, target, Lstm::new),
         }
     }
 
     fn of_cells<B: Backend, C: CellKind>(&self, source: usize, target: usize, layer: fn(usize) -> Rnn<C>) -> Graph<B> {
         let mut network = Network { graph: Graph::new(), once: Vec::new(), dropout: self.dropout };
         let states: &[(&str, &str)] = match self.cell {
-            Recurrence::Gru => &[("h", "state")],
-            Recurrence::Lstm => &[("h", "state"), ("c", "cell")],
+            RecurrentCell::Gru => &[("h", "state")],
+            RecurrentCell::Lstm => &[("h", "state"), ("c", "cell")],
         };
         // From the lowest, `encoder_1` of two, to `encoder`.
         let numbered = |name: &str, below: usize| match below {
@@ -131,7 +131,7 @@ impl EncoderDecoder {
             let both = Bidirectional::new(layer(self.units.div_ceil(2)).return_sequences().record());
             network.add(&name, both, from);
             // What nobody looks at is not dropped.
-            let is_read = below > 0 || self.looking != Looking::None;
+            let is_read = below > 0 || self.attention != AttentionForm::None;
             from = if is_read { network.dropped_part(&name) } else { name };
         }
         let memory = from;
@@ -151,10 +151,10 @@ impl EncoderDecoder {
         let mut from = network.add("target_words", Embedding::new(target, self.dim), "target".to_string());
         from = network.dropped(from);
         let readout = if self.tied { self.dim } else { self.units };
-        let attention = match self.looking {
-            Looking::None => None,
-            Looking::Luong => Some(CrossAttention::new().general().combined(readout)),
-            Looking::Bahdanau => Some(CrossAttention::new().additive(self.units).combined(readout)),
+        let attention = match self.attention {
+            AttentionForm::None => None,
+            AttentionForm::Luong => Some(CrossAttention::new().general().combined(readout)),
+            AttentionForm::Bahdanau => Some(CrossAttention::new().additive(self.units).combined(readout)),
         };
         for below in (0..self.layers).rev() {
             let name = numbered("decoder", below);
@@ -165,7 +165,8 @@ impl EncoderDecoder {
                 Some(attention) => {
                     edges.push(("memory".to_string(), memory.clone()));
                     let decoder = AttentionDecoder::new(layer, attention);
-                    let decoder = if self.looking == Looking::Bahdanau { decoder.attention_first() } else { decoder };
+                    let decoder =
+                        if self.attention == AttentionForm::Bahdanau { decoder.attention_first() } else { decoder };
                     network.add(&name, decoder, edges)
                 }
                 None => network.add(&name, layer, edges),
@@ -177,7 +178,7 @@ impl EncoderDecoder {
         if let Some(attention) = attention.filter(|_| !self.input_feeding) {
             let edges = vec![("query".to_string(), from), ("memory".to_string(), memory)];
             from = network.add("attention", attention, edges);
-        } else if self.looking == Looking::None && self.tied {
+        } else if self.attention == AttentionForm::None && self.tied {
             from = network.add("readout", Dense::new(self.dim).activation(Activation::Tanh), from);
         }
         from = network.dropped(from);
