@@ -78,10 +78,25 @@ mod tests {
     fn arcs_rise_above_those_below_them() {
         // From 2 to 3 and 3 to 4; above them from 3 to 1 and 2 to 5, which cross; the root above all.
         assert_eq!(levels(&[3, 0, 2, 3, 2]), [2, 3, 1, 1, 2]);
+        // What lies beside it is not below it.
+        assert_eq!(levels(&[3, 0, 5, 5, 2]), [1, 4, 2, 1, 3]);
         let words = ["<a>", "b"].map(String::from);
         let tree = Tree { heads: vec![2, 0], labels: vec!["det".into(), "root".into()] };
         let svg = svg([(&words[..], &tree), (&words[..], &tree)].into_iter());
         assert_eq!((svg.matches("marker-end").count(), svg.matches("</text>").count()), (4, 8));
+        // By hand: words of 3 and 4 letters with their labels, the lower arc to the left, the root's straight down.
+        assert!(svg.contains("width=\"90\" height=\"250\""), "{svg}");
+        for part in [
+            "<text x=\"26.25\" y=\"107\">&lt;a&gt;</text>",
+            "<text x=\"67.5\" y=\"107\">b</text>",
+            "d=\"M63.5 91 C63.5 65 26.25 65 26.25 91\"",
+            "<text x=\"44.875\" y=\"68.5\" fill=\"#0072b2\">det</text>",
+            "d=\"M67.5 39 V91\"",
+            "<text x=\"67.5\" y=\"36\" fill=\"#0072b2\">root</text>",
+            "<text x=\"67.5\" y=\"232\">b</text>",
+        ] {
+            assert!(svg.contains(part), "{part}: {svg}");
+        }
         assert!(svg.contains(">&lt;a&gt;</text>") && svg.contains(">det</text>") && svg.ends_with("</svg>\n"), "{svg}");
     }
 }

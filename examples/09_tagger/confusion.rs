@@ -77,6 +77,19 @@ mod tests {
         assert_eq!((svg.matches("<title>").count(), svg.matches("</text>").count()), (3, 1 + 4 + 3));
         assert!(svg.contains("<title>12345 of 12348 A taken for A</title>") && svg.contains(">12k</text>"), "{svg}");
         assert!(svg.contains("<title>1 of 1 &lt;&amp; taken for A</title>"), "{svg}");
+        // The one is nearly all of its row, the other next to nothing.
+        let cell = |left: usize, colour: &str, opacity: &str| {
+            format!(
+                "<rect x=\"{left}\" y=\"110\" width=\"30\" height=\"30\" fill=\"rgb({colour})\" fill-opacity=\"{opacity}\">"
+            )
+        };
+        assert!(
+            svg.contains(&cell(110, "0,114,178", "1.000")) && svg.contains(&cell(140, "213,94,0", "0.016")),
+            "{svg}"
+        );
+        let number = |ink: &str, number: &str| format!("fill=\"{ink}\" pointer-events=\"none\">{number}</text>");
+        assert!(svg.contains(&number("white", "12k")) && svg.contains(&number("black", "3")), "{svg}");
+        assert_eq!([short(9_999), short(10_000), short(2_345_678)], ["9999", "10k", "2M"]);
         assert!(svg.starts_with("<svg xmlns=") && svg.ends_with("</svg>\n") && !svg.contains("<&"));
     }
 }

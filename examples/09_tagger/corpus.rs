@@ -2,10 +2,10 @@
 
 use super::common::files::Input;
 use super::trees::Tree;
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
 use elman::data::{Columns, Conllu, Sentence, write_columns};
-use elman::text::{Tokenizer, WordTokenizer};
+use elman::pipeline::{Tagged, TaggerExample, TaggerTask};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::Path;
@@ -30,17 +30,11 @@ impl Format {
     }
 }
 
-/// A sentence with what its file has besides.
-pub struct Tagged {
-    pub words: Vec<String>,
-    /// Nothing where the file has no tags.
-    pub tags: Vec<String>,
-    /// Of each word the columns between word and tag.
-    pub features: Vec<Vec<String>>,
-    /// Where a task asks for it: see [`trees::read`](super::trees::read).
-    pub tree: Option<Tree>,
+/// A sentence with how it stands in its file.
+pub struct Given {
+    pub example: TaggerExample,
     /// Of its file the line it begins in, of CoNLL-U.
-    pub line: usize,
+    line: usize,
     source: Source,
 }
 
@@ -49,6 +43,13 @@ pub struct Found<'t> {
     /// None by a network that finds trees alone.
     pub tags: Vec<&'t str>,
     pub tree: Option<Tree>,
+}
+
+impl<'t> Found<'t> {
+    pub fn of(tagged: &'t Tagged, task: TaggerTask) -> Self {
+        let tags = if task.has_tags() { tagged.tags().collect() } else { Vec::new() };
+        Found { tags, tree: Tree::found(tagged) }
+    }
 }
 
 enum Source {
@@ -66,8 +67,8 @@ pub fn alike(path: &Path, format: Format, columns: Option<usize>) -> anyhow::Res
     bail!("{}: expected {wanted}, as the training's file has, found {found} by name or --format", path.display())
 }
 
-/// The sentences of a file. Columns are as many as told, of which the last may lack where tags are `optional`.
-pub fn read(path: &Path, format: Format, columns: Option<usize>, optional: bool) -> anyhow::Result<Vec<Tagged>> {
+/// The sentences of a file with tags. Columns are as many as told, of which the last may lack where tags are `optional`.
+pub fn read(path: &Path, format: Format, columns: Option<usize>, optional: bool) -> anyhow::Result<Vec<Given>> {
     let input = Input::open(path)?;
     match format {
         Format::Conllu => {
@@ -76,9 +77,9 @@ pub fn read(path: &Path, format: Format, columns: Option<usize>, optional: bool)
             let numbered = |sentence: Sentence| {
                 let begins = line;
                 line += sentence.to_string().matches('\n').count();
-                Tagged { line: begins, ..Tagged::conllu(sentence) }
+                Ok(Given { line: begins, ..Given::conllu(sentence)? })
             };
-            Ok(sentences.into_iter().map(numbered).collect())
+            sentences.into_iter().map(numbered).collect()
         }
         Format::Columns => {
             let (sentences, separator) = input.read(|path| {
@@ -94,49 +95,56 @@ pub fn read(path: &Path, format: Format, columns: Option<usize>, optional: bool)
                 "{}: expected {wanted} columns, the first the word, the last the tag, found {found}",
                 path.display()
             );
-            Ok(sentences.into_iter().map(|rows| Tagged::columns(rows, separator, tags)).collect())
+            Ok(sentences.into_iter().map(|rows| Given::columns(rows, separator, tags)).collect())
         }
-        Format::Text => {
-            ensure!(optional, "{}: expected sentences with tags, found plain text by --format", path.display());
-            let lines = input.read(|path| elman::data::read_lines(path))?;
-            let tokenizer = WordTokenizer::new().lowercase(false);
-            let words = lines.iter().map(|line| tokenizer.tokenize(line)).collect::<elman::Result<Vec<_>>>()?;
-            words.into_iter().filter(|words| !words.is_empty()).map(|words| plain(words, columns)).collect()
-        }
+        Format::Text => bail!("{}: expected sentences with tags, found plain text by --format", path.display()),
     }
 }
 
-/// A sentence of words alone, as training's files would have it.
-fn plain(words: Vec<String>, columns: Option<usize>) -> anyhow::Result<Tagged> {
-    match columns {
-        None => Ok(Tagged::conllu(Sentence::of_words(words)?)),
-        Some(2) => Ok(Tagged::columns(words.into_iter().map(|word| vec![word]).collect(), '\t', false)),
+/// Plain text, a sentence a line, whose words are found by `parted`; as training's files would have it.
+pub fn read_text(
+    path: &Path,
+    columns: Option<usize>,
+    parted: impl Fn(&str) -> Vec<String>,
+) -> anyhow::Result<Vec<Given>> {
+    let lines = Input::open(path)?.read(|path| elman::data::read_lines(path))?;
+    let sentences = lines.iter().map(|line| parted(line)).filter(|words| !words.is_empty());
+    let given = |words: Vec<String>| match columns {
+        None => Given::conllu(Sentence::of_words(words)?),
+        Some(2) => Ok(Given::columns(words.into_iter().map(|word| vec![word]).collect(), '\t', false)),
         Some(more) => bail!(
             "--format text: expected {more} columns a word, as the training's files have, of which one is the tag"
         ),
-    }
+    };
+    sentences.map(given).collect()
 }
 
-impl Tagged {
-    fn conllu(sentence: Sentence) -> Self {
-        let (words, tags) = sentence.words().map(|word| (word.form.clone(), word.upos.clone())).unzip();
-        let features = sentence.words().map(|_| Vec::new()).collect();
-        Tagged { words, tags, features, tree: None, line: 0, source: Source::Conllu(Box::new(sentence)) }
+/// Reads the sentences' trees too. Errors name the file and the line where the sentence begins.
+pub fn read_trees(path: &Path, sentences: &mut [Given]) -> anyhow::Result<()> {
+    for sentence in sentences {
+        let place = || format!("{}, the sentence from line {} on", path.display(), sentence.line);
+        sentence.example = match &sentence.source {
+            Source::Conllu(read) => TaggerExample::of_conllu(read, TaggerTask::All).with_context(place)?,
+            Source::Columns(..) => {
+                bail!("{}: expected CoNLL-U, which has heads and labels, found columns", path.display())
+            }
+        };
+    }
+    Ok(())
+}
+
+impl Given {
+    pub fn conllu(sentence: Sentence) -> anyhow::Result<Self> {
+        let example = TaggerExample::of_conllu(&sentence, TaggerTask::Tags)?;
+        Ok(Given { example, line: 0, source: Source::Conllu(Box::new(sentence)) })
     }
 
-    fn columns(mut rows: Vec<Vec<String>>, separator: char, tags: bool) -> Self {
-        let tags = if tags { rows.iter_mut().filter_map(Vec::pop).collect() } else { Vec::new() };
-        let words = rows.iter().map(|row| row[0].clone()).collect();
+    /// Rows with or without a tag at the end.
+    pub fn columns(mut rows: Vec<Vec<String>>, separator: char, tags: bool) -> Self {
+        let tags: Vec<String> = if tags { rows.iter_mut().filter_map(Vec::pop).collect() } else { Vec::new() };
         let features = rows.iter().map(|row| row[1..].to_vec()).collect();
-        Tagged { words, tags, features, tree: None, line: 0, source: Source::Columns(rows, separator) }
-    }
-
-    /// The tree that its file has. Errors where it is none.
-    pub fn read_tree(&self) -> anyhow::Result<Tree> {
-        match &self.source {
-            Source::Conllu(sentence) => Ok(Tree::of(sentence)?),
-            Source::Columns(..) => bail!("expected CoNLL-U, which has heads and labels, found columns"),
-        }
+        let example = TaggerExample::new(rows.iter().map(|row| &row[0])).tags(tags).columns(features);
+        Given { example, line: 0, source: Source::Columns(rows, separator) }
     }
 
     /// Columns of its file, tag and all; `None` of CoNLL-U.
@@ -177,8 +185,12 @@ mod tests {
         let path = folder.path().join(name);
         std::fs::write(&path, text)?;
         let mut out = Vec::new();
-        for sentence in read(&path, Format::of(&path, format), columns, true)? {
-            let tags: Vec<String> = sentence.words.iter().map(|word| format!("T{word}")).collect();
+        let given = match Format::of(&path, format) {
+            Format::Text => read_text(&path, columns, |line| line.split_whitespace().map(String::from).collect()),
+            format => read(&path, format, columns, true),
+        };
+        for sentence in given? {
+            let tags: Vec<String> = sentence.example.words.iter().map(|word| format!("T{word}")).collect();
             sentence.write(&Found { tags: tags.iter().map(String::as_str).collect(), tree: None }, &mut out)?;
         }
         Ok(String::from_utf8(out)?)
@@ -194,10 +206,7 @@ mod tests {
         assert_eq!(written("a.tsv", "a\tN\tX\nb\tM\tY\n", None, Some(3)).unwrap(), "a\tN\tTa\nb\tM\tTb\n\n");
         // Without the column of tags, and in spaces.
         assert_eq!(written("a.txt", "a N\nb M\n", None, Some(3)).unwrap(), "a N Ta\nb M Tb\n\n");
-        assert_eq!(
-            written("a", "a b!\n\nc\n", Some(Format::Text), Some(2)).unwrap(),
-            "a\tTa\nb\tTb\n!\tT!\n\nc\tTc\n\n"
-        );
+        assert_eq!(written("a", "a b\n\nc\n", Some(Format::Text), Some(2)).unwrap(), "a\tTa\nb\tTb\n\nc\tTc\n\n");
         assert!(written("a", "a b\n", Some(Format::Text), None).unwrap().starts_with("1\ta\t_\tTa\t"));
         assert!(written("a", "a b\n", Some(Format::Text), Some(3)).is_err());
         let few = written("a.tsv", "a\n", None, Some(3)).unwrap_err().to_string();

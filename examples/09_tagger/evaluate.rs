@@ -3,13 +3,15 @@
 use super::common::files::{self, Files, input_problem, output_problem};
 use super::common::run::{RunSettings, Trained, own_files};
 use super::common::{Options, Program, merged};
-use super::corpus::{Format, alike, read};
+use super::corpus::{Format, Found, alike, read, read_trees};
 use super::report::Report;
 use super::say;
 use super::settings::Settings;
-use super::tagger::Tagger;
-use super::trees;
+use super::size::check_length;
+use super::trained;
+use super::trees::Tree;
 use elman::Backend;
+use elman::pipeline::TaggerExample;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -53,26 +55,30 @@ impl Program for Evaluate {
 
     fn run<B: Backend>(&self, backend: &B, _: &Options) -> anyhow::Result<Value> {
         let path = self.trained.path()?;
-        let tagger = Tagger::load(backend, &path)?;
-        let (format, columns) = (Format::of(&self.data, self.format), tagger.description.columns);
+        let (tagger, columns) = trained::load(backend, &path)?;
+        let (format, task) = (Format::of(&self.data, self.format), tagger.task());
         alike(&self.data, format, columns)?;
         let mut sentences = read(&self.data, format, columns, false)?;
-        let task = tagger.description.settings.task;
         if task.has_trees() {
-            trees::read(&self.data, &mut sentences)?;
+            read_trees(&self.data, &mut sentences)?;
+        }
+        let sentences: Vec<TaggerExample> = sentences.into_iter().map(|given| given.example).collect();
+        if let Some(labels) = tagger.vocabulary().labels() {
+            check_length(sentences.iter(), labels.len())?;
         }
         let mut report = Report::new(task);
         // The first batch warms up memory and threads.
-        tagger.tag(&sentences[..sentences.len().min(32)])?;
+        tagger.tag_examples(&sentences[..sentences.len().min(32)])?;
         let begun = Instant::now();
-        let found = tagger.tag(&sentences)?;
+        let tagged = tagger.tag_examples(&sentences)?;
         let seconds = begun.elapsed().as_secs_f64();
-        for (sentence, found) in sentences.iter().zip(&found) {
+        for (sentence, tagged) in sentences.iter().zip(&tagged) {
+            let found = Found::of(tagged, task);
             if task.has_tags() {
                 report.add(&sentence.tags, &found.tags)?;
             }
-            if let (Some(there), Some(found)) = (&sentence.tree, &found.tree) {
-                report.add_tree(there, found)?;
+            if let (Some(there), Some(found)) = (Tree::of(sentence).filter(|_| task.has_trees()), &found.tree) {
+                report.add_tree(&there, found)?;
             }
         }
         let words: usize = sentences.iter().map(|sentence| sentence.words.len()).sum();

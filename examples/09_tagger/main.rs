@@ -1,26 +1,26 @@
 //! A tagger of words for one's own data: parts of speech, names, chunks, and trees of dependencies.
 //!
-//! `train` reads sentences in CoNLL-U or in columns, trains a recurrent network that reads words and their letters in both directions (with `--crf` all tags of a sentence are chosen together),
-//! and keeps all that belongs to it in a run folder: checkpoints to go on from, the history, and in the end `model.safetensors`, which
-//! holds network, weights, vocabularies and tags and works by itself. A training that was interrupted, however rudely, goes on when the
-//! same command is given again. `evaluate` and `predict` use the run; `predict` writes what it was given, with the tags in it.
+//! `train` reads sentences in CoNLL-U or in columns (or makes some up), trains a recurrent network that reads words and their letters in
+//! both directions (with `--crf` all tags of a sentence are chosen together), and keeps all that belongs to it in a run folder: checkpoints
+//! to go on from, the history, and in the end `model.safetensors`, which holds network, weights, vocabularies and tags: any program can use
+//! it ([`elman::pipeline::Tagger`], on which this one stands). A training that was interrupted, however rudely, goes on when the same command
+//! is given again. `evaluate` and `predict` use the run; `predict` writes what it was given, with the tags in it.
 
 mod arcs;
+mod builder;
 #[path = "../common/mod.rs"]
 mod common;
 mod confusion;
 mod corpus;
-mod encoder;
 mod evaluate;
-mod network;
-mod parser;
+mod grammar;
 mod predict;
 mod report;
 mod settings;
 mod size;
-mod tagger;
 mod task;
 mod train;
+mod trained;
 mod trees;
 
 use clap::{Parser, Subcommand};

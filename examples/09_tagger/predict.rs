@@ -4,11 +4,13 @@ use super::arcs;
 use super::common::files::{self, Files, STANDARD, input_problem, output_problem};
 use super::common::run::{RunSettings, Trained, own_files};
 use super::common::{Options, Program};
-use super::corpus::{Format, Tagged, alike, read};
+use super::corpus::{Format, Found, Given, alike, read, read_text};
 use super::settings::Settings;
-use super::tagger::Tagger;
+use super::size::check_length;
+use super::trained;
 use anyhow::{Context, ensure};
 use elman::Backend;
+use elman::pipeline::{Tagger, TaggerExample};
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -53,8 +55,8 @@ impl Program for Predict {
     }
 
     fn run<B: Backend>(&self, backend: &B, _: &Options) -> anyhow::Result<Value> {
-        let tagger = Tagger::load(backend, &self.trained.path()?)?;
-        let (columns, task) = (tagger.description.columns, tagger.description.settings.task);
+        let (tagger, columns) = trained::load(backend, &self.trained.path()?)?;
+        let task = tagger.task();
         for option in [self.trees.then_some("--trees"), self.svg.as_ref().map(|_| "--svg")].into_iter().flatten() {
             ensure!(task.has_trees(), "{option}: expected a run of trees, found one of --task {}", task.name());
         }
@@ -62,25 +64,34 @@ impl Program for Predict {
         let told = self.format.or((self.file.as_os_str() == STANDARD).then_some(of_training));
         let format = Format::of(&self.file, told);
         alike(&self.file, format, columns)?;
-        let mut sentences = read(&self.file, format, columns, true)?.into_iter();
+        let sentences = match format {
+            Format::Text => read_text(&self.file, columns, |line| words(&tagger, line))?,
+            format => read(&self.file, format, columns, true)?,
+        };
+        let mut sentences = sentences.into_iter();
         let mut out = BufWriter::new(io::stdout().lock());
         let mut count = 0;
         loop {
-            let part: Vec<Tagged> = sentences.by_ref().take(AT_ONCE).collect();
+            let part: Vec<Given> = sentences.by_ref().take(AT_ONCE).collect();
             if part.is_empty() {
                 break;
             }
-            let found = tagger.tag(&part)?;
+            let examples: Vec<TaggerExample> = part.iter().map(|given| given.example.clone()).collect();
+            if let Some(labels) = tagger.vocabulary().labels() {
+                check_length(examples.iter(), labels.len())?;
+            }
+            let tagged = tagger.tag_examples(&examples)?;
+            let found: Vec<Found> = tagged.iter().map(|tagged| Found::of(tagged, task)).collect();
             if let (0, Some(path)) = (count, &self.svg) {
-                let trees = part.iter().zip(&found).take(DRAWN);
-                let trees = trees.filter_map(|(sentence, found)| Some((&sentence.words[..], found.tree.as_ref()?)));
+                let trees = examples.iter().zip(&found).take(DRAWN);
+                let trees = trees.filter_map(|(example, found)| Some((&example.words[..], found.tree.as_ref()?)));
                 files::write(path, &arcs::svg(trees))?;
             }
             count += part.len();
-            for (sentence, found) in part.into_iter().zip(&found) {
+            for ((given, example), found) in part.into_iter().zip(&examples).zip(&found) {
                 let written = match found.tree.as_ref().filter(|_| self.trees) {
-                    Some(tree) => writeln!(out, "{}", tree.drawing(&sentence.words)),
-                    None => sentence.write(found, &mut out),
+                    Some(tree) => writeln!(out, "{}", tree.drawing(&example.words)),
+                    None => given.write(found, &mut out),
                 };
                 written.context("standard output")?;
             }
@@ -88,4 +99,9 @@ impl Program for Predict {
         out.flush().context("standard output")?;
         Ok(json!({ "sentences": count }))
     }
+}
+
+/// The words of a line, which is one sentence.
+fn words<B: Backend>(tagger: &Tagger<B>, line: &str) -> Vec<String> {
+    tagger.sentences(line).into_iter().flatten().map(|range| line[range].to_string()).collect()
 }

@@ -1,8 +1,8 @@
 //! How good tags are, one by one and as whole spans, and trees.
 
-use super::task::Task;
 use super::trees::Tree;
 use elman::metrics::{AttachmentScores, SpanScores};
+use elman::pipeline::TaggerTask;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,12 +20,12 @@ pub struct Report {
     confused: BTreeMap<(String, String), u64>,
     spans: Option<SpanScores>,
     trees: AttachmentScores,
-    task: Task,
+    task: TaggerTask,
 }
 
 impl Report {
-    pub fn new(task: Task) -> Self {
-        let spans = (task == Task::Spans).then(SpanScores::new);
+    pub fn new(task: TaggerTask) -> Self {
+        let spans = (task == TaggerTask::Spans).then(SpanScores::new);
         Report {
             words: 0,
             right: 0,
@@ -93,7 +93,7 @@ impl Report {
     }
 
     fn overall(&self) -> Vec<(&'static str, f64)> {
-        let labels = self.task == Task::Trees;
+        let labels = self.task == TaggerTask::Trees;
         let mut overall = vec![(if labels { "labels" } else { "accuracy" }, self.accuracy())];
         if self.task.has_trees() {
             overall.extend([("uas", self.trees.uas()), ("las", self.trees.las())]);
@@ -117,9 +117,9 @@ impl Report {
     /// What there is a row of.
     fn of_row(&self) -> &'static str {
         match self.task {
-            Task::Spans => "kind",
-            Task::Trees => "label",
-            Task::Tags | Task::All => "tag",
+            TaggerTask::Spans => "kind",
+            TaggerTask::Trees => "label",
+            TaggerTask::Tags | TaggerTask::All => "tag",
         }
     }
 
@@ -168,25 +168,35 @@ mod tests {
 
     #[test]
     fn the_report_counts_by_hand() {
-        let mut report = Report::new(Task::Tags);
+        let mut report = Report::new(TaggerTask::Tags);
         report.add(&tags("N V N"), &["N", "N", "N"]).unwrap();
         report.add(&tags("V X"), &["V", "V"]).unwrap();
-        assert_eq!(report.overall(), [("accuracy", 0.6)]);
-        let rows = [("N", [2.0 / 3.0, 1.0, 0.8], 2), ("V", [0.5, 0.5, 0.5], 2), ("X", [0.0; 3], 1)];
+        report.add(&tags("X"), &["V"]).unwrap();
+        assert_eq!(report.overall(), [("accuracy", 0.5)]);
+        let rows = [("N", [2.0 / 3.0, 1.0, 0.8], 2), ("V", [1.0 / 3.0, 0.5, 0.4], 2), ("X", [0.0; 3], 2)];
         assert_eq!(report.rows(), rows);
-        assert_eq!(report.confused(), [("V", "N", 1), ("X", "V", 1)]);
-        assert_eq!(report.json()["by_tag"]["N"]["there"], 2);
+        assert_eq!(report.confused(), [("X", "V", 2), ("V", "N", 1)]);
+        let json = report.json();
+        assert_eq!(json["by_tag"]["V"], json!({ "precision": 1.0 / 3.0, "recall": 0.5, "f1": 0.4, "there": 2 }));
+        assert_eq!(json["confused"][0], json!({ "tag": "X", "predicted": "V", "words": 2 }));
+        assert_eq!((&json["words"], &json["metrics"]), (&json!(6), &json!({ "accuracy": 0.5 })));
+        let text = report.to_string();
+        assert!(text.starts_with("accuracy      0.5000\n\ntag    precision  recall      f1   there\n"), "{text}");
+        assert!(text.contains("\nV         0.3333  0.5000  0.4000       2\n"), "{text}");
+        assert!(text.ends_with("most often confused:\n     2  X as V\n     1  V as N"), "{text}");
+        let svg = report.svg();
+        assert!(svg.contains(">2 of 2 X taken for V<") && svg.contains(">2 of 2 N taken for N<"), "{svg}");
 
-        let mut report = Report::new(Task::Spans);
-        report.add(&tags("B-a I-a O B-b"), &["B-a", "I-a", "O", "B-a"]).unwrap();
-        let overall = [("accuracy", 0.75), ("precision", 0.5), ("recall", 0.5), ("f1", 0.5)];
-        assert_eq!(report.overall()[..4], overall);
-        assert_eq!(report.rows()[0], ("a", [0.5, 1.0, 2.0 / 3.0], 1));
-        assert!(report.to_string().contains("1  B-b as B-a"), "{report}");
+        let mut report = Report::new(TaggerTask::Spans);
+        report.add(&tags("B-a I-a O B-b"), &["B-a", "I-a", "O", "O"]).unwrap();
+        let overall = [("accuracy", 0.75), ("precision", 1.0), ("recall", 0.5), ("f1", 2.0 / 3.0), ("macro_f1", 0.5)];
+        assert_eq!(report.overall(), overall);
+        assert_eq!(report.rows(), [("a", [1.0; 3], 1), ("b", [0.0; 3], 1)]);
+        assert!(report.to_string().contains("1  B-b as O"), "{report}");
         assert!(report.add(&tags("x"), &["O"]).is_err());
 
         let tree = |heads: [usize; 3], labels: &str| Tree { heads: heads.to_vec(), labels: tags(labels) };
-        let mut report = Report::new(Task::Trees);
+        let mut report = Report::new(TaggerTask::Trees);
         report.add_tree(&tree([2, 0, 2], "det root obj:x"), &tree([2, 0, 1], "amod root obj")).unwrap();
         assert_eq!(report.overall(), [("labels", 2.0 / 3.0), ("uas", 2.0 / 3.0), ("las", 1.0 / 3.0)]);
         assert_eq!(report.confused(), [("det", "amod", 1)]);

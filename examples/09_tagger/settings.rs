@@ -1,17 +1,18 @@
 //! What a training is told: flags, kept with the run as JSON.
 
 use super::NAME;
-use super::common::cell::{Cell, Recurrent};
+use super::common::cell::Cell;
 use super::common::files::{Files, input_problems};
 use super::common::limits::{part_problems, zero_problems};
 use super::common::run::{Learning, RunSettings};
 use super::corpus::Format;
-use super::task::Task;
+use super::task;
 use clap::Args;
 use elman::Backend;
 use elman::optim::{Adam, Optimizer};
+use elman::pipeline::TaggerTask;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Everything that decides what comes out of a training, besides the seed and the content of the files.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,8 +23,8 @@ use std::path::{Path, PathBuf};
     mut_arg("batch_size", |arg| arg.help("Sentences a mini-batch"))
 )]
 pub struct Settings {
-    /// Tagged sentences to train on, plain or .gz; -: standard input
-    #[arg(long, value_name = "FILE", required_unless_present = "resume", help_heading = "Data")]
+    /// Tagged sentences to train on, plain or .gz; -: standard input [default: sentences that the project makes up]
+    #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub train: Option<PathBuf>,
     /// Tagged sentences to choose the best epoch by
     #[arg(long, value_name = "FILE", help_heading = "Data")]
@@ -35,8 +36,8 @@ pub struct Settings {
     #[arg(long, value_enum, help_heading = "Data")]
     pub format: Option<Format>,
     /// What is learnt
-    #[arg(long, value_enum, default_value = "tags", help_heading = "Data")]
-    pub task: Task,
+    #[arg(long, value_parser = task::parser(), default_value = "tags", help_heading = "Data")]
+    pub task: TaggerTask,
 
     /// How often a word must come to be known by itself
     #[arg(long, default_value_t = 2, help_heading = "Text")]
@@ -106,15 +107,10 @@ pub struct Settings {
 
 /// What a default is for tasks with trees: UDPipe 2's settings, where two cores can bear them.
 fn parsers(default: &'static str) -> [(&'static str, &'static str, &'static str); 2] {
-    [Task::Trees, Task::All].map(|task| ("task", task.name(), default))
+    [TaggerTask::Trees, TaggerTask::All].map(|task| ("task", task.name(), default))
 }
 
 impl Settings {
-    /// The file of `--train`, which clap asks for.
-    pub fn train_file(&self) -> &Path {
-        self.train.as_deref().unwrap_or(Path::new(""))
-    }
-
     /// For so many sentences. Second moments of a parser's gradients are forgotten soon, as in UDPipe 2.
     pub fn optimizer<B: Backend>(&self, sentences: usize) -> Optimizer<B> {
         let adam = Adam::new(self.learning.rate);
@@ -125,16 +121,11 @@ impl Settings {
     fn chooses(&self) -> bool {
         self.valid.is_some() || self.valid_part > 0.0
     }
-
-    /// Each of the recurrent layers.
-    pub fn recurrent(&self) -> Recurrent {
-        let (cell, units, dropout) = (self.model, self.units, self.recurrent_dropout);
-        Recurrent { cell, units, bidirectional: true, dropout, stateful: false }
-    }
 }
 
 impl RunSettings for Settings {
     const NAME: &'static str = NAME;
+    const OWN: &'static [&'static str] = &["test.conllu", "test.tsv"];
 
     fn files(&self) -> Files {
         let files = [("--train", &self.train), ("--valid", &self.valid), ("--vectors", &self.vectors)];
@@ -184,6 +175,9 @@ impl RunSettings for Settings {
         if self.format == Some(Format::Text) {
             problems.push("--format text: expected conllu or columns, which have tags".into());
         }
+        if self.valid.is_some() && self.train.is_none() {
+            problems.push("--valid: sentences to choose by go with those of --train; give both".into());
+        }
         if self.patience.is_some() && !self.chooses() {
             problems.push("--patience needs sentences to choose by: leave out --valid-part 0, or give --valid".into());
         }
@@ -207,9 +201,6 @@ mod tests {
 
     #[derive(Parser)]
     struct Cli {
-        /// Of the command `train`.
-        #[arg(long)]
-        resume: bool,
         #[command(flatten)]
         settings: Settings,
     }
@@ -222,14 +213,14 @@ mod tests {
     fn settings_come_back_from_json() {
         let given = settings("--train a.tsv --task spans --features --label-smoothing 0.1 --model gru --patience 3");
         assert_eq!(serde_json::from_str::<Settings>(&serde_json::to_string(&given).unwrap()).unwrap(), given);
-        assert_eq!((given.learning.rate, given.task.choose_by()), (0.002, "val_span_f1"));
-        assert_eq!(settings("--resume").train, None);
+        assert_eq!((given.learning.rate, given.task.best_by()), (0.002, "val_span_f1"));
+        assert_eq!(settings("").train, None);
     }
 
     #[test]
     fn parsers_have_defaults_of_their_own() {
         let own = |settings: Settings| (settings.layers, settings.label_smoothing, settings.learning.clip_norm);
-        for task in [Task::Trees, Task::All] {
+        for task in [TaggerTask::Trees, TaggerTask::All] {
             assert_eq!(own(settings(&format!("--train a --task {}", task.name()))), (2, 0.03, 2.0));
         }
         assert_eq!(own(settings("--train a")), (1, 0.0, 1.0));

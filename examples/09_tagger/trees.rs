@@ -1,10 +1,7 @@
-//! Dependency trees: as they are in a file, as classes of words, and as a drawing of signs.
+//! Dependency trees, and a drawing of signs of them.
 
-use super::corpus::Tagged;
-use anyhow::Context;
-use elman::data::{Labels, Sentence};
+use elman::pipeline::{Tagged, TaggerExample};
 use std::fmt::Write;
-use std::path::Path;
 
 /// What each word of a sentence depends on, and how.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,17 +12,16 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Errors where it is none.
-    pub fn of(sentence: &Sentence) -> elman::Result<Tree> {
-        let labels = sentence.words().map(|word| word.deprel.clone()).collect();
-        Ok(Tree { heads: sentence.tree()?, labels })
+    /// That of a sentence; `None` where it has none.
+    pub fn of(example: &TaggerExample) -> Option<Tree> {
+        let (heads, labels) = (example.heads.clone(), example.labels.clone());
+        (!heads.is_empty()).then_some(Tree { heads, labels })
     }
 
-    /// For each word a number that stands for its head with its label.
-    pub fn classes(&self, labels: &Labels) -> Vec<u32> {
-        let class =
-            |(&head, label): (&usize, &String)| (head * labels.len()) as u32 + labels.number(label).unwrap_or(0);
-        self.heads.iter().zip(&self.labels).map(class).collect()
+    /// The one that was found; `None` by a tagger without trees.
+    pub fn found(tagged: &Tagged) -> Option<Tree> {
+        let (heads, labels): (Vec<_>, Vec<_>) = tagged.arcs().map(|arc| (arc.head, arc.label.clone())).unzip();
+        (!heads.is_empty()).then_some(Tree { heads, labels })
     }
 
     /// The labels without their subtypes.
@@ -54,24 +50,6 @@ impl Tree {
     }
 }
 
-/// Reads the sentences' trees. Errors name the file and the line where the sentence begins.
-pub fn read(path: &Path, sentences: &mut [Tagged]) -> anyhow::Result<()> {
-    for sentence in sentences {
-        let place = || format!("{}, the sentence from line {} on", path.display(), sentence.line);
-        sentence.tree = Some(sentence.read_tree().with_context(place)?);
-    }
-    Ok(())
-}
-
-/// All labels in alphabetical order; `None` where there are no trees.
-pub fn labels<'s>(sentences: impl Iterator<Item = &'s Tagged>) -> elman::Result<Option<Labels>> {
-    let mut labels: Vec<&String> =
-        sentences.filter_map(|sentence| sentence.tree.as_ref()).flat_map(|tree| &tree.labels).collect();
-    labels.sort_unstable();
-    labels.dedup();
-    if labels.is_empty() { Ok(None) } else { Labels::new(labels).map(Some) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,7 +61,5 @@ mod tests {
         let tree = Tree { heads: vec![3, 0, 2, 3, 2], labels };
         assert_eq!(tree.drawing(&words), "b  root\n├─ c  obj\n│  ├─ a  det\n│  └─ d  amod:x\n└─ e  punct\n");
         assert_eq!(tree.relations()[3], "amod");
-        let labels = Labels::new(["amod:x", "det", "obj", "punct", "root"]).unwrap();
-        assert_eq!(tree.classes(&labels), [15 + 1, 4, 10 + 2, 15, 10 + 3]);
     }
 }

@@ -44,6 +44,7 @@ pub use batches::{BatchRows, Batches};
 pub use class_weights::ClassWeights;
 pub(crate) use class_weights::labels_of;
 pub use columns::{Columns, read_columns, write_columns};
+pub(crate) use conllu::check_tree;
 pub use conllu::{Conllu, Sentence, Token, TokenId, read_conllu};
 pub use dataset::Dataset;
 pub use inputs::Inputs;

@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// What cannot be a head, a step that the mask leaves out and the word itself, has the logarithm -∞, a probability of exactly 0. Such
 /// classes take no part in a cross-entropy, nor in its smoothing, which is shared among those that are possible: losses and gradients
-/// do not depend on the padding. Sentences may be of any length; as the width depends on the longest, [`Model::predict`](crate::Model::predict)
+/// do not depend on the padding. As targets they are errors ([`Module::check_class`]). Sentences may be of any length; as the width depends on the longest, [`Model::predict`](crate::Model::predict)
 /// takes those of one length, or few enough for one batch. The mask goes through. Nothing keeps the most probable heads from forming a cycle:
 /// that is for whoever makes a tree of them.
 ///
@@ -220,5 +220,17 @@ impl<B: Backend> Module<B> for BiaffineModule {
 
     fn last_activation(&self, _: Last) -> Last {
         Activation::LogSoftmax.into()
+    }
+
+    fn check_class(&self, _: Option<&str>, class: u32, step: usize, steps: usize) -> Result<(), String> {
+        let (labels, word) = (self.layer.labels, step + 1);
+        let head = class as usize / labels;
+        if head <= steps && head != word {
+            return Ok(());
+        }
+        Err(format!(
+            "a head that is the root, 0, or another of {steps} words, times {labels} and with a label below {labels} added to it, \
+             and not head {head} of word {word}"
+        ))
     }
 }

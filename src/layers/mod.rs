@@ -159,6 +159,13 @@ pub trait Module<B: Backend>: Any + Debug + Send + Sync {
     fn last_activation(&self, _input: Last) -> Last {
         Last::Unknown
     }
+
+    /// Whether a class can be that of a step, of so many, where outputs `[batch, time, classes]` have as many classes as the sequence has steps, or
+    /// a multiple of them, so that what is a class depends on the sequence: targets are checked by it. Of a record `output` is the part. An error
+    /// says what would be right. All can, unless a module says otherwise.
+    fn check_class(&self, _output: Option<&str>, _class: u32, _step: usize, _steps: usize) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// What [`Layer::build`] gives: the module and what comes out of it.

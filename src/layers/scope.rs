@@ -322,4 +322,8 @@ impl<B: Backend> Module<B> for Named<B> {
     fn last_activation(&self, input: Last) -> Last {
         self.module.last_activation(input)
     }
+
+    fn check_class(&self, output: Option<&str>, class: u32, step: usize, steps: usize) -> Result<(), String> {
+        self.module.check_class(output, class, step, steps)
+    }
 }

@@ -116,4 +116,8 @@ impl<B: Backend> Module<B> for SequentialModule<B> {
     fn last_activation(&self, input: Last) -> Last {
         self.front.iter().chain([&self.last]).fold(input, |known, module| module.last_activation(known))
     }
+
+    fn check_class(&self, output: Option<&str>, class: u32, step: usize, steps: usize) -> Result<(), String> {
+        self.last.check_class(output, class, step, steps)
+    }
 }

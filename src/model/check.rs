@@ -182,7 +182,19 @@ impl<B: Backend> Model<B> {
                 if output.is_some() { "targets of this output, by its name" } else { "the targets of one output" };
             return Err(Error::invalid("targets", expected, data.targets().kind()));
         };
-        let Some(Ok(outputs)) = self.output.part(output).map(Spec::features) else { return Ok(()) };
+        let spec = self.output.part(output);
+        let by_steps = match spec {
+            Some(Spec::Dense(sizes)) => match sizes[..] {
+                [_, None] => true,
+                [Some(steps), Some(classes)] => classes % (steps + 1) == 0,
+                _ => false,
+            },
+            _ => false,
+        };
+        if by_steps {
+            self.check_steps_classes(output, targets, objective.loss.ignored())?;
+        }
+        let Some(Ok(outputs)) = spec.map(Spec::features) else { return Ok(()) };
         match targets.labels() {
             Some(labels) => {
                 let ignored = objective.loss.ignored();
@@ -192,6 +204,24 @@ impl<B: Backend> Model<B> {
             }
             None => check_rows(&*objective.loss, (data, output, targets), outputs),
         }
+    }
+
+    /// Checks the classes of steps where how many there are depends, or may depend, on how long the sequence is.
+    fn check_steps_classes(&self, output: Option<&str>, targets: &Targets, ignored: Option<u32>) -> Result<()> {
+        let rows: Box<dyn Iterator<Item = &[u32]>> = match targets {
+            Targets::RaggedClasses(rows) => Box::new(rows.rows()),
+            // One a sample is none of a step.
+            Targets::Classes { labels, per_sample } if *per_sample > 1 => Box::new(labels.chunks_exact(*per_sample)),
+            _ => return Ok(()),
+        };
+        for (sample, row) in rows.enumerate() {
+            for (step, &class) in row.iter().enumerate().filter(|&(_, &class)| Some(class) != ignored) {
+                self.root.check_class(output, class, step, row.len()).map_err(|expected| {
+                    Error::invalid(format!("targets, sample {sample}, step {step}"), expected, format!("class {class}"))
+                })?;
+            }
+        }
+        Ok(())
     }
 }
 

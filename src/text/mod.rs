@@ -29,6 +29,6 @@ pub(crate) use nfc::{nfc, nfd};
 pub use sequences::{Padding, Truncation, length_buckets, lengths, pad_sequences, pad_sequences_with};
 #[cfg(feature = "tokenizers")]
 pub use tokenizer::HfTokenizer;
-pub use tokenizer::{Hashtags, Special, Tokenizer, WordTokenizer, tokenizer_from_json};
+pub use tokenizer::{Hashtags, RuleTokenizer, Special, Tokenizer, WordTokenizer, tokenizer_from_json};
 pub use vectors::{Coverage, ReadVectors, UnknownRows, VectorFormat, WordVectors};
 pub use vocabulary::{Vocabulary, VocabularyBuilder};

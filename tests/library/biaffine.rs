@@ -5,7 +5,7 @@ use elman::data::{Dataset, Inputs, Targets};
 use elman::layers::*;
 use elman::loss::{NegativeLogLikelihood, SparseCategoricalCrossEntropy, Target};
 use elman::metrics::Accuracy;
-use elman::model::Batch;
+use elman::model::{Batch, Objective};
 use elman::optim::{Adam, Sgd};
 use elman::{Activation, Backend, Fit, Key, Model, Spec};
 use elman_candle::Candle;
@@ -267,6 +267,55 @@ fn a_parser_is_trained() {
     }
     check(&Double::new());
     check(&Candle::cpu());
+}
+
+/// Heads beyond the sentence, and words that are their own, have a probability of 0 whatever is learnt.
+#[test]
+fn targets_that_cannot_be_are_told_before_the_first_step() {
+    let network =
+        |labels| Sequential::new().add(Embedding::new(5, 4).padding(0)).add(Biaffine::new(labels).units(4, 4));
+    let fitted = |classes: [Vec<u32>; 2], spec: Spec, graph: bool| {
+        let (words, targets) = (
+            Inputs::indices(&[vec![1; classes[0].len()], vec![2; classes[1].len()]]).unwrap(),
+            Targets::classes_per_step(&classes).unwrap(),
+        );
+        let (b, loss) = (Double::new(), SparseCategoricalCrossEntropy::from_logits());
+        let mut model = match graph {
+            false => network(LABELS).build(&b, spec, 0).unwrap(),
+            true => {
+                let graph = Graph::new().node("body", network(LABELS), "words").outputs(["body"]);
+                graph.build(&b, Spec::record([("words", spec)]).unwrap(), 0).unwrap()
+            }
+        };
+        let data = match graph {
+            false => {
+                model.compile(Adam::new(0.1), loss);
+                Dataset::new(words, targets).unwrap()
+            }
+            true => {
+                model.compile_outputs(Adam::new(0.1), [Objective::new("body", loss)]);
+                let words = Inputs::record([("words", words)]).unwrap();
+                Dataset::new(words, Targets::record([("body", targets)]).unwrap()).unwrap()
+            }
+        };
+        model.fit(&data, Fit::new().epochs(1).batch_size(2).quiet()).map(|_| ()).map_err(|error| error.to_string())
+    };
+    let (good, any) = (vec![6, 0, 8], || Spec::Indices(None));
+    for graph in [false, true] {
+        assert_eq!(fitted([good.clone(), vec![2, 4]], any(), graph), Ok(()));
+        // In the batch the other sentence has a third word.
+        let beyond = fitted([good.clone(), vec![2, 9]], any(), graph).unwrap_err();
+        let expected = "targets, sample 1, step 1: expected a head that is the root, 0, or another of 2 words, times 3 and with a label below 3 \
+                        added to it, and not head 3 of word 2, found class 9";
+        assert!(beyond.contains(expected), "{beyond}");
+        let own = fitted([vec![5, 0, 8], vec![2, 4]], any(), graph).unwrap_err();
+        assert!(own.contains("sample 0, step 0: ") && own.ends_with("not head 1 of word 1, found class 5"), "{own}");
+        let far = fitted([good.clone(), vec![2, u32::MAX]], any(), graph).unwrap_err();
+        assert!(far.contains("sample 1, step 1: "), "{far}");
+    }
+    // Of one length, which the network knows.
+    let own = fitted([vec![0, 6], vec![2, 4]], Spec::indices(2), false).unwrap_err();
+    assert!(own.ends_with("not head 2 of word 2, found class 6"), "{own}");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use super::commands::{error, printed};
 use super::program;
 use elman::Key;
+use elman::pipeline::Tagger;
+use elman_candle::Candle;
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
@@ -169,6 +171,76 @@ fn an_interrupted_training_ends_in_the_same_bytes() {
     let bytes = |run: &str| fs::read(place.path(&format!("{run}/model.safetensors"))).unwrap();
     // The number of epochs is told in the file's settings.
     assert!(bytes("whole") == bytes("parts"));
+}
+
+/// Where words say nothing, the column between word and tag does, if it is to be read.
+#[test]
+fn further_columns_are_read_if_they_are_asked_for() {
+    let place = Workplace::new();
+    let rows = |seed: u64| {
+        let row = |i: u64| {
+            let which = Key::new(seed).below(i, 2);
+            format!("ba\tc{which}\tT{which}\n{}", if i % 5 == 4 { "\n" } else { "" })
+        };
+        (0..300).map(row).collect::<String>()
+    };
+    fs::write(place.path("train3.tsv"), rows(1)).unwrap();
+    fs::write(place.path("test3.tsv"), rows(2)).unwrap();
+    let accuracy = |run: &str, flags: &str| {
+        printed(place.train(run, &format!("--train train3.tsv {flags}")));
+        printed(place.command(&format!("evaluate --run {run} --data test3.tsv --threads 1 --json scores.json")));
+        place.json("scores.json")["metrics"]["accuracy"].as_f64().unwrap()
+    };
+    assert!(accuracy("with", "--features") > 0.9);
+    assert!(accuracy("without", "") < 0.8);
+    // The tag may lack, the column may not.
+    let bare = |rows: &str| rows.replace("\tT0", "").replace("\tT1", "");
+    fs::write(place.path("bare.tsv"), bare(&rows(2))).unwrap();
+    let predicted = printed(place.command("predict --run with bare.tsv --threads 1"));
+    assert!(bare(&predicted) == bare(&rows(2)) && predicted != bare(&predicted), "{predicted}");
+    fs::write(place.path("text.txt"), "ba ba\n").unwrap();
+    let text = error(place.command("predict --run with text.txt --format text").output().unwrap());
+    assert!(text.starts_with("--format text: expected 3 columns a word"), "{text}");
+}
+
+#[test]
+fn sentences_are_made_up_where_none_are_given() {
+    let place = Workplace::new();
+    let flags = SMALL.replace("--epochs 12", "--epochs 3");
+    for (task, file, score) in [("spans", "test.tsv", "f1"), ("all", "test.conllu", "las")] {
+        let more = "--arc-units 16 --label-units 8 --layers 1";
+        let said = printed(place.command(&format!("train --run {task} --task {task} {flags} {more}")));
+        assert!(said.starts_with("No --train given: training on sentences that the project makes up"), "{said}");
+        assert!(said.contains("1350 sentences of ") && said.contains("150 of "), "{said}");
+        printed(place.command(&format!("evaluate --run {task} --data {task}/{file} --threads 1 --json scores.json")));
+        let scores = place.json("scores.json");
+        assert_eq!(scores["sentences"], 300);
+        assert!(scores["metrics"][score].as_f64().unwrap() > 0.9, "{scores}");
+        // Goes on as it was begun, without a file.
+        let more = printed(place.command(&format!("train --run {task} --resume --epochs 4")));
+        assert!(more.contains("going on from"), "{more}");
+    }
+    let picture = error(place.command("predict --run all all/test.conllu --svg all/test.tsv").output().unwrap());
+    assert!(picture.contains("this is the file of --run"), "{picture}");
+    let alone = error(place.command("train --run other --valid test.tsv").output().unwrap());
+    assert_eq!(alone, "--valid: sentences to choose by go with those of --train; give both");
+}
+
+/// A program without any code of this one needs nothing but the file.
+#[test]
+fn the_file_of_a_run_is_a_pipeline() {
+    let place = Workplace::new();
+    printed(place.train("run", "--train train.tsv --task spans --crf"));
+    let tagger = Tagger::load(&Candle::cpu_with_threads(1).unwrap(), place.path("run/model.safetensors")).unwrap();
+    let found = tagger.tag("Abakilo Bkilomu lobas ki.").unwrap();
+    let names: Vec<_> = found[0].spans.iter().map(|span| (span.text.as_str(), span.range.clone())).collect();
+    assert_eq!(names, [("Abakilo Bkilomu", 0..15)]);
+    // Of a tagger that another program has saved, this one does not know what its files are.
+    tagger.save(place.path("run/model.safetensors")).unwrap();
+    let other = error(place.command("predict --run run test.tsv").output().unwrap());
+    assert!(other.contains("model.safetensors: not written by this program"), "{other}");
+    let none = error(place.command("predict --run elsewhere test.tsv").output().unwrap());
+    assert!(none.contains("there is no such folder"), "{none}");
 }
 
 #[test]

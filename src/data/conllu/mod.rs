@@ -14,6 +14,7 @@ mod tree;
 pub use read::{Conllu, read_conllu};
 pub use sentence::Sentence;
 pub use token::{Token, TokenId};
+pub(crate) use tree::check_tree;
 
 #[cfg(test)]
 mod tests;

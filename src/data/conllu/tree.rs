@@ -18,10 +18,17 @@ pub(super) fn heads(sentence: &Sentence) -> Result<Vec<usize>> {
     for (at, token) in sentence.words().enumerate() {
         heads.push(token.head.ok_or_else(|| Error::invalid(place(at + 1), "a head", "`_`"))?);
     }
+    check_tree(&heads)?;
+    Ok(heads)
+}
+
+/// Errors unless these are the heads of a tree: of words numbered from 1, 0 for the root.
+pub(crate) fn check_tree(heads: &[usize]) -> Result<()> {
+    let place = |word: usize| format!("word {word}");
     if let Some(at) = heads.iter().position(|&head| head > heads.len()) {
         return Err(Error::invalid(place(at + 1), format!("a head from 0 to {}", heads.len()), heads[at]));
     }
-    let mut roots = (1..).zip(&heads).filter(|&(_, &head)| head == 0).map(|(word, _)| word);
+    let mut roots = (1..).zip(heads).filter(|&(_, &head)| head == 0).map(|(word, _)| word);
     match (roots.next(), roots.next()) {
         (None, _) => return Err(Error::invalid("tree", "a word whose head is 0, the root", "none")),
         (Some(first), Some(second)) => {
@@ -29,7 +36,7 @@ pub(super) fn heads(sentence: &Sentence) -> Result<Vec<usize>> {
         }
         _ => {}
     }
-    cycle(&heads).map_or(Ok(heads), |words| {
+    cycle(heads).map_or(Ok(()), |words| {
         let found: Vec<String> = words.iter().map(usize::to_string).collect();
         Err(Error::invalid(place(words[0]), "a way to the root", format!("a cycle: {}", found.join(" -> "))))
     })

@@ -242,4 +242,18 @@ impl<B: Backend> Module<B> for GraphModule<B> {
         }
         of(&self.outputs, &lasts)
     }
+
+    fn check_class(&self, output: Option<&str>, class: u32, step: usize, steps: usize) -> Result<(), String> {
+        let edge = match (&self.outputs, output) {
+            (Ends::One(edge), None) => Some(edge),
+            (Ends::Several(edges), Some(output)) => edges.get(output),
+            _ => None,
+        };
+        match edge {
+            Some(Edge { from: Origin::Node(number), path }) if path.len() < 2 => {
+                self.nodes[*number].module.check_class(path.first().map(String::as_str), class, step, steps)
+            }
+            _ => Ok(()),
+        }
+    }
 }

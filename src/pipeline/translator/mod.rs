@@ -6,7 +6,7 @@ mod options;
 mod search;
 
 pub use languages::Languages;
-pub use network::{AttentionForm, EncoderDecoder, RecurrentCell};
+pub use network::{AttentionForm, EncoderDecoder};
 pub use options::TranslationOptions;
 
 use super::file::{Format, check_finite};
@@ -16,12 +16,13 @@ use crate::error::{Error, Result};
 use crate::layers::Spec;
 use crate::model::Model;
 use languages::{SOURCE, TARGET};
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 const FORMAT: Format = Format { kind: "translator", version: 1 };
 
 /// A translation of a text.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Translation {
     /// The text.
     pub text: String,

@@ -4,20 +4,10 @@ use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::layers::rnn::{CellKind, Rnn};
 use crate::layers::{
-    AttentionDecoder, Bidirectional, CrossAttention, Dense, Dropout, Edges, Embedding, Graph, Gru, Layer, Lstm,
+    AttentionDecoder, Bidirectional, CrossAttention, Dense, Dropout, Edges, Elman, Embedding, Graph, Gru, Layer, Lstm,
 };
+use crate::pipeline::RecurrentCell;
 use serde::{Deserialize, Serialize};
-
-/// The recurrent layers of an [`EncoderDecoder`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RecurrentCell {
-    /// [`Gru`].
-    #[default]
-    Gru,
-    /// [`Lstm`].
-    Lstm,
-}
 
 /// How the decoder of an [`EncoderDecoder`] looks at the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +97,7 @@ impl EncoderDecoder {
     /// The network for so many numbers of the source's and the target's tokens.
     pub fn graph<B: Backend>(&self, source: usize, target: usize) -> Graph<B> {
         match self.cell {
+            RecurrentCell::Elman => self.of_cells(source, target, Elman::new),
             RecurrentCell::Gru => self.of_cells(source, target, Gru::new),
             RecurrentCell::Lstm => self.of_cells(source, target, Lstm::new),
         }
@@ -115,7 +106,7 @@ impl EncoderDecoder {
     fn of_cells<B: Backend, C: CellKind>(&self, source: usize, target: usize, layer: fn(usize) -> Rnn<C>) -> Graph<B> {
         let mut network = Network { graph: Graph::new(), once: Vec::new(), dropout: self.dropout };
         let states: &[(&str, &str)] = match self.cell {
-            RecurrentCell::Gru => &[("h", "state")],
+            RecurrentCell::Elman | RecurrentCell::Gru => &[("h", "state")],
             RecurrentCell::Lstm => &[("h", "state"), ("c", "cell")],
         };
         // From the lowest, `encoder_1` of two, to `encoder`.

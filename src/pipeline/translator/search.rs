@@ -10,6 +10,7 @@ use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::layers::{Mode, Value};
 use crate::model::Model;
+use crate::pipeline::batches::batches;
 
 /// Tokens of the sources of a batch, padding included and times the width of the beam, at most, unless one text has more.
 const TOKENS: usize = 16_384;
@@ -38,19 +39,19 @@ pub(super) fn n_best<B: Backend, T: AsRef<str>>(
         let (numbers, tokens) = (languages.source.encode(text)?, languages.source.tokens(text)?);
         sources.push(Source { at, numbers, tokens });
     }
-    sources.sort_by_key(|source| source.numbers.len());
     let search = Search { model, languages, options, beam: beam(languages, options) };
     let empty = || Translation { text: String::new(), tokens: vec![], source: vec![], score: 0.0, attention: vec![] };
     let mut found: Vec<Vec<Translation>> = (0..texts.len()).map(|_| vec![empty()]).collect();
-    let mut rest = &sources[sources.partition_point(|source| source.numbers.is_empty())..];
-    while !rest.is_empty() {
-        let room = |count: &usize| count * rest[count - 1].numbers.len() * options.width.max(1) <= TOKENS;
-        let count = (1..=rest.len().min(options.batch)).take_while(room).last().unwrap_or(1);
-        let (batch, others) = rest.split_at(count);
-        for (source, translations) in batch.iter().zip(search.batch(batch)?) {
+    let there: Vec<&Source> = sources.iter().filter(|source| !source.numbers.is_empty()).collect();
+    let lengths: Vec<usize> = there.iter().map(|source| source.numbers.len()).collect();
+    // As much as fills a batch of as many texts as there may be, at least.
+    let least = TOKENS.div_ceil(options.batch);
+    let cost = |length: usize| length.saturating_mul(options.width).max(least);
+    for batch in batches(&lengths, cost, TOKENS) {
+        let batch: Vec<&Source> = batch.into_iter().map(|at| there[at]).collect();
+        for (source, translations) in batch.iter().zip(search.batch(&batch)?) {
             found[source.at] = translations;
         }
-        rest = others;
     }
     Ok(found)
 }
@@ -74,7 +75,7 @@ struct Search<'t, B: Backend> {
 
 impl<B: Backend> Search<'_, B> {
     /// The best translations of some texts, none of them empty.
-    fn batch(&self, sources: &[Source]) -> Result<Vec<Vec<Translation>>> {
+    fn batch(&self, sources: &[&Source]) -> Result<Vec<Vec<Translation>>> {
         let numbers: Vec<&[u32]> = sources.iter().map(|source| &source.numbers[..]).collect();
         let context = Inputs::record([(SOURCE, Inputs::indices(&numbers)?)])?;
         let mut decoder = Decoder::with_context(self.model, TARGET, &context)?;
@@ -142,7 +143,7 @@ impl<B: Backend> Search<'_, B> {
 
     /// What each translation looked at when it was written, one after another: `[tokens][steps of the source]`. Nothing of a network without
     /// attention.
-    fn attention(&self, sources: &[Source], found: &[Vec<Hypothesis>]) -> Result<Vec<Vec<Vec<f32>>>> {
+    fn attention(&self, sources: &[&Source], found: &[Vec<Hypothesis>]) -> Result<Vec<Vec<Vec<f32>>>> {
         let begin = self.languages.target.begin();
         let (mut read, mut written) = (Vec::new(), Vec::new());
         for (source, best) in sources.iter().zip(found) {

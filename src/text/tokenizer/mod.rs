@@ -3,11 +3,13 @@
 mod emoticons;
 #[cfg(feature = "tokenizers")]
 mod hf;
+mod rules;
 mod scan;
 mod words;
 
 #[cfg(feature = "tokenizers")]
 pub use hf::HfTokenizer;
+pub use rules::RuleTokenizer;
 pub use words::{Hashtags, Special, WordTokenizer};
 
 use crate::error::{Error, Result};
@@ -57,11 +59,12 @@ pub fn tokenizer_from_json(description: &Value) -> Result<Box<dyn Tokenizer>> {
             let settings = serde_json::from_value::<WordTokenizer>(part("settings")?.clone());
             Ok(Box::new(settings.map_err(|error| Error::invalid(PLACE, "settings of a tokenizer for words", error))?))
         }
+        Some(rules::KIND) => Ok(Box::new(RuleTokenizer::from_settings(part("settings")?)?)),
         #[cfg(feature = "tokenizers")]
         Some(hf::KIND) => Ok(Box::new(HfTokenizer::from_settings(part("settings")?)?)),
         #[cfg(not(feature = "tokenizers"))]
         Some("hugging_face") => Err(Error::invalid(PLACE, "elman built with its feature `tokenizers`", "it without")),
-        _ => Err(Error::invalid(PLACE, "one of the kinds `words` and `hugging_face`", part("kind")?)),
+        _ => Err(Error::invalid(PLACE, "one of the kinds `words`, `rules` and `hugging_face`", part("kind")?)),
     }
 }
 

@@ -106,8 +106,8 @@ fn what_makes_no_sense_is_refused() {
     assert!(build(&Crf::new().forbid_start(0).forbid_end(1)).unwrap_err().contains("stand alone"));
     let none = Crf::new().forbid(0, 0).forbid(0, 1).forbid(1, 0).forbid(1, 1);
     assert!(build(&none).unwrap_err().contains("sequences of every length"));
-    let short = Crf::new().forbid(1, 1).forbid(1, 0).forbid(0, 0).forbid_end(0).forbid_start(1);
-    assert!(build(&short).is_err());
+    let short = Crf::new().forbid(1, 1).forbid(1, 0).forbid(0, 0);
+    assert!(build(&short).unwrap_err().contains("sequences of every length"));
     assert!(build(&Crf::new().forbid(0, 0).forbid(1, 1)).is_ok());
     assert!(Model::new(&Double::new(), &Crf::new(), Spec::dense(&[3]), 0).is_err());
 }
