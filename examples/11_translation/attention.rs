@@ -6,17 +6,28 @@ use std::fmt::Write;
 /// Shades of a table's cells, from nothing to all.
 const SHADES: [&str; 5] = [" ", "░", "▒", "▓", "█"];
 
+/// Words of a text that a table has columns for, at most.
+const COLUMNS: usize = 60;
+
 /// Side of a cell, size of letters, width of a letter.
 const CELL: usize = 22;
 const LETTERS: usize = 12;
 const LETTER: f64 = 7.0;
 
 /// A row for each word that was written, a column for each that was read, whose words stand above it; the darker a cell, the more the
-/// one was looked at for the other.
+/// one was looked at for the other. Of a text that is too long for that the word is told that was looked at most.
 pub fn table(translation: &Translation) -> String {
     let Translation { source, tokens, attention, .. } = translation;
     let width = tokens.iter().map(|token| shown(token).chars().count()).max().unwrap_or(0);
     let mut table = String::new();
+    if source.len() > COLUMNS {
+        for (token, weights) in tokens.iter().zip(attention) {
+            let most = (0..weights.len()).reduce(|a, b| if weights[b] > weights[a] { b } else { a }).unwrap_or(0);
+            let (word, weight) = (shown(&source[most]), weights[most]);
+            writeln!(table, "{:>width$} {weight:.2} {} {word}", shown(token), most + 1).unwrap_or(());
+        }
+        return table;
+    }
     // Words above their columns, as stairs: each line begins with one, and goes on with lines down to the columns of those before.
     for (column, word) in source.iter().enumerate() {
         let before = "│ ".repeat(column);
@@ -90,6 +101,15 @@ mod tests {
     #[test]
     fn a_table_has_a_column_for_each_word_that_was_read() {
         assert_eq!(table(&translation()), "    eins\n    │ zwei\n  a   █\n<b> ▒\n");
+    }
+
+    #[test]
+    fn of_a_long_text_the_word_is_told_that_was_looked_at_most() {
+        let mut weights = vec![0.0; 1000];
+        weights[7] = 0.75;
+        let source = (0..1000).map(|number| format!("w{number}")).collect();
+        let long = Translation { source, attention: vec![weights; 2], ..translation() };
+        assert_eq!(table(&long), "  a 0.75 8 w7\n<b> 0.75 8 w7\n");
     }
 
     #[test]

@@ -237,11 +237,12 @@ fn pairs_that_are_none_are_told() {
         .unwrap();
     let note = String::from_utf8(output.stderr).unwrap();
     assert!(
-        output.status.success() && note.contains("1 of 285 pairs have more than 100 tokens and are left out"),
+        output.status.success() && note.contains("1 of 16 pairs have more than 100 tokens and are left out"),
         "{note}"
     );
-    place.write("long", &"ein ".repeat(10_000));
-    assert_eq!(printed(place.command("translate --run long long --threads 1")).lines().count(), 1);
+    place.write("long.txt", &"ein ".repeat(10_000));
+    assert_eq!(printed(place.command("translate --run long long.txt --threads 1")).lines().count(), 1);
+    assert!(printed(place.command("translate --run long long.txt --threads 1 --attention")).len() < 10_000);
 
     for (flags, expected) in [
         ("evaluate --run long --data test.de", "test.de, line 1: expected a text, a tab and a text"),
