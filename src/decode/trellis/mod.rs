@@ -1,5 +1,6 @@
 //! [`Trellis`]: the paths of tags through one sequence, on the host.
 
+mod best;
 mod n_best;
 mod of_model;
 
@@ -149,12 +150,6 @@ impl Trellis {
         let total = self.total(&forward);
         let probability = |(x, y): (&f64, &f64)| if total == f64::NEG_INFINITY { 0.0 } else { (x + y - total).exp() };
         forward.iter().zip(&backward).map(|(x, y)| x.iter().zip(y).map(probability).collect()).collect()
-    }
-
-    /// The path of the greatest score (Viterbi); `None` where every path is forbidden. Of equal ones the one with the first tag at the
-    /// last step, then at the one before it, and so on.
-    pub fn best(&self) -> Option<TagPath> {
-        self.n_best(1).pop()
     }
 }
 

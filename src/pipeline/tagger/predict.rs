@@ -94,7 +94,6 @@ fn of_scores(predictions: &Predictions, lengths: &[usize], tags: usize) -> Resul
 
 /// The same by a field: the best path, and the marginals of its tags.
 fn of_trellis(trellis: &Trellis) -> Result<Vec<(usize, f64)>> {
-    let best =
-        trellis.best().ok_or_else(|| Error::invalid("tagger", "a path of tags that is not forbidden", "none"))?;
-    Ok(best.tags.iter().zip(trellis.marginals()).map(|(&tag, of_word)| (tag, of_word[tag])).collect())
+    let best = trellis.best_with_marginals();
+    best.ok_or_else(|| Error::invalid("tagger", "a path of tags that is not forbidden", "none"))
 }

@@ -1,6 +1,6 @@
 //! One file is all that is needed, and what is no tagger's is told.
 
-use super::{builder, sentences, untrained};
+use super::{builder, untrained};
 use elman::checkpoint::Extras;
 use elman::layers::{Dense, Sequential};
 use elman::pipeline::{Tagger, TaggerTask};
@@ -160,5 +160,4 @@ fn weights_that_are_no_numbers_are_refused() {
             format!("expected numbers in the weights `{name}`, found NaN or infinity: the training diverged");
         assert!(error(&path).ends_with(&expected), "{}", error(&path));
     }
-    assert!(sentences(task).len() > 2);
 }

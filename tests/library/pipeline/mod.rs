@@ -66,7 +66,10 @@ fn sentence(task: TaggerTask, subject: &str, verb: &str, object: Option<&str>) -
         heads.insert(at_verb + at, if is_last { 0 } else { root });
         labels.insert(at_verb + at, if is_last { "root" } else { "aux" });
     }
-    (spans.push("O"), parts.push("PUNCT"), heads.push(root), labels.push("punct"));
+    spans.push("O");
+    parts.push("PUNCT");
+    heads.push(root);
+    labels.push("punct");
     let example = TaggerExample::new(words).tree(heads, labels);
     match task {
         TaggerTask::Spans => example.tags(spans),
