@@ -1,12 +1,15 @@
 //! Times a conditional random field: the loss of 32 sequences of 50 steps over 20 tags with all its gradients, and the best paths; and a
-//! parser's heads and labels: those of 40 labels for words of 1,024 numbers, with all gradients of their cross-entropy.
+//! parser's heads and labels: those of 40 labels for words of 1,024 numbers, with all gradients of their cross-entropy. A `step` is that of a whole tagger and parser, `ctc`
+//! connectionist temporal classification of 200 steps, 80 classes, 30 labels, with its gradient.
 //!
-//! `cargo bench --bench tagging -- loss|path|heads [--masked] [--threads N] [--batch 32 --steps 50 --tags 20]` prints a line of JSON: the median, least and
+//! `cargo bench --bench tagging -- loss|path|heads|step|ctc [--masked] [--threads N] [--batch 32 --steps 50 --tags 20]` prints a line of JSON: the median, least and
 //! greatest milliseconds of a call, and those that all threads computed for it. `scripts/bench_tagging.py` runs it beside pytorch-crf.
 
 mod common;
 #[path = "common/computed.rs"]
 mod computed;
+#[path = "common/parser.rs"]
+mod parser;
 
 use clap::{Parser, ValueEnum};
 use computed::timed;
@@ -27,10 +30,14 @@ enum What {
     Path,
     /// Heads and labels of a parser, and their gradients
     Heads,
+    /// A training step of a whole tagger and parser
+    Step,
+    /// Connectionist temporal classification, and its gradient
+    Ctc,
 }
 
 /// Times a conditional random field
-#[derive(Parser)]
+#[derive(Clone, Parser)]
 struct Options {
     what: What,
     /// Lengths from half the steps on, padded on the right
@@ -74,7 +81,7 @@ fn run(options: &Options) -> elman::Result<[f64; 4]> {
         match options.what {
             What::Loss => drop(black_box(chain.loss(&labels, mask.as_ref())?.sum()?.backward()?)),
             What::Path => drop(black_box(chain.path(mask.as_ref())?)),
-            What::Heads => {}
+            What::Heads | What::Step | What::Ctc => {}
         }
         Ok(())
     })
@@ -102,9 +109,34 @@ fn heads(options: &Options) -> elman::Result<[f64; 4]> {
     })
 }
 
+/// Steps, classes, and labels of a sequence, half of them at least: those of a line of handwriting or a spoken sentence.
+const TRANSCRIPTS: [usize; 3] = [200, 80, 30];
+
+/// From logits to their gradient.
+fn ctc(options: &Options) -> elman::Result<[f64; 4]> {
+    let b = &Candle::cpu_with_threads(options.threads)?;
+    let ([steps, classes, most], batch) = (TRANSCRIPTS, options.batch);
+    let logits = variable(b, "logits", &[batch, steps, classes])?;
+    let label = |row: u64, i: u64| 1 + Key::new(2).fold(row).below(i, classes - 1) as u32;
+    let count = |row: u64| if options.masked { most / 2 + Key::new(4).below(row, most / 2 + 1) } else { most };
+    let labels: Vec<Vec<u32>> =
+        (0..batch as u64).map(|row| (0..count(row) as u64).map(|i| label(row, i)).collect()).collect();
+    let lengths = lengths(&Options { steps, ..options.clone() });
+    let mask = options.masked.then(|| Mask::from_lengths(b, &lengths, steps)).transpose()?;
+    timed(|| {
+        drop(black_box(logits.ctc(&labels, 0, mask.as_ref().map(Mask::array))?.sum()?.backward()?));
+        Ok(())
+    })
+}
+
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    let [median, least, greatest, cpu] = if options.what == What::Heads { heads(&options)? } else { run(&options)? };
+    let [median, least, greatest, cpu] = match options.what {
+        What::Heads => heads(&options)?,
+        What::Step => parser::step(options.threads, options.batch, options.steps, options.masked)?,
+        What::Ctc => ctc(&options)?,
+        What::Loss | What::Path => run(&options)?,
+    };
     let what = options.what.to_possible_value().map(|value| value.get_name().to_string());
     let line = json!({
         "peer": "elman", "workload": "tagging", "what": what, "masked": options.masked, "threads": options.threads,

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Times a conditional random field and a parser's heads and labels (benches/tagging.rs) beside pytorch-crf and PyTorch, in turn, and prints ratios.
+"""Times a conditional random field, a parser's heads and labels, the training step of a whole tagger and parser and connectionist
+temporal classification (benches/tagging.rs) beside pytorch-crf and PyTorch, in turn, and prints ratios.
 
-    scripts/bench_tagging.py --python VENV/bin/python [--rounds 5] [--what loss,path,heads] [--threads 1,2]
+    scripts/bench_tagging.py --python VENV/bin/python [--rounds 5] [--what loss,path,heads,step,ctc] [--threads 1,2]
 
-`--python` is one that has torch and pytorch-crf. A round is one process of each for each number of threads; of both the best number counts. A
-ratio is pytorch-crf's time over elman's of the same round, above 1 where elman is faster: the median over the rounds, the least and the
-greatest; of the best of five blocks, and of the time that was computed with one thread, which a busy machine changes less.
+`--python` is one that has torch and pytorch-crf. A round is one process of each for each number of threads; of both the best number counts,
+and of PyTorch's step the better of packed and gathered sequences (sentences of 20 words, or 10 to 20). A ratio is the peer's time over
+elman's of the same round, above 1 where elman is faster: the median over the rounds, the least and the greatest; of the best of five
+blocks, and of the time that was computed with one thread, which a busy machine changes less.
 """
 import argparse
 import json
@@ -25,7 +27,12 @@ def built():
 
 def run(command, what, masked, threads):
     command = [*command, what, "--threads", str(threads), *(["--masked"] if masked else [])]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    ways = [[]]
+    if what == "step":
+        command += ["--steps", "20"]
+        ways = [[], ["--packed"]] if "torch_crf.py" in command[1] else ways
+    lines = [subprocess.run(command + way, check=True, stdout=subprocess.PIPE, text=True).stdout for way in ways]
+    return min(map(json.loads, lines), key=lambda line: line["min_ms"])
 
 
 def spread(ratios):
@@ -36,7 +43,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", required=True)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--what", default="loss,path,heads")
+    parser.add_argument("--what", default="loss,path,heads,step,ctc")
     parser.add_argument("--threads", type=lambda text: [int(number) for number in text.split(",")], default=[1, 2])
     options = parser.parse_args()
     peers = [[built()], [options.python, str(ROOT / "benches/peers/python/torch_crf.py")]]

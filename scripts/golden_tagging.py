@@ -1,4 +1,4 @@
-"""Golden numbers of taggers: conditional random fields by pytorch-crf. See golden.py.
+"""Golden numbers of taggers: conditional random fields by pytorch-crf, connectionist temporal classification by PyTorch. See golden.py.
 
 pytorch-crf takes masks whose first step counts, and steps left out between others are neighbours of these. Here they are passed over, so it
 is given each sequence by itself, without the steps that do not count. What is forbidden scores -1e4 there: in double precision its
@@ -7,10 +7,11 @@ probability is 0.
 
 import warnings
 
-from golden_common import Group, agree, agree_slopes, leaf, numpy, rng_for
+from golden_common import TORCH, Group, agree, agree_slopes, leaf, numpy, rng_for
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 import torchcrf
 from importlib.metadata import version
 from torch.func import functional_call
@@ -100,4 +101,50 @@ def tagging():
             means = {"token_mean": each.sum() / mask.sum(), "mean": each.sum() / mask.any(1).sum()}
             group.add(name, "crf", SOURCE, {"forbidden": np.argwhere(closed).tolist()}, **tensors, tags=given, mask=mask,
                       each=each, grad_output=grad_output, path=paths, **means)
+    add_transcripts(group)
     return group
+
+
+def alignments(t, lengths, labels, counts, blank):
+    """The negative log-likelihood of each sequence's labels, by the forward algorithm over blanks and labels."""
+    each = []
+    for logits, length, row, count in zip(t["logits"], lengths, labels, counts):
+        x = logits[:length] - log_sum_exp(logits[:length], -1)[:, None]
+        states = [blank]
+        for label in row[:count]:
+            states += [label, blank]
+        skips = [i > 1 and states[i] != blank and states[i] != states[i - 2] for i in range(len(states))]
+        alpha = np.where(np.arange(len(states)) == 0, 0.0, -np.inf)
+        for step in x:
+            from_one, from_two = np.r_[-np.inf, alpha][:-1], np.r_[-np.inf, -np.inf, alpha][:-2]
+            alpha = np.logaddexp(np.logaddexp(alpha, from_one), np.where(skips, from_two, -np.inf)) + step[states]
+        each.append(-np.logaddexp.reduce(alpha[-2:]))
+    return {"each": np.array(each)}
+
+
+def add_transcripts(group):
+    """By `ctc_loss` behind `log_softmax`, with gradients at the logits."""
+    for name, time, classes, most, blank, scale in (("ctc", 12, 5, 4, 0, 1), ("ctc_last_blank", 9, 4, 3, 3, 1),
+                                                    ("ctc_empty", 5, 3, 0, 0, 1), ("ctc_repeats", 15, 3, 5, 1, 1),
+                                                    ("ctc_many", 10, 1100, 4, 7, 1), ("ctc_extreme", 12, 5, 4, 0, 40)):
+        rng = rng_for(name)
+        batch = 4
+        logits = leaf(rng.normal(size=(batch, time, classes)) * scale)
+        counts = rng.integers(0, most + 1, batch)
+        counts[0] = most
+        labels = rng.integers(classes - 1, size=(batch, max(most, 1)))
+        labels += labels >= blank
+        repeats = [int((row[1:count] == row[: count - 1]).sum()) for row, count in zip(labels, np.maximum(counts, 1))]
+        lengths = np.array([rng.integers(max(need, 1), time + 1) for need in counts + repeats])
+        lengths[1] = time
+        # Time first; its gradient is right behind a softmax alone.
+        each = F.ctc_loss(logits.log_softmax(-1).transpose(0, 1), torch.tensor(labels), torch.tensor(lengths),
+                          torch.tensor(counts), blank=blank, reduction="none")
+        of = lambda t: alignments(t, lengths, labels, counts, blank)
+        agree(name, each, of({"logits": numpy(logits)})["each"])
+        grad_output = rng.normal(size=batch)
+        (grad,) = torch.autograd.grad(each, [logits], torch.tensor(grad_output))
+        tensors = {"logits": logits, "grad_logits": grad}
+        agree_slopes(name, rng, of, tensors, {"each": grad_output})
+        group.add(name, "ctc", TORCH, {"blank": blank}, **tensors, lengths=lengths, labels=labels, counts=counts, each=each,
+                  grad_output=grad_output)

@@ -33,8 +33,10 @@ pub mod attention;
 pub mod bags;
 pub mod check;
 pub mod crf;
+pub mod ctc;
 pub mod finite;
 pub mod linear;
+mod logarithms;
 pub mod loss;
 pub mod negative_sampling;
 pub mod norm;
@@ -46,6 +48,7 @@ mod wanted;
 
 pub use attention::{Attended, Attention};
 pub use crf::{PathLoss, Potentials};
+pub use ctc::Transcripts;
 pub use negative_sampling::{Meeting, Windows};
 pub use op::{Map, Zip};
 pub use recurrent::Cell;
@@ -358,6 +361,16 @@ pub trait Backend: Clone + Debug + Send + Sync + 'static {
     /// The best path through a conditional random field, one-hot. See [`crf::crf_path`].
     fn crf_path(&self, x: &Potentials<'_, Self>) -> Result<Self::Array> {
         crf::crf_path(self, x)
+    }
+
+    /// The negative log-likelihood of labels whose places in time are not known, one a sequence (connectionist temporal
+    /// classification). See [`ctc::ctc`].
+    fn ctc(&self, x: &Transcripts<'_, Self>) -> Result<PathLoss<Self>> {
+        ctc::ctc(self, x)
+    }
+    /// The gradient of [`Backend::ctc`] for the logits; `d [batch]`. See [`ctc::ctc_grad`].
+    fn ctc_grad(&self, x: &Transcripts<'_, Self>, y: &PathLoss<Self>, d: &Self::Array) -> Result<Self::Array> {
+        ctc::ctc_grad(self, x, y, d)
     }
 
     /// A step of negative sampling on two tables of vectors, in place; gives the loss. See [`negative_sampling::negative_sampling`].

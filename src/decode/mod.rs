@@ -1,5 +1,5 @@
 //! Decoding: one step at a time over any model that can be stepped. [`Decoder`], [`generate()`], [`Sampler`], [`Beam`], [`Ensemble`];
-//! and paths of tags through whole sequences, a [`Trellis`].
+//! paths of tags through whole sequences, a [`Trellis`]; labels without places, an [`AlignmentBeam`].
 //!
 //! All of it is written over [`Stepper`], a trait of three methods: a [`Decoder`] is a [`Model`](crate::Model) with the state of its
 //! sequences in its hands, an [`Ensemble`] is several steppers as one, a table of n-grams is one of a user's own.
@@ -57,6 +57,7 @@
 //! # Ok::<(), elman::Error>(())
 //! ```
 
+mod alignment;
 mod beam;
 mod decoder;
 mod ensemble;
@@ -68,6 +69,7 @@ mod tree;
 mod trellis;
 mod verify;
 
+pub use alignment::{AlignmentBeam, Reading};
 pub use beam::{Beam, Hypothesis};
 pub use decoder::Decoder;
 pub use ensemble::Ensemble;

@@ -84,6 +84,7 @@ gradients! {
     relu (AwayFromZero: [&[33]]) |x: &[Tensor]| x[0].relu();
     softmax (Any: [&[2, 5]], [&[3]], [&[2, 2, 1]]) |x: &[Tensor]| x[0].softmax();
     log_softmax (Any: [&[2, 5]], [&[3]], [&[2, 2, 1]]) |x: &[Tensor]| x[0].log_softmax();
+    ctc (Any: [&[2, 5, 3]]) |x: &[Tensor]| x[0].ctc(&[vec![1, 1], vec![2]], 0, None);
 
     masked_softmax (Any: [&[2, 5]], [&[2, 1]], [&[3, 2, 3]]) |x: &[Tensor]| {
         // A mask as large as the result, with a row of zeros, and one that is stretched.

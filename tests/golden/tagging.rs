@@ -1,4 +1,5 @@
-//! Conditional random fields against pytorch-crf: likelihoods, gradients, best paths, means; through the layer and its loss.
+//! Conditional random fields against pytorch-crf: likelihoods, gradients, best paths, means; through the layer and its loss. Connectionist
+//! temporal classification against PyTorch: likelihoods, and gradients at the logits.
 
 use crate::common::golden::{Golden, Reading};
 use crate::common::near::{assert_near, numbers, tensor, tolerance, variable};
@@ -13,6 +14,7 @@ on_every_backend!();
 fn check<B: Backend>(b: &B) {
     Golden::open("tagging").each(|case| match case.kind() {
         "crf" => crf(b, case),
+        "ctc" => ctc(b, case),
         other => panic!("{}: kind {other}", case.name()),
     });
 }
@@ -82,4 +84,19 @@ fn crf<B: Backend>(b: &B, case: &Reading<'_>) {
         let batch = Batch { input: value(), target: target(), weights: None, len: shape[0] };
         near(case, what, &model.loss(&batch, Mode::Training(Key::new(0))).unwrap().loss);
     }
+}
+
+fn ctc<B: Backend>(b: &B, case: &Reading<'_>) {
+    let (data, shape) = case.tensor("logits");
+    let whole = |what: &str| case.labels(what).0.into_iter().map(|x| x as usize).collect::<Vec<_>>();
+    let mask = Mask::from_lengths(b, &whole("lengths"), shape[1]).unwrap();
+    let (labels, most) = case.labels("labels");
+    let labels: Vec<Vec<u32>> =
+        labels.chunks(most[1]).zip(whole("counts")).map(|(row, count)| row[..count].to_vec()).collect();
+    let blank = u32::try_from(case.option("blank").as_u64().unwrap()).unwrap();
+    let logits = variable(b, &data, &shape);
+    let each = logits.ctc(&labels, blank, Some(mask.array())).unwrap();
+    near(case, "each", &each);
+    let upstream = tensor(b, &case.numbers("grad_output"), &shape[..1]).value().clone();
+    near(case, "grad_logits", &each.backward_from(upstream).unwrap().of(&logits).unwrap());
 }

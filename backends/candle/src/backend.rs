@@ -6,8 +6,8 @@ use candle_core::{DType, Device, Tensor};
 use elman::backend::recurrent::{self, Cell, Outcome, Projected, Sequence, Sizes, Upstream};
 use elman::backend::{
     Backend, CrfWanted, LayerNormWanted, LinearWanted, Map, PathLoss, Potentials, ProjectedWanted, Reach,
-    RecurrentWanted, Update, WeightStep, Windows, Zip, activate, bags, check, crf, finite, linear, loss,
-    negative_sampling, norm, rows, update,
+    RecurrentWanted, Transcripts, Update, WeightStep, Windows, Zip, activate, bags, check, crf, ctc, finite, linear,
+    loss, negative_sampling, norm, rows, update,
 };
 use elman::data::Bags;
 use elman::{Activation, Key, Result, Shape};
@@ -432,6 +432,20 @@ impl Backend for Candle {
         match &self.kernels {
             Kernels::Cpu(cpu) => cpu.crf_path(self, x),
             _ => crf::crf_path(self, x),
+        }
+    }
+
+    fn ctc(&self, x: &Transcripts<'_, Self>) -> Result<PathLoss<Self>> {
+        match &self.kernels {
+            Kernels::Cpu(cpu) => cpu.ctc(self, x),
+            _ => ctc::ctc(self, x),
+        }
+    }
+
+    fn ctc_grad(&self, x: &Transcripts<'_, Self>, y: &PathLoss<Self>, d: &Array) -> Result<Array> {
+        match &self.kernels {
+            Kernels::Cpu(cpu) => cpu.ctc_grad(self, x, d),
+            _ => ctc::ctc_grad(self, x, y, d),
         }
     }
 

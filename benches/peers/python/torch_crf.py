@@ -1,4 +1,4 @@
-"""pytorch-crf's and PyTorch's side of benches/tagging.rs: torch_crf.py loss|path|heads [--masked] [--threads N] [--batch 32 --steps 50 --tags 20]."""
+"""pytorch-crf's and PyTorch's side of benches/tagging.rs: torch_crf.py loss|path|heads|step|ctc [--masked] [--packed] [--threads N] [--batch 32 --steps 50 --tags 20]."""
 import argparse
 import json
 import warnings
@@ -6,42 +6,21 @@ import warnings
 import torch
 import torch.nn.functional as F
 import torchcrf
-from torch import nn
 
 from torch_language import timed
+from torch_parser import LABELS, Heads, step
 
 warnings.filterwarnings("ignore", "where received a uint8 condition tensor")
 
-WORD, LABELS, ARCS, UNITS = 1024, 40, 512, 128
-
-
-class Parser(nn.Module):
-    """Heads and labels as in Biaffine; what cannot be scores -1e4, as the smoothing reaches it here."""
-
-    def __init__(self):
-        super().__init__()
-        self.root = nn.Parameter(torch.randn(WORD) * 0.05)
-        self.dependents, self.heads = nn.Linear(WORD, ARCS + UNITS), nn.Linear(WORD, ARCS + UNITS)
-        self.arcs = nn.Linear(ARCS, ARCS + 1, bias=False)
-        self.labels = nn.Linear(UNITS, LABELS * (UNITS + 1))
-
-    def forward(self, x, there):
-        batch, time, _ = x.shape
-        f = lambda y: F.leaky_relu(y, 0.1).split([ARCS, UNITS], -1)
-        arc, label = f(self.dependents(x))
-        to_arc, to_label = f(self.heads(torch.cat([self.root.expand(batch, 1, -1), x], 1)))
-        one = torch.ones(batch, time, 1)
-        arcs = torch.cat([arc, one], -1) @ self.arcs(to_arc).transpose(1, 2)
-        arcs = arcs.masked_fill(~there[:, None], -1e4).log_softmax(-1)
-        to_label = self.labels(to_label).view(batch, (time + 1) * LABELS, UNITS + 1)
-        labels = (torch.cat([label, one], -1) @ to_label.transpose(1, 2)).view(batch, time, time + 1, LABELS)
-        return (labels.log_softmax(-1) + arcs[..., None]).flatten(2)
+WORD = 1024
+TIME, CLASSES, MOST = 200, 80, 30
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["loss", "path", "heads"])
+    parser.add_argument("what", choices=["loss", "path", "heads", "step", "ctc"])
     parser.add_argument("--masked", action="store_true")
+    parser.add_argument("--packed", action="store_true", help="step: recurrent layers read packed sequences")
     for what, default in (("threads", 2), ("batch", 32), ("steps", 50), ("tags", 20)):
         parser.add_argument(f"--{what}", type=int, default=default)
     options = parser.parse_args()
@@ -65,7 +44,7 @@ def main():
             field.decode(scores, mask=mask)
 
     words = torch.randn(batch, steps, WORD).requires_grad_()
-    parser_of = Parser()
+    parser_of = Heads(WORD)
     ones = torch.ones(batch, 1, dtype=torch.bool)
     there = torch.cat([ones, mask.T if options.masked else torch.ones(batch, steps, dtype=torch.bool)], 1)
     classes = torch.randint(LABELS, (batch, steps))
@@ -76,7 +55,19 @@ def main():
         each = F.cross_entropy(parser_of(words, there).flatten(0, 1), classes.flatten(), reduction="none", label_smoothing=0.03)
         (each * there[:, 1:].flatten()).sum().div(there[:, 1:].sum()).backward()
 
-    median, least, greatest, cpu = timed({"loss": loss, "path": path, "heads": heads}[options.what])
+    logits = torch.randn(batch, TIME, CLASSES).requires_grad_()
+    spelled = torch.randint(1, CLASSES, (batch, MOST))
+    there, counts = torch.full((batch,), TIME), torch.full((batch,), MOST)
+    if options.masked:
+        there, counts = torch.randint(TIME // 2, TIME + 1, (batch,)), torch.randint(MOST // 2, MOST + 1, (batch,))
+
+    def ctc():
+        logits.grad = None
+        F.ctc_loss(logits.log_softmax(-1).transpose(0, 1), spelled, there, counts, reduction="sum").backward()
+
+    calls = {"loss": loss, "path": path, "heads": heads, "ctc": ctc}
+    call = calls.get(options.what) or step(batch, steps, options.masked, options.packed)
+    median, least, greatest, cpu = timed(call)
     line = {"peer": "torch", "workload": "tagging", "what": options.what, "masked": options.masked}
     line |= {"threads": options.threads, "median_ms": median, "min_ms": least, "max_ms": greatest, "cpu_ms": cpu}
     print(json.dumps(line), flush=True)

@@ -11,10 +11,11 @@
 
 mod steps;
 
+use super::logarithms::{LEAST, log_sum_exp, most, probabilities};
 use super::{Backend, CrfWanted, Map, Zip, check};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
-use steps::{LEAST, Steps, log_sum_exp, most, probabilities};
+use steps::Steps;
 
 /// What paths are scored by.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 mod attention;
 mod crf;
+mod ctc;
 mod elementwise;
 mod loss;
 mod nn;

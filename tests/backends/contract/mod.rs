@@ -6,6 +6,7 @@
 
 mod accuracy;
 mod crf;
+mod ctc;
 mod elementwise;
 mod errors;
 mod extremes;
@@ -101,6 +102,10 @@ macro_rules! contract {
                     crf_is_its_definition, crf_is_its_default, crf_of_extremes_is_its_definition,
                     forbidden_paths_are_infinite, the_path_is_the_best, the_path_is_its_default,
                     steps_that_do_not_count_have_no_influence, wrong_chains_are_errors
+                }
+                ctc {
+                    ctc_is_its_definition, ctc_is_its_default, ctc_of_extremes_is_its_definition,
+                    steps_left_out_of_ctc_have_no_influence, wrong_transcripts_are_errors
                 }
                 negative_sampling {
                     negative_sampling_is_its_default, negative_sampling_goes_against_the_gradient,

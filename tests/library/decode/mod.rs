@@ -1,5 +1,6 @@
 //! Decoding: stepping equals the whole call, sampling, generation, beams, ensembles.
 
+mod alignment;
 mod beam;
 mod decoder;
 mod ensemble;

@@ -7,6 +7,7 @@
 mod affine;
 mod bags;
 mod crf;
+mod ctc;
 mod dropout;
 mod elementwise;
 mod few;
