@@ -4,12 +4,12 @@
     python scripts/golden.py --check    computes everything again and compares with the files (exit 1 if they differ)
 
 This script holds dense layers, losses, optimizers and metrics, and runs the others: golden_layers.py, golden_losses.py,
-golden_recurrent.py, golden_models.py, golden_sequences.py, golden_structures.py, golden_tagging.py and golden_weights.py; golden_common.py is
+golden_recurrent.py, golden_models.py, golden_sequences.py, golden_structures.py, golden_tagging.py, golden_texts.py and golden_weights.py; golden_common.py is
 what all share.
 
 Packages (Python 3.11 or later; later versions should do, `--check` tells):
 
-    pip install numpy==2.4.6 torch==2.15.0 keras==3.15.1 scikit-learn==1.9.1 safetensors==0.8.0 pytorch-crf==0.7.2 seqeval==1.2.2 networkx==3.6.1
+    pip install numpy==2.4.6 torch==2.15.0 keras==3.15.1 scikit-learn==1.9.1 safetensors==0.8.0 pytorch-crf==0.7.2 seqeval==1.2.2 networkx==3.6.1 sacrebleu==2.6.0
 
 Keras runs on its PyTorch backend, everything in float64 on the CPU (see `use_float64`). Each file carries, under the
 metadata key `cases`, a JSON array of {"name", "kind", "from", "args"}; `args` holds all that is needed to rebuild a
@@ -43,6 +43,7 @@ from golden_recurrent import recurrent
 from golden_sequences import sequences
 from golden_structures import spans, trees
 from golden_tagging import tagging
+from golden_texts import texts
 from golden_weights import imports, keras_weights, torch_state_dict
 
 SKLEARN = f"scikit-learn {sklearn.__version__}"
@@ -1066,7 +1067,7 @@ def main():
 
     different = False
     for make in (layers, losses, optimizers, metrics, recurrent, models, sequences, tagging, torch_state_dict,
-                 keras_weights, imports, spans, trees):
+                 keras_weights, imports, spans, trees, texts):
         group, path = make(), FOLDER / f"{make.__name__}.safetensors"
         if check:
             lines = differences(path, group)

@@ -56,5 +56,5 @@ pub use spans::{Span, TagScheme, spans};
 pub(crate) use spans::{TagPlace, each_span, part_tag};
 pub use targets::Targets;
 pub use texts::{TextColumns, TextFormat, Texts, read_texts};
-pub use tsv::{read_labelled, read_lines, read_sequences};
+pub use tsv::{read_labelled, read_lines, read_pairs, read_sequences};
 pub use words::WordIndex;

@@ -41,6 +41,34 @@ pub fn read_sequences(path: impl AsRef<Path>) -> Result<Vec<(u32, Vec<u32>)>> {
     })
 }
 
+/// Reads lines `source<TAB>target` as pairs of texts, such as sentences and their translations. Blank lines are passed over.
+///
+/// Errors: as [`read_labelled`], but for the label; another number of columns; a text that is empty or white space.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("pairs.tsv");
+/// std::fs::write(&path, "ein hund\ta dog\n")?;
+/// assert_eq!(elman::data::read_pairs(&path)?, [("ein hund".to_string(), "a dog".to_string())]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn read_pairs(path: impl AsRef<Path>) -> Result<Vec<(String, String)>> {
+    // A mark at the beginning is none of the text's; where files were put together, such stand in their midst.
+    let text = |text: &str| text.trim_start_matches('\u{feff}').to_string();
+    read_each(path.as_ref(), is_blank, |line| match line.split('\t').collect::<Vec<_>>()[..] {
+        [source, target] if source.trim().is_empty() || target.trim().is_empty() => {
+            let side = if source.trim().is_empty() { "before" } else { "behind" };
+            Err(format!("expected a text {side} the tab in {}", cut(line)))
+        }
+        [source, target] => Ok((text(source), text(target))),
+        ref columns => {
+            Err(format!("expected a text, a tab and a text, found {} columns in {}", columns.len(), cut(line)))
+        }
+    })
+}
+
 /// Reads the lines of a file as they are: the names of classes, for instance, name `i` on line `i + 1`.
 ///
 /// Errors: as [`read_labelled`], as far as they concern a line.

@@ -35,6 +35,7 @@ pub struct Beam {
     longest: usize,
     n_best: usize,
     ends: BTreeSet<u32>,
+    banned: BTreeSet<u32>,
 }
 
 /// A sequence that a [`Beam`] has found.
@@ -78,12 +79,19 @@ impl Beam {
     /// Goes on with `width` sequences. As CTranslate2: α is 1, at least 1 token, the end token counted, at most 256; the best alone is
     /// given. Nothing ends a sequence but its length unless [`Beam::until`] says so.
     pub fn new(width: usize) -> Self {
-        Beam { width, alpha: 1.0, shortest: 1, longest: 256, n_best: 1, ends: BTreeSet::new() }
+        Beam { width, alpha: 1.0, shortest: 1, longest: 256, n_best: 1, ends: BTreeSet::new(), banned: BTreeSet::new() }
     }
 
     /// A token that ends a sequence. May be called with several tokens, one after another.
     pub fn until(mut self, token: u32) -> Self {
         self.ends.insert(token);
+        self
+    }
+
+    /// Tokens that are never taken, as [`Sampler::ban`](super::Sampler::ban) has them: padding, what begins a text. The others keep their
+    /// probabilities. May be called several times.
+    pub fn ban(mut self, tokens: impl IntoIterator<Item = u32>) -> Self {
+        self.banned.extend(tokens);
         self
     }
 
@@ -192,20 +200,16 @@ impl Beam {
             }
         };
         let ends = self.ends.len() * rows.len();
+        let may_end = length >= self.shortest;
+        let may_follow = |token: &u32| (may_end || !self.ends.contains(token)) && !self.banned.contains(token);
         for row in rows {
             let of_row = scores.row(row);
             let before = alive[row].log_probability - log_sum_exp(of_row);
-            let candidate = |(token, &score): (usize, &f32)| Candidate {
-                row,
-                token: token as u32,
-                log_probability: before + f64::from(score),
-            };
-            let may_end = length >= self.shortest;
-            let may_follow = |candidate: &Candidate| may_end || !self.ends.contains(&candidate.token);
-            let possible = of_row.iter().enumerate().filter(|&(_, &score)| score > f32::NEG_INFINITY);
-            let mut most: Vec<Candidate> = possible.map(candidate).filter(may_follow).collect();
-            enough(&mut most, self.width + self.ends.len());
-            all.append(&mut most);
+            let most = greatest(of_row, self.width + self.ends.len(), may_follow);
+            all.extend(most.into_iter().map(|(token, score)| {
+                let log_probability = before + f64::from(score);
+                Candidate { row, token, log_probability }
+            }));
         }
         enough(&mut all, self.width + ends);
         all.sort_unstable_by(Candidate::order);
@@ -252,6 +256,27 @@ impl Beam {
     fn score(&self, log_probability: f64, length: usize) -> f64 {
         log_probability / (length as f64).powf(self.alpha)
     }
+}
+
+/// The `count` tokens of the greatest scores that may follow and are possible, the greatest first, of equals the first.
+fn greatest(scores: &[f32], count: usize, may_follow: impl Fn(&u32) -> bool) -> Vec<(u32, f32)> {
+    let mut most: Vec<(u32, f32)> = Vec::with_capacity(count.min(scores.len()) + 1);
+    let mut least = f32::NEG_INFINITY;
+    for (token, &score) in scores.iter().enumerate() {
+        // Of most tokens it is known here that they are none of them.
+        if score <= least || !may_follow(&(token as u32)) {
+            continue;
+        }
+        let place = most.partition_point(|&(_, other)| other >= score);
+        most.insert(place, (token as u32, score));
+        if most.len() > count {
+            most.pop();
+        }
+        if most.len() == count {
+            least = most[count - 1].1;
+        }
+    }
+    most
 }
 
 impl Candidate {

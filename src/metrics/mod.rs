@@ -28,6 +28,7 @@ mod perplexity;
 mod regression;
 mod scores;
 mod spans;
+mod texts;
 
 pub use accuracy::{Accuracy, TopK};
 pub use attachment::AttachmentScores;
@@ -38,6 +39,7 @@ pub use perplexity::{BitsPerCharacter, Perplexity};
 pub use regression::{MeanAbsoluteError, MeanSquaredError};
 pub use scores::{Decided, Scores, TargetsRef};
 pub use spans::{SpanCounts, SpanF1, SpanScores};
+pub use texts::{Bleu, ChrF, Distinct};
 
 use crate::description::{Description, describe, undescribed};
 use crate::error::{Error, Result};

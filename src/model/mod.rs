@@ -107,6 +107,11 @@ impl<B: Backend> Model<B> {
         &self.output
     }
 
+    /// What every index of a part of the input must be below, where a table says so.
+    pub(crate) fn indices_below(&self, part: &str) -> Option<usize> {
+        self.indices_below.get(part).copied()
+    }
+
     /// The network as JSON, from which a [`Registry`](crate::Registry) rebuilds it; without its numbers. Errors, by path, where
     /// a layer does not describe itself ([`Layer::describe`](crate::layers::Layer::describe)).
     pub fn describe(&self) -> Result<Description> {

@@ -7,7 +7,7 @@
 //! | `load(&backend, path)` | everything out of one file, of `save` or a checkpoint; nothing of the training's program is needed |
 //! | `save(path)` | everything into one file, written whole or not at all |
 //! | `extras()` | what it adds to the model's own file: for [`Checkpoint::extras`], so that a checkpoint is a pipeline's file, too |
-//! | a verb (`tag`, …) | the answer to one text |
+//! | a verb (`tag`, `translate`) | the answer to one text |
 //! | the verb with `_all` | the answers to many texts, in batches of like length whose memory is bounded |
 //!
 //! They take `&self` and are `Send + Sync`: one of them, in an [`Arc`](std::sync::Arc) say, answers many threads. A file says of which kind of
@@ -15,13 +15,17 @@
 
 mod batches;
 mod cell;
+mod codec;
 mod file;
 mod tagger;
+mod translator;
 
 pub use cell::RecurrentCell;
+pub use codec::Codec;
 pub use tagger::{
     Tagged, TaggedArc, TaggedSpan, TaggedWord, Tagger, TaggerBuilder, TaggerExample, TaggerTask, TaggerVocabulary,
 };
+pub use translator::{AttentionForm, EncoderDecoder, Languages, Translation, TranslationOptions, Translator};
 
 #[cfg(doc)]
 use crate::{Model, checkpoint::Checkpoint};

@@ -43,6 +43,7 @@ pub(super) fn add<B: Backend>(registry: Registry<B>) -> Registry<B> {
         .with_layer::<PRelu>("prelu")
         .with_layer::<Reshape>("reshape")
         .with_layer::<RmsNorm>("rms_norm")
+        .with_layer_from("scheduled_sampling", scheduled_sampling)
         .with_layer_from("sequential", sequential)
         .with_layer::<SpatialDropout>("spatial_dropout")
         .with_layer::<Subtract>("subtract")
@@ -123,6 +124,20 @@ fn distinct<B: Backend>(registry: &Registry<B>, description: &Description) -> Re
     let OfOne { layer } = read(description)?;
     let layer = registry.read_layer(&layer).map_err(|e| e.in_layer("distinct"))?;
     Ok(Arc::new(Distinct::new(layer)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfScheduledSampling {
+    layer: Description,
+    part: String,
+    rate: f64,
+}
+
+fn scheduled_sampling<B: Backend>(registry: &Registry<B>, description: &Description) -> Result<Arc<dyn Layer<B>>> {
+    let OfScheduledSampling { layer, part, rate } = read(description)?;
+    let layer = registry.read_layer(&layer).map_err(|e| e.in_layer("scheduled_sampling"))?;
+    Ok(Arc::new(ScheduledSampling::new(layer, part, rate)))
 }
 
 #[derive(Deserialize)]

@@ -37,3 +37,4 @@ mod recurrent;
 mod sequences;
 mod spans;
 mod tagging;
+mod texts;

@@ -1,4 +1,5 @@
-//! The examples that are programs to keep, `07_text_classifier`, `08_language_model`, `09_tagger` and `10_word2vec`: their parts by themselves, and the programs
+//! The examples that are programs to keep, `07_text_classifier`, `08_language_model`, `09_tagger`, `10_word2vec` and
+//! `11_translation`: their parts by themselves, and the programs
 //! as a user runs them.
 
 // Each program has what they share as a module of its own.
@@ -21,6 +22,10 @@ mod tagger_example;
 #[path = "../../examples/10_word2vec/main.rs"]
 mod word2vec_example;
 
+#[allow(dead_code)]
+#[path = "../../examples/11_translation/main.rs"]
+mod translation_example;
+
 mod commands;
 #[cfg(unix)]
 mod kills;
@@ -31,6 +36,7 @@ mod parser;
 mod resuming;
 mod sizes;
 mod tagger;
+mod translation;
 mod word2vec;
 mod words;
 
@@ -50,7 +56,8 @@ fn program(name: &str) -> Command {
     let path = deps.parent().unwrap().parent().unwrap().join("examples").join(file);
     let built = fs::metadata(&path).and_then(|file| file.modified());
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    let folders = [name, &format!("{name}/settings"), "common", "common/run"].map(|name| examples.join(name));
+    let folders = [name, &format!("{name}/settings"), &format!("{name}/made_up"), "common", "common/run"]
+        .map(|name| examples.join(name));
     let files = folders.iter().filter(|folder| folder.exists()).flat_map(|folder| fs::read_dir(folder).unwrap());
     let changed = files.map(|file| file.unwrap().metadata().unwrap().modified().unwrap()).max();
     let fresh = built.is_ok_and(|built| Some(built) >= changed);

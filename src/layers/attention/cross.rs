@@ -1,14 +1,14 @@
 //! [`CrossAttention`]: each step of a sequence looks at the steps of another one.
 
-use super::super::{Built, Last, Layer, Mask, Module, Pass, Scope, Spec, Value, Weight};
-use super::additive_attention;
+use super::super::{Built, Last, Layer, Mask, Module, Pass, Scope, Slot, Spec, Value, Weight};
+use super::additive_weights;
 use crate::activation::Activation;
 use crate::backend::{Attention, Backend};
 use crate::description::{Description, describe};
-use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::init::Init;
 use crate::param::ParamId;
+use crate::random::Key;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -121,7 +121,8 @@ impl<B: Backend> Layer<B> for CrossAttention {
         }
         let (queries, features) = parts.part("query")?.sequence().map_err(|e| e.at("query"))?;
         let (_, width) = parts.part("memory")?.sequence().map_err(|e| e.at("memory"))?;
-        let module = self.module(features, width, scope)?;
+        let attention = self.module(features, width, scope)?;
+        let module = CrossLayer { attention, keys: scope.slot() };
         Ok(Built::new(module, Spec::Dense(vec![queries, Some(self.outputs(width))])))
     }
 }
@@ -194,7 +195,7 @@ pub(in crate::layers) struct CrossModule {
 pub(in crate::layers) struct Memory<B: Backend> {
     pub(in crate::layers) steps: Tensor<B>,
     pub(in crate::layers) mask: Option<Mask<B>>,
-    /// [`CrossModule::keys`].
+    /// [`CrossModule::keys_once`].
     pub(in crate::layers) keys: Tensor<B>,
 }
 
@@ -207,15 +208,19 @@ pub(in crate::layers) struct Looked<B: Backend> {
 }
 
 impl CrossModule {
-    /// Whether [`keys`](CrossModule::keys) are another thing than the memory.
-    pub(in crate::layers) fn has_keys(&self) -> bool {
-        matches!(self.scores, Scores::Additive { .. })
-    }
-
-    /// What queries are compared with, which depends on the memory alone: of the additive form `m W_m`, else the memory.
-    pub(in crate::layers) fn keys<B: Backend>(&self, memory: &Tensor<B>, pass: &Pass<'_, B>) -> Result<Tensor<B>> {
+    /// What queries are compared with, which depends on the memory alone and is computed once a sequence: of the additive form `m W_m`,
+    /// else the memory.
+    pub(in crate::layers) fn keys_once<B: Backend>(
+        &self,
+        slot: Slot,
+        memory: &Tensor<B>,
+        pass: &mut Pass<'_, B>,
+    ) -> Result<Tensor<B>> {
         match &self.scores {
-            Scores::Additive { memory: kernel, .. } => memory.linear(&pass.param(*kernel), None),
+            Scores::Additive { memory: kernel, .. } => {
+                let keys = |pass: &mut Pass<'_, B>| memory.linear(&pass.param(*kernel), None).map(Value::from);
+                pass.once(slot, keys)?.tensor(pass)
+            }
             Scores::Dot | Scores::General(_) => Ok(memory.clone()),
         }
     }
@@ -228,21 +233,22 @@ impl CrossModule {
         pass: &mut Pass<'_, B>,
     ) -> Result<Looked<B>> {
         let Memory { steps, mask, keys } = memory;
+        let is_observed = pass.is_observed("attention");
         let query = match &self.scores {
             Scores::Dot => query.clone(),
             Scores::General(kernel) => query.linear(&pass.param(*kernel), None)?,
             Scores::Additive { query: kernel, bias, score, .. } => {
                 let query = query.linear(&pass.param(*kernel), Some(&pass.param(*bias)))?;
                 let score = pass.param(*score);
-                let attend = |value: &Tensor<B>| additive_attention(&query, keys, value, &score, mask.as_ref(), false);
-                return looked(steps, pass, attend);
+                let (weights, steps) = additive_weights(&query, keys, steps, &score, mask.as_ref(), false)?;
+                return Ok(Looked { context: weights.matmul(&steps)?, weights: is_observed.then_some(weights) });
             }
         };
         let dropout = if self.dropout > 0.0 { pass.key().map(|key| (self.dropout, key)) } else { None };
-        looked(steps, pass, |value| {
-            let mask = mask.as_ref().map(|mask| mask.array().clone());
-            query.attention(keys, value, Attention { mask, dropout, ..Attention::new(1.0) })
-        })
+        let weights = is_observed.then(|| product_weights(&query, keys, mask.as_ref(), dropout)).transpose()?;
+        let mask = mask.as_ref().map(|mask| mask.array().clone());
+        let context = query.attention(keys, steps, Attention { mask, dropout, ..Attention::new(1.0) })?;
+        Ok(Looked { context, weights })
     }
 
     /// Luong's `tanh(W_c [context; query])`, where it is asked for.
@@ -257,37 +263,47 @@ impl CrossModule {
     }
 }
 
-/// The attention to a memory, with the weights where they are asked for: what it makes of the unit vectors.
-fn looked<B: Backend>(
-    memory: &Tensor<B>,
-    pass: &Pass<'_, B>,
-    attend: impl Fn(&Tensor<B>) -> Result<Tensor<B>>,
-) -> Result<Looked<B>> {
-    let mut weights = None;
-    if pass.is_observed("attention") {
-        let (b, [batch, steps]) = (memory.backend(), [memory.shape()[0], memory.shape()[1]]);
-        let unit = |i: usize| B::Elem::from_f64(f64::from(u8::from(i / steps % steps == i % steps)));
-        let units = Tensor::new(b, (0..batch * steps * steps).map(unit).collect(), &[batch, steps, steps])?;
-        weights = Some(attend(&units)?);
-    }
-    Ok(Looked { context: attend(memory)?, weights })
+/// The weights of attention by products, which the fused operation keeps to itself.
+fn product_weights<B: Backend>(
+    query: &Tensor<B>,
+    keys: &Tensor<B>,
+    mask: Option<&Mask<B>>,
+    dropout: Option<(f64, Key)>,
+) -> Result<Tensor<B>> {
+    let scores = query.matmul(&keys.transpose()?)?;
+    let weights = match mask {
+        None => scores.softmax()?,
+        Some(mask) => {
+            let there = query.backend().reshape(mask.array(), Shape::new(&[keys.shape()[0], 1, keys.shape()[1]])?)?;
+            scores.masked_softmax(&there)?
+        }
+    };
+    dropout.map_or(Ok(weights.clone()), |(rate, key)| weights.dropout(rate, key))
 }
 
-impl<B: Backend> Module<B> for CrossModule {
+/// The layer by itself.
+#[derive(Debug)]
+struct CrossLayer {
+    attention: CrossModule,
+    /// What depends on the memory alone.
+    keys: Slot,
+}
+
+impl<B: Backend> Module<B> for CrossLayer {
     fn forward(&self, input: Value<B>, pass: &mut Pass<'_, B>) -> Result<Value<B>> {
-        let [query, memory] = input.parts(PARTS)?;
+        let (attention, [query, memory]) = (&self.attention, input.parts(PARTS)?);
         let (query, of_query) = query.sequence(pass)?;
         let (steps, mask) = memory.sequence(pass)?;
-        let keys = self.keys(&steps, pass)?;
-        let Looked { context, weights } = self.look(&query, &Memory { steps, mask, keys }, pass)?;
+        let keys = attention.keys_once(self.keys, &steps, pass)?;
+        let Looked { context, weights } = attention.look(&query, &Memory { steps, mask, keys }, pass)?;
         weights.iter().for_each(|weights| pass.observe("attention", weights));
-        let y = self.combine(&context, &query, pass)?.unwrap_or(context);
+        let y = attention.combine(&context, &query, pass)?.unwrap_or(context);
         Ok(Value::Tensor(y).with_clean_mask(of_query))
     }
 
     // A mean of the memory's steps stays within their bounds, and is 0 where there is none.
     fn last_activation(&self, input: Last) -> Last {
-        match self.combined {
+        match self.attention.combined {
             Some(_) => Activation::Tanh.into(),
             None => input.part(Some("memory")).clone().filter(|last| last != Activation::LogSoftmax),
         }

@@ -57,6 +57,19 @@ pub fn additive_attention<B: Backend>(
     mask: Option<&Mask<B>>,
     causal: bool,
 ) -> Result<Tensor<B>> {
+    let (weights, value) = additive_weights(query, key, value, scale, mask, causal)?;
+    weights.matmul(&value)
+}
+
+/// The weights `[batch, queries, keys]` of [`additive_attention`], and the values that count, the others being 0.
+fn additive_weights<B: Backend>(
+    query: &Tensor<B>,
+    key: &Tensor<B>,
+    value: &Tensor<B>,
+    scale: &Tensor<B>,
+    mask: Option<&Mask<B>>,
+    causal: bool,
+) -> Result<(Tensor<B>, Tensor<B>)> {
     let b = query.backend();
     let how = Attention { mask: mask.map(|mask| mask.array().clone()), causal, ..Attention::new(1.0) };
     let x = [query, key, value].map(Tensor::value);
@@ -77,5 +90,5 @@ pub fn additive_attention<B: Backend>(
         (Some(mask), false) => scores.masked_softmax(&over(mask)?)?,
         (Some(mask), true) => scores.masked_softmax(&b.zip(Zip::Mul, &over(mask)?, &earlier()?)?)?,
     };
-    weights.matmul(&only(value)?)
+    Ok((weights, only(value)?))
 }

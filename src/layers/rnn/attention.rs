@@ -243,10 +243,7 @@ impl<B: Backend> Module<B> for DecoderModule {
         let states = state_names(&self.cell.cell).iter().filter_map(|name| parts.get(name));
         let first = states.map(|state| state.clone().split().0.tensor(pass)).collect::<Result<_>>()?;
         let (steps, mask) = parts.part(MEMORY)?.clone().sequence(pass)?;
-        let keys = match self.attention.has_keys() {
-            true => pass.once(self.keys, |pass| self.attention.keys(&steps, pass).map(Value::from))?.tensor(pass)?,
-            false => steps.clone(),
-        };
+        let keys = self.attention.keys_once(self.keys, &steps, pass)?;
         let given = Given { memory: Memory { steps, mask, keys }, first, key: pass.key() };
         let (mut last, mut seen) = (None, Vec::new());
         let output = pass.steps(self.steps, parts.part(INPUT)?.clone(), |step, pass| {

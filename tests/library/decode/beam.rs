@@ -64,6 +64,30 @@ fn assert_same(what: &str, found: &[Hypothesis], expected: &[Hypothesis]) {
     assert_near(what, &numbers(found), &numbers(expected), 1e-6);
 }
 
+/// What is banned is never taken, and what is left is as probable as it was.
+#[test]
+fn banned_tokens_are_never_taken() {
+    for (seed, banned) in [(0, vec![1]), (1, vec![1, 3]), (2, vec![0])] {
+        let table = Table::drawn(5, 1, seed);
+        let all = exhaustive(&table, [1, 2], 1.0, [1, 4]);
+        let ends = |one: &Hypothesis| one.ended && banned.contains(&END);
+        let may_be = |one: &&Hypothesis| !one.tokens.iter().any(|token| banned.contains(token)) && !ends(one);
+        let expected: Vec<Hypothesis> = all.iter().filter(may_be).cloned().collect();
+        let beam = Beam::new(1000).until(END).longest(4).n_best(1000).ban(banned[..1].to_vec());
+        let found = beam.ban(banned[1..].to_vec()).search(table, &[1, 2]).unwrap();
+        let scores = |all: &[Hypothesis]| all.iter().map(|one| one.score).collect::<Vec<_>>();
+        assert_near(&format!("{banned:?}"), &scores(&found), &scores(&expected), 1e-6);
+        // Those that are as probable as each other may change places.
+        let words = |all: &[Hypothesis]| {
+            let mut words: Vec<_> = all.iter().map(|one| (one.tokens.clone(), one.ended)).collect();
+            words.sort();
+            words
+        };
+        assert_eq!(words(&found), words(&expected));
+        assert!(!found.is_empty() && found.len() < all.len());
+    }
+}
+
 #[test]
 fn a_wide_beam_is_exhaustive_search() {
     for (seed, alpha) in [(0, 1.0), (1, 0.0), (2, 0.6), (3, 2.0), (4, -0.5)] {

@@ -174,6 +174,29 @@ fn attention_to_what_was_read_once_can_be_stepped() {
     }
 }
 
+/// Of a memory that is another one later, which no decoder has, what it is compared by stays that of the first.
+#[test]
+fn what_queries_are_compared_with_is_computed_once() {
+    let b = Double::new();
+    let model = Graph::new()
+        .node("attention", CrossAttention::new().additive(3), ["query", "memory"])
+        .output("attention")
+        .build(&b, spec(2, 5), 7)
+        .unwrap();
+    let (query, memory) = (scattered(4, 1), scattered(2 * STEPS * 5, 2));
+    let second = |factor: f64| {
+        let mut carry = Carry::stepping();
+        let step = |memory: &[f64], carry: &mut Carry<Double>| {
+            let [query, memory] = [tensor(&b, &query, &[2, 1, 2]), tensor(&b, memory, &[2, STEPS, 5])];
+            numbers(&model.forward_carried(value(&b, &query, &memory), carry).unwrap())
+        };
+        step(&memory, &mut carry);
+        step(&memory.iter().map(|x| factor * x).collect::<Vec<_>>(), &mut carry)
+    };
+    let twice: Vec<f64> = second(1.0).iter().map(|x| 2.0 * x).collect();
+    assert_near("the same weights", &second(2.0), &twice, tolerance::<Double>());
+}
+
 #[test]
 fn sizes_that_do_not_go_together_are_errors() {
     let b = Double::new();

@@ -13,6 +13,7 @@ mod masks;
 mod norm;
 mod recurrent;
 mod refused;
+mod scheduled_sampling;
 mod sizes;
 
 use elman::layers::rnn::{GruCell, LstmCell};

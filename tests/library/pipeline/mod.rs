@@ -5,6 +5,7 @@ mod examples;
 mod files;
 mod text;
 mod training;
+mod translator;
 
 use elman::Backend;
 use elman::pipeline::{Tagger, TaggerBuilder, TaggerExample, TaggerTask};

@@ -127,17 +127,28 @@ impl Cpu {
 
     pub(crate) fn select(&self, mask: &Array, a: &Array, b: &Array, shape: Shape) -> Result<Array> {
         let (m, x, y) = (mask.numbers()?, a.numbers()?, b.numbers()?);
+        // Slices: what they come from looks for its numbers at each access.
+        let (m, x, y) = (&*m, &*x, &*y);
         let mut out = self.memory.take(shape.elements());
-        if !out.is_empty() {
-            let strides = [mask, a, b].map(|array| array.shape().strides_in(shape));
-            let nest = Nest::new(&shape, [&strides[0], &strides[1], &strides[2]]);
-            let (length, steps) = nest.inner();
-            let mut runs = out.chunks_exact_mut(length);
-            nest.for_each(0..nest.runs(), |[i, j, k]| {
-                for (at, out) in runs.next().into_iter().flatten().enumerate() {
-                    let keep = m[i + at * steps[0]] != 0.0;
-                    *out = if keep { x[j + at * steps[1]] } else { y[k + at * steps[2]] };
-                }
+        if out.is_empty() {
+            return self.array(out, shape);
+        }
+        let strides = [mask, a, b].map(|array| array.shape().strides_in(shape));
+        let nest = Nest::new(&shape, [&strides[0], &strides[1], &strides[2]]);
+        let (length, steps) = nest.inner();
+        let runs = |[i, j, k]: [usize; 3], range: std::ops::Range<usize>| {
+            let part = |all, at: usize, step| Operand::new(all, at + range.start * step, range.len(), step);
+            [part(m, i, steps[0]), part(x, j, steps[1]), part(y, k, steps[2])]
+        };
+        if nest.runs() == 1 {
+            self.threads.rows(&mut out, 1, CHEAP, |range, out| select(out, runs([0; 3], range)));
+        } else {
+            self.threads.rows(&mut out, length, length * CHEAP, |range, out| {
+                let mut rows = out.chunks_exact_mut(length);
+                nest.for_each(range, |at| {
+                    let Some(out) = rows.next() else { return };
+                    select(out, runs(at, 0..length));
+                });
             });
         }
         self.array(out, shape)
@@ -215,6 +226,25 @@ impl Cpu {
     }
 }
 
+/// `a` where the mask is not 0, elsewhere `b`.
+fn select(out: &mut [f32], [mask, a, b]: [Operand<'_>; 3]) {
+    let run = |mask: &[f32], out: &mut [f32]| match (a, b) {
+        (Operand::Run(a), Operand::Run(b)) => choose(out, mask, a, b),
+        (Operand::Run(a), Operand::One(b)) => choose_or(out, mask, a, b),
+        (Operand::One(a), Operand::Run(b)) => choose_one(out, mask, a, b),
+        (Operand::One(a), Operand::One(b)) => {
+            out.iter_mut().zip(mask).for_each(|(out, &mask)| *out = if mask != 0.0 { a } else { b });
+        }
+    };
+    match mask {
+        Operand::Run(mask) => run(mask, out),
+        Operand::One(mask) => match if mask != 0.0 { a } else { b } {
+            Operand::Run(from) => out.copy_from_slice(from),
+            Operand::One(from) => out.fill(from),
+        },
+    }
+}
+
 /// A run of numbers, or one that stands for all.
 #[derive(Clone, Copy)]
 enum Operand<'a> {
@@ -247,6 +277,18 @@ vectorised! {
 
     fn zip3<F: Fn(f32, f32, f32) -> f32>(out: &mut [f32], a: &[f32], b: &[f32], c: &[f32], f: F) {
         out.iter_mut().zip(a).zip(b).zip(c).for_each(|(((out, &a), &b), &c)| *out = f(a, b, c));
+    }
+
+    fn choose(out: &mut [f32], mask: &[f32], a: &[f32], b: &[f32]) {
+        out.iter_mut().zip(mask).zip(a).zip(b).for_each(|(((out, &mask), &a), &b)| *out = if mask != 0.0 { a } else { b });
+    }
+
+    fn choose_or(out: &mut [f32], mask: &[f32], a: &[f32], b: f32) {
+        out.iter_mut().zip(mask).zip(a).for_each(|((out, &mask), &a)| *out = if mask != 0.0 { a } else { b });
+    }
+
+    fn choose_one(out: &mut [f32], mask: &[f32], a: f32, b: &[f32]) {
+        out.iter_mut().zip(mask).zip(b).for_each(|((out, &mask), &b)| *out = if mask != 0.0 { a } else { b });
     }
 
     /// `out += x`

@@ -22,6 +22,8 @@ enum Takes {
     Pair,
     /// A record of `input` and `memory`.
     Decoded,
+    /// A record of indices under this name.
+    Written(&'static str),
 }
 
 struct Sample<B: Backend> {
@@ -127,6 +129,8 @@ fn samples<B: Backend>() -> Vec<Sample<B>> {
         sample(Steps, TimeDistributed::new(Sequential::new().add(Dense::new(2)).add(Activation::Relu))),
         sample(Takes::Distinct, Distinct::new(Sequential::new().add(Embedding::new(5, 3)).add(Gru::new(2)))),
         sample(Takes::Distinct, Distinct::new(Sequential::new().add(Embedding::new(5, 4)).add(GlobalMaxPooling))),
+        sample(Takes::Written("target"), ScheduledSampling::new(written_words("target", 3), "target", 0.9)),
+        sample(Takes::Written("text"), ScheduledSampling::new(written_words("text", 2), "text", 0.5)),
         sample(Steps, Elman::new(2).record()),
         sample(Steps, Lstm::new(2).record().return_sequences()),
         sample(Steps, Gru::new(2).record()),
@@ -182,6 +186,11 @@ fn samples<B: Backend>() -> Vec<Sample<B>> {
 }
 
 /// All options that cells share, but for those that exclude each other.
+/// Scores of words after words.
+fn written_words<B: Backend>(part: &str, dim: usize) -> Graph<B> {
+    Graph::new().node("words", Embedding::new(5, dim), part).node("next", Dense::new(5), "words").output("next")
+}
+
 fn recurrent<C: rnn::CellKind>(layer: rnn::Rnn<C>) -> rnn::Rnn<C> {
     let normal = |std| Weight::new(Init::Normal { mean: 0.0, std });
     let layer = layer.return_sequences().reverse().learned_state().dropout(0.2).recurrent_dropout(0.3);
@@ -205,6 +214,11 @@ fn numbers_of<B: Backend>(
         Takes::Distinct => {
             let words = elman::data::Inputs::distinct(&[vec![[1, 0], [4, 3]], vec![[1, 0], [2, 2]]]).unwrap();
             (Spec::distinct(), Value::new(b, words).unwrap())
+        }
+        Takes::Written(name) => {
+            let indices = b.upload_indices(vec![1, 0, 4, 3, 1, 2], [2, 3].into()).unwrap();
+            let value = Value::Record(Record::new([(name, Value::Indices(indices))]).unwrap());
+            (Spec::record([(name, Spec::Indices(None))]).unwrap(), value)
         }
         Takes::Pair | Takes::Decoded => {
             let first = if let Takes::Pair = takes { "query" } else { "input" };
