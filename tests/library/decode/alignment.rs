@@ -56,7 +56,7 @@ fn the_loss_of_a_reading_is_minus_its_logarithm() {
     let logits = outputs.iter().map(|&x| f64::from(x)).collect();
     let logits = elman::Tensor::new(&b, logits, &[1, time, classes]).unwrap();
     for reading in AlignmentBeam::new(10_000).search(&outputs, classes).unwrap().iter().take(50) {
-        let loss = logits.ctc(&[reading.labels.clone()], 0, None).unwrap().to_vec().unwrap()[0];
+        let loss = logits.ctc(std::slice::from_ref(&reading.labels), 0, None).unwrap().to_vec().unwrap()[0];
         assert!((loss + reading.log_probability).abs() < 1e-9, "{loss} for {reading:?}");
     }
 }

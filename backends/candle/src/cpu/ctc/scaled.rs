@@ -170,10 +170,8 @@ vectorised! {
             let ((blanks, spelled), (behind_blank, behind_label)) = (sums.split_at(one), there.split_at(one + 1));
             let (of_blanks, of_labels) = (inner(blanks, behind_blank), inner(&spelled[1..], behind_label));
             let all = of_blanks + of_labels;
-            if !(all >= LEAST) {
-                return None;
-            }
-            let scale = 1.0 / all;
+            // NaN is no sum either.
+            let scale = (all >= LEAST).then(|| 1.0 / all)?;
             out[x.blank] += (of_blanks * scale) as f32;
             for ((&label, x), y) in x.labels.iter().zip(&spelled[1..]).zip(behind_label) {
                 out[label as usize] += (x * y * scale) as f32;
