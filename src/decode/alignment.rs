@@ -67,6 +67,18 @@ impl Ends {
     fn both(self) -> f64 {
         add(self.blank, self.label)
     }
+
+    fn score(self) -> f64 {
+        self.both() + self.bonus
+    }
+}
+
+/// What a beginning has become at a step: itself, or with a label more.
+struct Grown {
+    /// The number of the beginning.
+    from: usize,
+    label: Option<u32>,
+    ends: Ends,
 }
 
 /// `ln (e^x + e^y)`
@@ -102,7 +114,7 @@ impl AlignmentBeam {
         Ok(path)
     }
 
-    /// The best readings, best first, as many as the beam is wide or fewer. Errors: outputs that are not whole steps of `classes`, or of fewer
+    /// The best readings, best first, as many as the beam is wide or fewer; none where a bonus of -∞ leaves none. Errors: outputs that are not whole steps of `classes`, or of fewer
     /// than two; NaN or +∞ (names the step); a blank that is no class; a beam of no width; a bonus that is NaN or +∞.
     pub fn search(&self, outputs: &[f32], classes: usize) -> Result<Vec<Reading>> {
         self.check(outputs, classes)?;
@@ -112,41 +124,55 @@ impl AlignmentBeam {
         }
         let reading = |(labels, ends): (Vec<u32>, Ends)| {
             let log_probability = ends.both();
-            Reading { labels, log_probability, score: log_probability + ends.bonus }
+            Reading { labels, log_probability, score: ends.score() }
         };
         Ok(beam.into_iter().map(reading).collect())
     }
 
     /// A step on from the best beginnings.
     fn step(&self, beam: &[(Vec<u32>, Ends)], scores: &[f64]) -> Result<Vec<(Vec<u32>, Ends)>> {
-        let mut next: HashMap<Vec<u32>, Ends> = HashMap::with_capacity(beam.len() * scores.len());
-        for (labels, ends) in beam {
-            let (both, last) = (ends.both(), labels.last());
-            let same = next.entry(labels.clone()).or_insert(Ends { bonus: ends.bonus, ..Ends::NONE });
-            same.blank = add(same.blank, both + scores[self.blank as usize]);
-            if let Some(&last) = last {
-                same.label = add(same.label, ends.label + scores[last as usize]);
+        let numbers: HashMap<&[u32], usize> = (0..).zip(beam).map(|(at, (labels, _))| (&labels[..], at)).collect();
+        // Beginnings that others grow into, by their last label.
+        let mut grown: HashMap<(usize, u32), usize> = HashMap::new();
+        let mut all = Vec::with_capacity(beam.len() * scores.len());
+        for (at, (labels, ends)) in beam.iter().enumerate() {
+            let mut same = Ends { bonus: ends.bonus, blank: ends.both() + scores[self.blank as usize], ..Ends::NONE };
+            if let Some((&last, before)) = labels.split_last() {
+                same.label = ends.label + scores[last as usize];
+                numbers.get(before).map(|&from| grown.insert((from, last), at));
             }
-            for (class, score) in (0..).zip(scores).filter(|&(class, _)| class != self.blank) {
+            all.push(Grown { from: at, label: None, ends: same });
+        }
+        for (from, (labels, ends)) in beam.iter().enumerate() {
+            let both = ends.both();
+            for (label, score) in (0..).zip(scores).filter(|&(label, _)| label != self.blank) {
                 // A label behind itself begins anew only behind a blank.
-                let from = if Some(&class) == last { ends.blank } else { both };
-                let bonus = self.bonus_of(labels, class)?;
-                if from + score + bonus == f64::NEG_INFINITY {
-                    continue;
+                let before = if Some(&label) == labels.last() { ends.blank } else { both };
+                if let Some(&at) = grown.get(&(from, label)) {
+                    let there: &mut Grown = &mut all[at];
+                    there.ends.label = add(there.ends.label, before + score);
+                } else if before + score > f64::NEG_INFINITY {
+                    let bonus = ends.bonus + self.bonus_of(labels, label)?;
+                    all.push(Grown {
+                        from,
+                        label: Some(label),
+                        ends: Ends { label: before + score, bonus, ..Ends::NONE },
+                    });
                 }
-                let on = next
-                    .entry(labels.iter().copied().chain([class]).collect())
-                    .or_insert(Ends { bonus: ends.bonus + bonus, ..Ends::NONE });
-                on.label = add(on.label, from + score);
             }
         }
-        let mut all: Vec<(Vec<u32>, Ends)> = next.into_iter().collect();
-        // Of equal ones the first in the order of their labels, whatever the order of the table.
-        all.sort_unstable_by(|(one, x), (other, y)| {
-            (y.both() + y.bonus).total_cmp(&(x.both() + x.bonus)).then_with(|| one.cmp(other))
-        });
-        all.truncate(self.width);
-        Ok(all)
+        all.retain(|grown| grown.ends.score() > f64::NEG_INFINITY);
+        let labels = |grown: &Grown| beam[grown.from].0.iter().copied().chain(grown.label);
+        // Of equal ones the first in the order of their labels.
+        let order = |one: &Grown, other: &Grown| {
+            other.ends.score().total_cmp(&one.ends.score()).then_with(|| labels(one).cmp(labels(other)))
+        };
+        if all.len() > self.width {
+            all.select_nth_unstable_by(self.width - 1, order);
+            all.truncate(self.width);
+        }
+        all.sort_unstable_by(order);
+        Ok(all.iter().map(|grown| (labels(grown).collect(), grown.ends)).collect())
     }
 
     fn bonus_of(&self, labels: &[u32], class: u32) -> Result<f64> {

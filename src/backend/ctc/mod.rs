@@ -155,9 +155,11 @@ impl<'a, B: Backend> Walk<'a, B> {
         let states = States::of(x.labels, x.blank);
         let shape = Shape::new(&[sizes.batch, states.count()])?;
         let hot = b.one_hot(&b.upload_indices(states.classes(), shape)?, sizes.classes)?;
-        // What is impossible stays a number, which 0 times is 0.
+        // What is impossible is a number in the product, which 0 times is 0.
         let logarithms = b.map(Map::Clamp(LEAST, f64::INFINITY), &b.log_softmax(x.logits)?)?;
         let scores = b.matmul(&logarithms, false, &hot, true)?;
+        let is_none = b.zip(Zip::Less, &scores, &b.fill(Shape::SCALAR, LEAST / 2.0)?)?;
+        let scores = b.select(&is_none, &b.fill(Shape::SCALAR, f64::NEG_INFINITY)?, &scores)?;
         let [skip, end] = [states.skips(), states.ends()].map(|may| b.upload(states::logarithms(&may), shape));
         Ok(Walk { b, mask: x.mask, shape, hot, scores, skip: skip?, end: end? })
     }

@@ -94,6 +94,15 @@ fn small() -> Vec<Case> {
     }
     let repeats = |labels: &[u32]| Case { labels: vec![labels.to_vec(); 2], ..Case::random([2, 5, 3], 0, 0, HOLES) };
     all.extend([repeats(&[1, 1]), repeats(&[2, 2, 2]), repeats(&[1, 2, 1])]);
+    // A class that cannot be at some steps, and one that cannot be at all.
+    for steps in [3, 5] {
+        let mut some = Case::random([4, 5, 3], 3, 0, ALL);
+        some.labels[..2].clone_from_slice(&[vec![2], vec![1]]);
+        some.logits.data.chunks_mut(3).enumerate().for_each(|(step, logits)| {
+            logits[2] = if step % 5 < steps { f64::NEG_INFINITY } else { logits[2] };
+        });
+        all.push(some);
+    }
     all
 }
 
@@ -136,6 +145,10 @@ pub(crate) fn ctc_is_its_default<B: Backend>(b: &B) -> Result<()> {
     rare.labels[0] = vec![1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2];
     rare.logits.data.iter_mut().step_by(3).for_each(|blank| *blank += 75.0);
     cases.push(rare);
+    // Labels in another order than they are heard: what spells them has next to nothing of any step's sum, but the last ones'.
+    let heard = |at: &[usize]| if at[2] == if at[1] < 60 { 2 } else { 1 } { 15.0 } else { 0.0 };
+    let logits = Host::build(&[1, 140, 4], heard);
+    cases.push(Case { logits, labels: vec![vec![1, 2]], blank: 0, mask: None });
     for case in cases {
         println!("{:?}", case.logits.shape);
         let greatest = case.logits.data.iter().fold(0.0f64, |most, x| most.max(x.abs()));

@@ -110,6 +110,12 @@ fn wrong_outputs_are_refused() {
     assert!(AlignmentBeam::new(1).best_path(&wrong, 3).is_err());
     assert!(message(AlignmentBeam::new(1), &[f32::NEG_INFINITY; 3], 3).contains("step 0"));
     assert!(message(AlignmentBeam::new(1).bonus(|_, _| f64::NAN), &good, 3).contains("bonus of label 1"));
+    // What cannot be is no reading.
+    let only = AlignmentBeam::new(4).search(&[f32::NEG_INFINITY, 0.0], 2).unwrap();
+    assert_eq!(only.iter().map(|reading| &reading.labels[..]).collect::<Vec<_>>(), [[1]]);
+    assert!(
+        AlignmentBeam::new(4).bonus(|_, _| f64::NEG_INFINITY).search(&[f32::NEG_INFINITY, 0.0], 2).unwrap().is_empty()
+    );
     // No step spells nothing, for certain.
     let none = AlignmentBeam::new(2).search(&[], 3).unwrap();
     assert_eq!((none.len(), none[0].log_probability), (1, 0.0));

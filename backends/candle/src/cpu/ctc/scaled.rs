@@ -1,7 +1,8 @@
 //! The sum over all alignments by products of exponentials in `f64`, scaled by powers of two at each step.
 //!
-//! What falls below the numbers that there are, `2^-1022` beside the greatest of its step, is as nothing in the end where the end is not
-//! that small itself. Where it is, or a label's logit lies far below the greatest, `None` says so, and the sequence is gone through by logarithms.
+//! What falls below the numbers that there are, `2^-1022` beside the greatest of its step, is as nothing where the alignments that spell the
+//! labels to the end have not so little of that step's sum themselves. That is known when the steps have been gone through backward, too.
+//! Where it is not so, or a label's logit lies far below the greatest, `None` says so, and the sequence is gone through by logarithms.
 
 use super::super::simd::vectorised;
 use super::super::softmax::shifted_exp;
@@ -85,13 +86,12 @@ fn of_logits(x: Sequence<'_>, logits: &[f32], e: &mut [f32], scores: &mut [f64])
     scores.iter().fold(true, |exact, &score| exact & (score >= EXACT)).then_some(total)
 }
 
-/// Goes through the steps that count: the logarithm of the sum over all alignments. With `keep` the room has all steps afterwards,
-/// otherwise the last two.
+/// Goes through the steps that count: the logarithm of the sum over all alignments. The room has all steps afterwards.
 #[inline(always)]
-fn forward(x: Sequence<'_>, room: &mut Room, keep: bool) -> Option<f64> {
+fn forward(x: Sequence<'_>, room: &mut Room) -> Option<f64> {
     let labels = x.labels.len();
     let (wide, one) = (2 * (labels + 1), labels + 1);
-    let steps = if keep { x.logits.len() / x.classes } else { 1 };
+    let steps = x.logits.len() / x.classes;
     room.e.resize(x.classes, 0.0);
     room.scores.resize(steps * one, 0.0);
     room.sums.resize(steps * wide, 0.0);
@@ -109,7 +109,7 @@ fn forward(x: Sequence<'_>, room: &mut Room, keep: bool) -> Option<f64> {
     // The product of the sums of exponentials, whose logarithm is taken before it overflows.
     let (mut exponent, mut logarithm, mut product) = (0, 0.0, 1.0f64);
     for (number, (_, logits)) in x.steps().enumerate() {
-        let scores = if keep { &mut scores[number * one..][..one] } else { &mut scores[..one] };
+        let scores = &mut scores[number * one..][..one];
         let total = of_logits(x, logits, e, scores)?;
         product *= f64::from(total);
         if product > 1e250 {
@@ -131,66 +131,74 @@ fn forward(x: Sequence<'_>, room: &mut Room, keep: bool) -> Option<f64> {
             }
         }
         exponent += normalise(here)?;
-        if keep {
-            sums[number * wide..][..wide].copy_from_slice(here);
-        }
+        sums[number * wide..][..wide].copy_from_slice(here);
         std::mem::swap(here, there);
     }
     let all = there[labels] + if labels > 0 { there[wide - 1] } else { 0.0 };
     (all >= LEAST).then(|| all.ln() + exponent as f64 * std::f64::consts::LN_2 - logarithm - product.ln())
 }
 
-vectorised! {
-    /// The negative log-likelihood of the labels.
-    pub(super) fn loss(x: Sequence<'_>, room: &mut Room) -> Option<f64> {
-        forward(x, room, false).map(|logarithm| -logarithm)
+/// Goes back from the end, after [`forward`]: the probability that each class is named at each step that counts, into `[time, classes]` of
+/// zeros, where it is asked for. `None` where what was lost at a step may be something.
+#[inline(always)]
+fn backward(x: Sequence<'_>, room: &mut Room, mut out: Option<&mut [f32]>) -> Option<()> {
+    let labels = x.labels.len();
+    let (wide, one) = (2 * (labels + 1), labels + 1);
+    let Room { skip, scores, sums, here, there, .. } = room;
+    // What comes behind each blank, and behind each label; one more of each, 0, closes the row.
+    let row = 2 * (one + 1);
+    here.clear();
+    here.resize(row, 0.0);
+    there.clear();
+    there.resize(row, 0.0);
+    there[labels] = 1.0;
+    if labels > 0 {
+        there[one + 1 + labels - 1] = 1.0;
     }
-
-    /// The probability that each class is named at each step that counts, into `[time, classes]` of zeros.
-    pub(super) fn named(x: Sequence<'_>, room: &mut Room, out: &mut [f32]) -> Option<()> {
-        forward(x, room, true)?;
-        let labels = x.labels.len();
-        let (wide, one) = (2 * (labels + 1), labels + 1);
-        let Room { skip, scores, sums, here, there, .. } = room;
-        // What comes behind each blank, and behind each label; one more of each, 0, closes the row.
-        let row = 2 * (one + 1);
-        here.clear();
-        here.resize(row, 0.0);
-        there.clear();
-        there.resize(row, 0.0);
-        there[labels] = 1.0;
-        if labels > 0 {
-            there[one + 1 + labels - 1] = 1.0;
-        }
-        let mut number = x.steps().count();
-        for (t, _) in x.steps().rev() {
-            number -= 1;
-            let (scores, sums) = (&scores[number * one..][..one], &sums[number * wide..][..wide]);
-            let out = &mut out[t * x.classes..][..x.classes];
-            let ((blanks, spelled), (behind_blank, behind_label)) = (sums.split_at(one), there.split_at(one + 1));
-            let (of_blanks, of_labels) = (inner(blanks, behind_blank), inner(&spelled[1..], behind_label));
-            let all = of_blanks + of_labels;
-            // NaN is no sum either.
-            let scale = (all >= LEAST).then(|| 1.0 / all)?;
+    let mut number = x.steps().count();
+    for (t, _) in x.steps().rev() {
+        number -= 1;
+        let (scores, sums) = (&scores[number * one..][..one], &sums[number * wide..][..wide]);
+        let ((blanks, spelled), (behind_blank, behind_label)) = (sums.split_at(one), there.split_at(one + 1));
+        let (of_blanks, of_labels) = (inner(blanks, behind_blank), inner(&spelled[1..], behind_label));
+        let all = of_blanks + of_labels;
+        // NaN is no sum either.
+        let scale = (all >= LEAST).then(|| 1.0 / all)?;
+        if let Some(out) = out.as_deref_mut().map(|out| &mut out[t * x.classes..][..x.classes]) {
             out[x.blank] += (of_blanks * scale) as f32;
             for ((&label, x), y) in x.labels.iter().zip(&spelled[1..]).zip(behind_label) {
                 out[label as usize] += (x * y * scale) as f32;
             }
-            // Onward by this step, in place, and back to the step before it.
-            let (behind_blank, behind_label) = there.split_at_mut(one + 1);
-            behind_blank.iter_mut().for_each(|x| *x *= scores[0]);
-            behind_label.iter_mut().zip(&scores[1..]).for_each(|(x, score)| *x *= score);
-            let (before_blank, before_label) = here.split_at_mut(one + 1);
-            for ((out, blank), label) in before_blank[..one].iter_mut().zip(&*behind_blank).zip(&*behind_label) {
-                *out = blank + label;
-            }
-            let onward = behind_blank[1..].iter().zip(&behind_label[1..]).zip(&skip[1..]);
-            for ((out, same), ((blank, label), skip)) in before_label.iter_mut().zip(&*behind_label).zip(onward) {
-                *out = same + blank + skip * label;
-            }
-            normalise(here)?;
-            std::mem::swap(here, there);
         }
-        Some(())
+        // Onward by this step, in place, and back to the step before it.
+        let (behind_blank, behind_label) = there.split_at_mut(one + 1);
+        behind_blank.iter_mut().for_each(|x| *x *= scores[0]);
+        behind_label.iter_mut().zip(&scores[1..]).for_each(|(x, score)| *x *= score);
+        let (before_blank, before_label) = here.split_at_mut(one + 1);
+        for ((out, blank), label) in before_blank[..one].iter_mut().zip(&*behind_blank).zip(&*behind_label) {
+            *out = blank + label;
+        }
+        let onward = behind_blank[1..].iter().zip(&behind_label[1..]).zip(&skip[1..]);
+        for ((out, same), ((blank, label), skip)) in before_label.iter_mut().zip(&*behind_label).zip(onward) {
+            *out = same + blank + skip * label;
+        }
+        normalise(here)?;
+        std::mem::swap(here, there);
+    }
+    Some(())
+}
+
+vectorised! {
+    /// The negative log-likelihood of the labels.
+    pub(super) fn loss(x: Sequence<'_>, room: &mut Room) -> Option<f64> {
+        let logarithm = forward(x, room)?;
+        backward(x, room, None)?;
+        Some(-logarithm)
+    }
+
+    /// The probability that each class is named at each step that counts, into `[time, classes]` of zeros.
+    pub(super) fn named(x: Sequence<'_>, room: &mut Room, out: &mut [f32]) -> Option<()> {
+        forward(x, room)?;
+        backward(x, room, Some(out))
     }
 }
