@@ -37,14 +37,17 @@ pub struct Translate {
     svg: Option<PathBuf>,
 }
 
-impl Program for Translate {
-    fn files(&self) -> Files {
-        own_files(&self.trained.run, Settings::OWN)
+impl Translate {
+    /// Files that a picture must not take the place of.
+    fn others(&self) -> Files {
+        self.texts.files().into_iter().chain(own_files(&self.trained.run, Settings::OWN)).collect()
     }
+}
 
+impl Program for Translate {
     fn problems(&self) -> Vec<String> {
         let mut problems = self.texts.problems();
-        problems.extend(self.svg.iter().filter_map(|path| output_problem("--svg", path, &self.files())));
+        problems.extend(self.svg.iter().filter_map(|path| output_problem("--svg", path, &self.others())));
         problems.extend(self.search.problems());
         if !(1..=self.search.beam).contains(&self.n_best) {
             problems

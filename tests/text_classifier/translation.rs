@@ -144,6 +144,21 @@ fn every_form_is_trained_and_used() {
 }
 
 #[test]
+fn small_letters_are_held_to_small_letters() {
+    let place = Workplace::new();
+    printed(place.train("run", "--train train.tsv --lowercase"));
+    place.write("great.tsv", &place.text("test.tsv").to_uppercase());
+    let line = |data: &str| format!("evaluate --run run --data {data} --threads 1 --json {data}.json");
+    let (said, great) = (printed(place.command(&line("test.tsv"))), printed(place.command(&line("great.tsv"))));
+    assert!(place.json("test.tsv.json")["metrics"]["exact"].as_f64().unwrap() > 0.9, "{said}");
+    assert_eq!(place.json("great.tsv.json")["metrics"], place.json("test.tsv.json")["metrics"]);
+    assert!(great.matches("case:lc").count() == 2 && !great.contains("case:mixed"), "{great}");
+    // A run that tells them apart is held to what is there.
+    printed(place.command("train --run mixed --train train.tsv --threads 1 --units 6 --dim 4 --epochs 1"));
+    assert!(printed(place.command(&line("test.tsv").replace("--run run", "--run mixed"))).contains("case:mixed"));
+}
+
+#[test]
 fn dates_and_sums_are_made_up() {
     let place = Workplace::new();
     let flags = "--units 8 --dim 4 --epochs 1 --threads 1 --made-up-pairs 300";
@@ -252,6 +267,8 @@ fn pairs_that_are_none_are_told() {
             "evaluate --run long --data test.tsv --output long/run.json",
             "--output long/run.json: this is the file of --run",
         ),
+        ("translate --run long test.de --svg test.de", "--svg test.de: this is the file of the texts"),
+        ("translate --run long test.de --svg long/run.json", "--svg long/run.json: this is the file of --run"),
         ("translate --run long test.de --n-best 6", "--n-best 6: expected 1 to 5"),
         ("translate --run nowhere test.de", "--run nowhere: there is no such folder"),
     ] {

@@ -1,6 +1,6 @@
 //! Texts that a user wants something of: given as arguments, as the lines of a file, or on standard input.
 
-use super::super::files::{Input, input_problem};
+use super::super::files::{Files, Input, input_problem};
 use clap::Args;
 use elman::data::read_lines;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,11 @@ pub struct Texts {
 }
 
 impl Texts {
+    /// The file, whose place nothing that is written must take.
+    pub fn files(&self) -> Files {
+        self.file.iter().map(|path| ("the texts".to_string(), path.clone())).collect()
+    }
+
     /// What is wrong with the file.
     pub fn problems(&self) -> Vec<String> {
         self.file.iter().filter_map(|path| input_problem("", path)).map(|problem| problem.trim().to_string()).collect()
