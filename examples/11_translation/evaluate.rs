@@ -90,7 +90,10 @@ impl Program for Evaluate {
         for ((source, text), reference) in sources.iter().zip(&texts).zip(&references).take(SHOWN) {
             say!("  {source}\n= {text}\n  {reference}\n")?;
         }
-        say!("BLEU   {:.2}  {}", bleu.score(), of_bleu)?;
+        match references.iter().any(|text| text.split_whitespace().nth(3).is_some()) {
+            true => say!("BLEU   {:.2}  {of_bleu}", bleu.score())?,
+            false => say!("BLEU   -  no reference has four words, which it is about")?,
+        }
         say!("chrF   {:.2}  {}", chrf.score(), of_chrf)?;
         say!("exact  {exact:.4}")?;
         if let Some(path) = &self.output {

@@ -26,7 +26,7 @@ pub struct Translate {
     texts: Texts,
     #[command(flatten)]
     search: Search,
-    /// The best of each text, a line each, with their scores before them: score, tab, translation
+    /// The best of each text, a line each: number of the text, from 1, tab, score, tab, translation; 1: the translation alone
     #[arg(long, value_name = "N", default_value_t = 1)]
     n_best: usize,
     /// Show which words were looked at for each that was written, as a table
@@ -78,10 +78,13 @@ impl Program for Translate {
                 let pictures = found.iter().map(|best| &best[0]).filter(|best| !best.tokens.is_empty());
                 files::write(path, &attention::svg(pictures.take(DRAWN)))?;
             }
-            for best in found.iter().flatten() {
+            let numbered = found.iter().zip(number * AT_ONCE + 1..);
+            for (best, of) in numbered.flat_map(|(best, of)| best.iter().map(move |best| (best, of))) {
                 let text = cell(&best.text);
-                let written =
-                    if self.n_best > 1 { writeln!(out, "{:.4}\t{text}", best.score) } else { writeln!(out, "{text}") };
+                let written = match self.n_best > 1 {
+                    true => writeln!(out, "{of}\t{:.4}\t{text}", best.score),
+                    false => writeln!(out, "{text}"),
+                };
                 written.context("standard output")?;
                 if self.attention && !best.tokens.is_empty() {
                     writeln!(out, "\n{}", attention::table(best)).context("standard output")?;

@@ -5,6 +5,7 @@ use super::program;
 use elman::Key;
 use serde_json::Value;
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -105,7 +106,7 @@ fn sentences_never_seen_are_translated() {
         command
     });
     let first = said.lines().next().unwrap();
-    assert!(first.ends_with("\tdog red one") && first.starts_with('-'), "{said}");
+    assert!(first.ends_with("\tdog red one") && first.starts_with("1\t-"), "{said}");
     assert!(said.lines().any(|line| line.trim() == "│ │ hund"), "{said}");
     let svg = place.text("seen.svg");
     assert_eq!(svg.matches("<title>").count(), 9, "{svg}");
@@ -113,6 +114,18 @@ fn sentences_never_seen_are_translated() {
     let weights: Vec<f64> =
         svg.lines().filter_map(|line| line.split("<title>hund: ").nth(1)?.split('<').next()?.parse().ok()).collect();
     assert!(weights[0] > weights[1] && weights[0] > weights[2], "{weights:?}");
+    place.write("two", "ein hund\nzwei katze\n");
+    let two = printed(place.command("translate --run elsewhere two --n-best 2 --threads 1"));
+    assert_eq!(two.lines().map(|line| line.split('\t').next().unwrap()).collect::<Vec<_>>(), ["1", "1", "2", "2"]);
+    // Of references of fewer than four words BLEU says nothing.
+    place.write("short.tsv", "ein hund\tdog one\n");
+    let short = printed(place.command("evaluate --run elsewhere --data short.tsv --threads 1"));
+    assert!(short.contains("BLEU   -  no reference has four words"), "{short}");
+    // Texts come from standard input where none are given.
+    let mut child = place.command("translate --run elsewhere --threads 1");
+    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"ein hund\n").unwrap();
+    assert_eq!(String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap(), "dog one\n");
     // A text without a word, and one of unknown words.
     place.write("odd", "ein hund\n\n\u{3000}\nxyzzy \u{7f}\n");
     let odd = printed(place.command("translate --run elsewhere odd --threads 1 --replace-unknown"));
@@ -252,7 +265,7 @@ fn pairs_that_are_none_are_told() {
         .unwrap();
     let note = String::from_utf8(output.stderr).unwrap();
     assert!(
-        output.status.success() && note.contains("1 of 16 pairs have more than 100 tokens and are left out"),
+        output.status.success() && note.contains("1 of 286 pairs have more than 100 tokens and are left out"),
         "{note}"
     );
     place.write("long.txt", &"ein ".repeat(10_000));
