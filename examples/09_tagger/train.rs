@@ -2,7 +2,7 @@
 
 use super::common::files::Input;
 use super::common::outcome::refuse;
-use super::common::run::{Fingerprint, Part, Run, Training, Trains};
+use super::common::run::{Fingerprint, Part, Run, Training, Trains, kept_apart};
 use super::common::{merged, metrics, speed};
 use super::corpus::{Format, Given, alike, read, read_trees};
 use super::settings::Settings;
@@ -24,6 +24,8 @@ const TEST: u64 = 300;
 impl Trains for Settings {
     fn train<B: Backend>(&self, backend: &B, training: &Training<Self>) -> anyhow::Result<Value> {
         let Sentences { train, valid, columns } = Sentences::read(self, &training.run)?;
+        let further = columns.is_some_and(|columns| columns > 2);
+        ensure!(!self.features || further, "--features: expected columns between word and tag, found none");
         let (vectors, print) = vectors(self)?;
         let builder = vectors.into_iter().fold(self.builder(), |builder, vectors| builder.vectors(vectors));
         let vocabulary = builder.vocabulary(&train, &valid)?;
@@ -89,14 +91,9 @@ impl Sentences {
                 read(path, format(path), columns, false)?
             }
             None => {
-                // One in so many, from the first on.
-                let every =
-                    if settings.valid_part > 0.0 { (1.0 / settings.valid_part).round() as usize } else { usize::MAX };
-                let numbered = std::mem::take(&mut train).into_iter().enumerate();
-                let (valid, rest): (Vec<_>, Vec<_>) =
-                    numbered.partition(|(number, _)| every != usize::MAX && number % every == 0);
-                train = rest.into_iter().map(|(_, sentence)| sentence).collect();
-                valid.into_iter().map(|(_, sentence)| sentence).collect()
+                let (valid, rest) = kept_apart(std::mem::take(&mut train), settings.valid_part);
+                train = rest;
+                valid
             }
         };
         ensure!(!train.is_empty(), "{shown}: --valid-part {} leaves no sentence to train on", settings.valid_part);

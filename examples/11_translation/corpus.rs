@@ -1,7 +1,7 @@
 //! Pairs of texts: read from the user's files, or made up, and cut into tokens.
 
 use super::common::files::Input;
-use super::common::run::{Fingerprint, Part, Run};
+use super::common::run::{Fingerprint, Part, Run, kept_apart};
 use super::settings::Settings;
 use super::{note, tell};
 use anyhow::{Context, bail, ensure};
@@ -15,7 +15,7 @@ pub type Pair = (String, String);
 
 /// Byte pairs of a language, unless it is said otherwise.
 const BYTE_PAIRS: usize = 8000;
-/// Pairs at the beginning of which one tells that it is empty.
+/// Made-up pairs to test on, at most.
 const MADE_UP_TEST: usize = 2000;
 
 /// Pairs to train on and to choose by, and how they become numbers.
@@ -72,12 +72,9 @@ impl Corpus {
         let valid = match &settings.valid {
             Some(path) => read(path, settings.valid_target.as_deref())?,
             None => {
-                let every = (1.0 / settings.valid_part).round().max(1.0);
-                let of = |number: usize| settings.valid_part > 0.0 && (number as f64 % every) as usize == 0;
-                let (valid, rest): (Vec<_>, Vec<_>) =
-                    train.into_iter().enumerate().partition(|&(number, _)| of(number));
-                train = rest.into_iter().map(|(_, pair)| pair).collect();
-                valid.into_iter().map(|(_, pair)| pair).collect()
+                let (valid, rest) = kept_apart(train, settings.valid_part);
+                train = rest;
+                valid
             }
         };
         ensure!(!train.is_empty(), "{what}: --valid-part {} leaves no pair to train on", settings.valid_part);

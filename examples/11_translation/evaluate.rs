@@ -66,7 +66,14 @@ impl Program for Evaluate {
         let translator = Translator::load(backend, &path)?.options(self.search.options());
         let pairs = corpus::read(&self.data, self.data_target.as_deref())?;
         ensure!(!pairs.is_empty(), "--data {}: expected pairs, found none", self.data.display());
-        let (sources, references): (Vec<String>, Vec<String>) = pairs.into_iter().unzip();
+        let (sources, mut references): (Vec<String>, Vec<String>) = pairs.into_iter().unzip();
+        // What writes small letters alone is held to no others.
+        let lowered = translator.languages().target.is_lowercase();
+        if lowered {
+            references.iter_mut().for_each(|text| *text = text.to_lowercase());
+        }
+        let signature = |of: &str| if lowered { of.replace("case:mixed", "case:lc") } else { of.to_string() };
+        let [of_bleu, of_chrf] = [Bleu::SIGNATURE, ChrF::SIGNATURE].map(signature);
         // The first batch warms up memory and threads.
         translator.translate_all(&sources[..sources.len().min(8)])?;
         let begun = Instant::now();
@@ -83,8 +90,11 @@ impl Program for Evaluate {
         for ((source, text), reference) in sources.iter().zip(&texts).zip(&references).take(SHOWN) {
             say!("  {source}\n= {text}\n  {reference}\n")?;
         }
-        say!("BLEU   {:.2}  {}", bleu.score(), Bleu::SIGNATURE)?;
-        say!("chrF   {:.2}  {}", chrf.score(), ChrF::SIGNATURE)?;
+        match references.iter().any(|text| text.split_whitespace().nth(3).is_some()) {
+            true => say!("BLEU   {:.2}  {of_bleu}", bleu.score())?,
+            false => say!("BLEU   -  no reference has four words, which it is about")?,
+        }
+        say!("chrF   {:.2}  {}", chrf.score(), of_chrf)?;
         say!("exact  {exact:.4}")?;
         if let Some(path) = &self.output {
             files::write(path, &texts.iter().map(|text| format!("{text}\n")).collect::<String>())?;
@@ -96,8 +106,8 @@ impl Program for Evaluate {
             "metrics": { "bleu": bleu.score(), "chrf": chrf.score(), "exact": exact },
             "bleu_precisions": bleu.precisions(),
             "bleu_brevity_penalty": bleu.brevity_penalty(),
-            "bleu_signature": Bleu::SIGNATURE,
-            "chrf_signature": ChrF::SIGNATURE,
+            "bleu_signature": of_bleu,
+            "chrf_signature": of_chrf,
             "tokens": lengths,
             "texts_per_second": speed,
         }))

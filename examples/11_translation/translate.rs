@@ -26,7 +26,7 @@ pub struct Translate {
     texts: Texts,
     #[command(flatten)]
     search: Search,
-    /// The best of each text, a line each, with their scores before them: score, tab, translation
+    /// The best of each text, a line each: number of the text, from 1, tab, score, tab, translation; 1: the translation alone
     #[arg(long, value_name = "N", default_value_t = 1)]
     n_best: usize,
     /// Show which words were looked at for each that was written, as a table
@@ -37,14 +37,17 @@ pub struct Translate {
     svg: Option<PathBuf>,
 }
 
-impl Program for Translate {
-    fn files(&self) -> Files {
-        own_files(&self.trained.run, Settings::OWN)
+impl Translate {
+    /// Files that a picture must not take the place of.
+    fn others(&self) -> Files {
+        self.texts.files().into_iter().chain(own_files(&self.trained.run, Settings::OWN)).collect()
     }
+}
 
+impl Program for Translate {
     fn problems(&self) -> Vec<String> {
         let mut problems = self.texts.problems();
-        problems.extend(self.svg.iter().filter_map(|path| output_problem("--svg", path, &self.files())));
+        problems.extend(self.svg.iter().filter_map(|path| output_problem("--svg", path, &self.others())));
         problems.extend(self.search.problems());
         if !(1..=self.search.beam).contains(&self.n_best) {
             problems
@@ -75,10 +78,13 @@ impl Program for Translate {
                 let pictures = found.iter().map(|best| &best[0]).filter(|best| !best.tokens.is_empty());
                 files::write(path, &attention::svg(pictures.take(DRAWN)))?;
             }
-            for best in found.iter().flatten() {
+            let numbered = found.iter().zip(number * AT_ONCE + 1..);
+            for (best, of) in numbered.flat_map(|(best, of)| best.iter().map(move |best| (best, of))) {
                 let text = cell(&best.text);
-                let written =
-                    if self.n_best > 1 { writeln!(out, "{:.4}\t{text}", best.score) } else { writeln!(out, "{text}") };
+                let written = match self.n_best > 1 {
+                    true => writeln!(out, "{of}\t{:.4}\t{text}", best.score),
+                    false => writeln!(out, "{text}"),
+                };
                 written.context("standard output")?;
                 if self.attention && !best.tokens.is_empty() {
                     writeln!(out, "\n{}", attention::table(best)).context("standard output")?;

@@ -6,6 +6,9 @@ use crate::error::{Error, Result};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
+/// Wider no beam is: it would go on with more than memory holds.
+const WIDEST: usize = 1 << 20;
+
 /// Beam search: of all sequences read so far the `width` most probable are gone on with, and those that end are put aside. Their score
 /// is the logarithm of their probability divided by `length^α`, where the length counts the end token (CTranslate2's
 /// `length_penalty`): with α = 1, the default, minus the mean loss of a token; with 0 minus the sum.
@@ -76,7 +79,7 @@ impl Candidate {
 }
 
 impl Beam {
-    /// Goes on with `width` sequences. As CTranslate2: α is 1, at least 1 token, the end token counted, at most 256; the best alone is
+    /// Goes on with `width` sequences, at least 1, at most 2²⁰. As CTranslate2: α is 1, at least 1 token, the end token counted, at most 256; the best alone is
     /// given. Nothing ends a sequence but its length unless [`Beam::until`] says so.
     pub fn new(width: usize) -> Self {
         Beam { width, alpha: 1.0, shortest: 1, longest: 256, n_best: 1, ends: BTreeSet::new(), banned: BTreeSet::new() }
@@ -115,13 +118,14 @@ impl Beam {
         Beam { n_best: n, ..self }
     }
 
-    fn check(&self) -> Result<()> {
+    /// Errors for an option out of range.
+    pub(crate) fn check(&self) -> Result<()> {
         let (width, shortest) = (self.width, self.shortest);
         let check = |right: bool, name: &str, expected: String, found: f64| match right {
             true => Ok(()),
             false => Err(Error::invalid(format!("beam, {name}"), expected, found)),
         };
-        check(width > 0, "width", "at least 1".into(), width as f64)?;
+        check((1..=WIDEST).contains(&width), "width", format!("at least 1, at most {WIDEST}"), width as f64)?;
         check((1..=width).contains(&self.n_best), "n_best", format!("1 to {width}, the width"), self.n_best as f64)?;
         check(
             self.longest >= shortest.max(1),
@@ -224,7 +228,7 @@ impl Beam {
         length: usize,
         found: &mut Vec<Hypothesis>,
     ) -> Vec<Candidate> {
-        let mut going_on = Vec::with_capacity(self.width);
+        let mut going_on = Vec::with_capacity(self.width.min(candidates.len()));
         for (rank, candidate) in candidates.into_iter().enumerate() {
             let ended = self.ends.contains(&candidate.token);
             let complete = ended || length == self.longest;

@@ -93,6 +93,11 @@ impl Codec {
         Codec { lowercase: true, ..self }
     }
 
+    /// Whether texts are put into small letters ([`Codec::lowercase`]).
+    pub fn is_lowercase(&self) -> bool {
+        self.lowercase
+    }
+
     /// Tokens as people read them. Errors: what a tokenizer cannot cut.
     pub fn tokens(&self, text: &str) -> Result<Vec<String>> {
         let lowered = self.lowercase.then(|| text.to_lowercase());

@@ -165,7 +165,7 @@ fn mistakes_are_told_as_what_they_are() {
         ("evaluate --run new --data unknown.tsv", "unknown.tsv, line 2: expected one of the labels"),
         ("evaluate --run new --data other.csv", "other.csv, line 1: expected the column"),
         ("evaluate --run new --data empty.tsv", "empty.tsv: expected texts, found none"),
-        ("predict --run new", "the following required arguments were not provided"),
+        ("predict", "the following required arguments were not provided"),
         ("predict --run new none", "none: No such file"),
         ("serve-stdin --run new --device cuda:x", "--device cuda:x: `x` is not a device's number"),
     ] {

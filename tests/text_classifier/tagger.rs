@@ -147,7 +147,7 @@ fn a_field_gives_no_tags_that_its_scheme_does_not_know() {
 #[test]
 fn treebanks_come_out_as_they_were_but_for_their_tags() {
     let place = Workplace::new();
-    printed(place.train("run", "--train train.conllu --valid test.conllu --features"));
+    printed(place.train("run", "--train train.conllu --valid test.conllu"));
     let predicted = printed(place.command("predict --run run test.conllu --threads 1"));
     let test = place.text("test.conllu");
     let without = |text: &str| -> Vec<String> {
@@ -192,6 +192,8 @@ fn further_columns_are_read_if_they_are_asked_for() {
         place.json("scores.json")["metrics"]["accuracy"].as_f64().unwrap()
     };
     assert!(accuracy("with", "--features") > 0.9);
+    let none = error(place.train("none", "--train train.conllu --features").output().unwrap());
+    assert_eq!(none, "--features: expected columns between word and tag, found none");
     assert!(accuracy("without", "") < 0.8);
     // The tag may lack, the column may not.
     let bare = |rows: &str| rows.replace("\tT0", "").replace("\tT1", "");

@@ -5,6 +5,7 @@ use super::program;
 use elman::Key;
 use serde_json::Value;
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -105,7 +106,7 @@ fn sentences_never_seen_are_translated() {
         command
     });
     let first = said.lines().next().unwrap();
-    assert!(first.ends_with("\tdog red one") && first.starts_with('-'), "{said}");
+    assert!(first.ends_with("\tdog red one") && first.starts_with("1\t-"), "{said}");
     assert!(said.lines().any(|line| line.trim() == "│ │ hund"), "{said}");
     let svg = place.text("seen.svg");
     assert_eq!(svg.matches("<title>").count(), 9, "{svg}");
@@ -113,6 +114,18 @@ fn sentences_never_seen_are_translated() {
     let weights: Vec<f64> =
         svg.lines().filter_map(|line| line.split("<title>hund: ").nth(1)?.split('<').next()?.parse().ok()).collect();
     assert!(weights[0] > weights[1] && weights[0] > weights[2], "{weights:?}");
+    place.write("two", "ein hund\nzwei katze\n");
+    let two = printed(place.command("translate --run elsewhere two --n-best 2 --threads 1"));
+    assert_eq!(two.lines().map(|line| line.split('\t').next().unwrap()).collect::<Vec<_>>(), ["1", "1", "2", "2"]);
+    // Of references of fewer than four words BLEU says nothing.
+    place.write("short.tsv", "ein hund\tdog one\n");
+    let short = printed(place.command("evaluate --run elsewhere --data short.tsv --threads 1"));
+    assert!(short.contains("BLEU   -  no reference has four words"), "{short}");
+    // Texts come from standard input where none are given.
+    let mut child = place.command("translate --run elsewhere --threads 1");
+    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"ein hund\n").unwrap();
+    assert_eq!(String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap(), "dog one\n");
     // A text without a word, and one of unknown words.
     place.write("odd", "ein hund\n\n\u{3000}\nxyzzy \u{7f}\n");
     let odd = printed(place.command("translate --run elsewhere odd --threads 1 --replace-unknown"));
@@ -141,6 +154,21 @@ fn every_form_is_trained_and_used() {
     let without = "translate --run 1 test.de --attention --threads 1";
     let found = error(place.command(without).output().unwrap());
     assert!(found.contains("expected a run with attention"), "{found}");
+}
+
+#[test]
+fn small_letters_are_held_to_small_letters() {
+    let place = Workplace::new();
+    printed(place.train("run", "--train train.tsv --lowercase"));
+    place.write("great.tsv", &place.text("test.tsv").to_uppercase());
+    let line = |data: &str| format!("evaluate --run run --data {data} --threads 1 --json {data}.json");
+    let (said, great) = (printed(place.command(&line("test.tsv"))), printed(place.command(&line("great.tsv"))));
+    assert!(place.json("test.tsv.json")["metrics"]["exact"].as_f64().unwrap() > 0.9, "{said}");
+    assert_eq!(place.json("great.tsv.json")["metrics"], place.json("test.tsv.json")["metrics"]);
+    assert!(great.matches("case:lc").count() == 2 && !great.contains("case:mixed"), "{great}");
+    // A run that tells them apart is held to what is there.
+    printed(place.command("train --run mixed --train train.tsv --threads 1 --units 6 --dim 4 --epochs 1"));
+    assert!(printed(place.command(&line("test.tsv").replace("--run run", "--run mixed"))).contains("case:mixed"));
 }
 
 #[test]
@@ -237,7 +265,7 @@ fn pairs_that_are_none_are_told() {
         .unwrap();
     let note = String::from_utf8(output.stderr).unwrap();
     assert!(
-        output.status.success() && note.contains("1 of 16 pairs have more than 100 tokens and are left out"),
+        output.status.success() && note.contains("1 of 286 pairs have more than 100 tokens and are left out"),
         "{note}"
     );
     place.write("long.txt", &"ein ".repeat(10_000));
@@ -252,6 +280,8 @@ fn pairs_that_are_none_are_told() {
             "evaluate --run long --data test.tsv --output long/run.json",
             "--output long/run.json: this is the file of --run",
         ),
+        ("translate --run long test.de --svg test.de", "--svg test.de: this is the file of the texts"),
+        ("translate --run long test.de --svg long/run.json", "--svg long/run.json: this is the file of --run"),
         ("translate --run long test.de --n-best 6", "--n-best 6: expected 1 to 5"),
         ("translate --run nowhere test.de", "--run nowhere: there is no such folder"),
     ] {

@@ -13,6 +13,7 @@
 //! [`Trains`]. [`Train`] is then its command `train`; [`Trained`] with [`Texts`] and [`serve()`] are most of `predict` and
 //! `serve-stdin`.
 
+mod apart;
 mod diverged;
 mod fingerprint;
 mod folder;
@@ -28,6 +29,7 @@ mod training;
 // Each program uses its part of them.
 #[allow(unused_imports)]
 pub use self::{
+    apart::kept_apart,
     diverged::{CURE, load},
     fingerprint::{Fingerprint, Part},
     folder::{Run, own_files},

@@ -1,6 +1,6 @@
 //! Texts that a user wants something of: given as arguments, as the lines of a file, or on standard input.
 
-use super::super::files::{Input, input_problem};
+use super::super::files::{Files, Input, STANDARD, input_problem};
 use clap::Args;
 use elman::data::read_lines;
 use std::path::{Path, PathBuf};
@@ -9,26 +9,29 @@ use std::path::{Path, PathBuf};
 #[derive(Args, Clone, Debug)]
 pub struct Texts {
     /// A text, several times if there are several
-    #[arg(
-        long,
-        value_name = "TEXT",
-        required_unless_present = "file",
-        conflicts_with = "file",
-        allow_hyphen_values = true
-    )]
+    #[arg(long, value_name = "TEXT", conflicts_with = "file", allow_hyphen_values = true)]
     text: Vec<String>,
-    /// A file with a text on each line, plain or .gz; -: standard input
+    /// A file with a text on each line, plain or .gz; -: standard input [default, without --text: standard input]
     file: Option<PathBuf>,
 }
 
 impl Texts {
+    /// The file, whose place nothing that is written must take.
+    pub fn files(&self) -> Files {
+        self.file.iter().map(|path| ("the texts".to_string(), path.clone())).collect()
+    }
+
     /// What is wrong with the file.
     pub fn problems(&self) -> Vec<String> {
         self.file.iter().filter_map(|path| input_problem("", path)).map(|problem| problem.trim().to_string()).collect()
     }
 
     pub fn read(&self) -> anyhow::Result<Vec<String>> {
-        self.file.as_ref().map_or_else(|| Ok(self.text.clone()), |path| lines(path))
+        match &self.file {
+            Some(path) => lines(path),
+            None if self.text.is_empty() => lines(Path::new(STANDARD)),
+            None => Ok(self.text.clone()),
+        }
     }
 }
 

@@ -145,8 +145,8 @@ impl TaggerBuilder {
 
     /// What is in the sentences: words, letters and columns of those to train on, tags and labels also of those to choose by, of which
     /// there may be none. Errors name the sentence: one without words, without the tags or the tree that the task needs, with tags that
-    /// mark no spans, with other columns than the first one. Errors, too, for settings that contradict each other, and where no word comes
-    /// often enough.
+    /// mark no spans, with other columns than the first one. Errors, too, for settings that contradict each other, for columns to be read
+    /// where there are none, and where no word comes often enough.
     pub fn vocabulary(&self, train: &[TaggerExample], valid: &[TaggerExample]) -> Result<TaggerVocabulary> {
         if self.crf && self.task.has_trees() {
             let found = format!("one of the task `{}`", self.task);

@@ -12,6 +12,8 @@ use crate::pipeline::batches::batches;
 /// Words of a batch, and scores of heads with labels.
 const WORDS: usize = 2048;
 const SCORES: usize = 4 << 20;
+/// The same of a sentence by itself, at most: a gigabyte of each number that there is of a score.
+const MOST: usize = 1 << 28;
 
 /// What was found for a sentence.
 #[derive(Clone, Debug, Default)]
@@ -28,9 +30,15 @@ impl<B: Backend> Tagger<B> {
         let there: Vec<usize> = (0..rows.len()).filter(|&at| !rows[at].words.is_empty()).collect();
         let lengths: Vec<usize> = there.iter().map(|&at| rows[at].words.len()).collect();
         let labels = self.vocabulary().labels().map_or(1, Labels::len);
+        // Every word has scores for all words of the longest sentence.
+        let scores = |words: usize| words.saturating_mul(words + 1).saturating_mul(labels);
+        if let Some(at) = lengths.iter().position(|&words| self.task().has_trees() && scores(words) > MOST) {
+            let (place, words) = (format!("tagger, sentence {}", there[at]), lengths[at]);
+            let expected = format!("at most {MOST} scores of heads with labels (words · (words + 1) · {labels})");
+            return Err(Error::invalid(place, expected, format!("{} of {words} words", scores(words))));
+        }
         let batches = match self.task().has_trees() {
-            // Every word has scores for all words of the longest sentence.
-            true => batches(&lengths, |words| words.saturating_mul(words + 1).saturating_mul(labels), SCORES),
+            true => batches(&lengths, scores, SCORES),
             false => batches(&lengths, |words| words, WORDS),
         };
         let mut found = vec![Found::default(); rows.len()];

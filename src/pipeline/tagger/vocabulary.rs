@@ -47,6 +47,10 @@ impl TaggerVocabulary {
                 checked.map_err(|error| error.at(format!("sentence {number} of the {part}")))?;
             }
         }
+        if settings.columns && width == 0 {
+            let expected = "words with further columns, as the settings have it (`TaggerBuilder::columns`)";
+            return Err(Error::invalid("tagger", expected, "words alone"));
+        }
         let small = |example: &TaggerExample| example.words.iter().map(|word| word.to_lowercase()).collect::<Vec<_>>();
         // Composed where they can be.
         let letters = |example: &TaggerExample| {
@@ -107,7 +111,7 @@ impl TaggerVocabulary {
 
     /// Whether training knows a word by itself.
     pub(super) fn knows(&self, word: &str) -> bool {
-        self.words.index(&straight(&word.to_lowercase())).is_some()
+        index(&self.words, &word.to_lowercase()).is_some()
     }
 
     /// What the network takes.
@@ -163,10 +167,15 @@ fn check_width(row: &Row<'_>, width: usize) -> Result<()> {
     Err(Error::invalid("columns", format!("{width} of each word besides it, as in training"), other))
 }
 
-/// The number of a word or letter, with a straight apostrophe where it is not known with a typographic one.
-fn known(vocabulary: &Vocabulary, word: &str) -> u32 {
+/// The number of a word or letter as it is written, or with a straight apostrophe where it is not known with a typographic one.
+fn index(vocabulary: &Vocabulary, word: &str) -> Option<u32> {
     let typographic = || if word.contains(TYPOGRAPHIC) { vocabulary.index(&straight(word)) } else { None };
-    vocabulary.index(word).or_else(typographic).or(vocabulary.unknown()).unwrap_or(0)
+    vocabulary.index(word).or_else(typographic)
+}
+
+/// The same, of what is not known that of unknown ones.
+fn known(vocabulary: &Vocabulary, word: &str) -> u32 {
+    index(vocabulary, word).or(vocabulary.unknown()).unwrap_or(0)
 }
 
 fn straight(word: &str) -> String {

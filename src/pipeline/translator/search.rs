@@ -10,10 +10,14 @@ use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::layers::{Mode, Value};
 use crate::model::Model;
+use crate::pipeline::Codec;
 use crate::pipeline::batches::batches;
 
 /// Tokens of the sources of a batch, padding included and times the width of the beam, at most, unless one text has more.
 const TOKENS: usize = 16_384;
+
+/// Weights of what is looked at once more at a time, at most, unless one translation has more.
+const WEIGHTS: usize = 1 << 16;
 
 /// A text as it is translated.
 struct Source {
@@ -30,16 +34,14 @@ pub(super) fn n_best<B: Backend, T: AsRef<str>>(
     options: &TranslationOptions,
     texts: &[T],
 ) -> Result<Vec<Vec<Translation>>> {
-    if options.batch == 0 {
-        return Err(Error::invalid("translator: batch", "at least 1 text", 0));
-    }
+    let search = Search { model, languages, options, beam: beam(languages, options), weights: WEIGHTS };
+    search.check()?;
     let mut sources = Vec::with_capacity(texts.len());
     for (at, text) in texts.iter().enumerate() {
         let text = text.as_ref();
         let (numbers, tokens) = (languages.source.encode(text)?, languages.source.tokens(text)?);
         sources.push(Source { at, numbers, tokens });
     }
-    let search = Search { model, languages, options, beam: beam(languages, options) };
     let empty = || Translation { text: String::new(), tokens: vec![], source: vec![], score: 0.0, attention: vec![] };
     let mut found: Vec<Vec<Translation>> = (0..texts.len()).map(|_| vec![empty()]).collect();
     let there: Vec<&Source> = sources.iter().filter(|source| !source.numbers.is_empty()).collect();
@@ -71,9 +73,37 @@ struct Search<'t, B: Backend> {
     languages: &'t Languages,
     options: &'t TranslationOptions,
     beam: Beam,
+    /// [`WEIGHTS`].
+    weights: usize,
 }
 
 impl<B: Backend> Search<'_, B> {
+    /// Errors for options out of range, and for what needs attention by a network without, whatever the texts are.
+    fn check(&self) -> Result<()> {
+        let options = self.options;
+        if options.batch == 0 {
+            return Err(Error::invalid("translator: batch", "at least 1 text", 0));
+        }
+        if !(options.coverage.is_finite() && options.coverage >= 0.0) {
+            let expected = "a finite number of at least 0";
+            return Err(Error::invalid("translator: coverage_penalty", expected, options.coverage));
+        }
+        self.beam.clone().n_best(options.n_best).check()?;
+        let needs_attention = match (options.coverage > 0.0, options.unknown == Unknown::Replaced) {
+            (true, _) => "coverage_penalty",
+            (_, true) => "replace_unknown",
+            _ => return Ok(()),
+        };
+        // A source and a target of one token each.
+        let begins = |codec: &Codec| Inputs::indices(&[[codec.begin()]]);
+        let (source, target) = (begins(&self.languages.source)?, begins(&self.languages.target)?);
+        if self.weights(Inputs::record([(SOURCE, source), (TARGET, target)])?)?.is_none() {
+            let expected = "a network with attention, which says what was looked at";
+            return Err(Error::invalid(format!("translator: {needs_attention}"), expected, "one without"));
+        }
+        Ok(())
+    }
+
     /// The best translations of some texts, none of them empty.
     fn batch(&self, sources: &[&Source]) -> Result<Vec<Vec<Translation>>> {
         let numbers: Vec<&[u32]> = sources.iter().map(|source| &source.numbers[..]).collect();
@@ -88,11 +118,6 @@ impl<B: Backend> Search<'_, B> {
             true => self.attention(sources, &found)?,
             false => Vec::new(),
         };
-        if attention.is_empty() && (covers || replaces) {
-            let option = if covers { "coverage_penalty" } else { "replace_unknown" };
-            let expected = "a network with attention, which says what was looked at";
-            return Err(Error::invalid(format!("translator: {option}"), expected, "one without"));
-        }
         let (mut attention, mut translations) = (attention.into_iter(), Vec::with_capacity(sources.len()));
         for (source, found) in sources.iter().zip(found) {
             let looked = found.into_iter().map(|best| (best, attention.next().unwrap_or_default()));
@@ -152,17 +177,66 @@ impl<B: Backend> Search<'_, B> {
                 written.push([&[begin], &best.tokens[..]].concat());
             }
         }
-        let inputs = Inputs::record([(SOURCE, Inputs::indices(&read)?), (TARGET, Inputs::indices(&written)?)])?;
+        let lengths: Vec<[usize; 2]> = read.iter().zip(&written).map(|(r, w)| [r.len(), w.len()]).collect();
+        let mut looked = vec![Vec::new(); written.len()];
+        for rows in parts(&lengths, self.weights) {
+            let sources: Vec<&[u32]> = rows.iter().map(|&row| read[row]).collect();
+            let targets: Vec<&[u32]> = rows.iter().map(|&row| &written[row][..]).collect();
+            let inputs = Inputs::record([(SOURCE, Inputs::indices(&sources)?), (TARGET, Inputs::indices(&targets)?)])?;
+            let Some((shape, numbers)) = self.weights(inputs)? else { return Ok(Vec::new()) };
+            let (queries, steps) = (shape[1], shape[2]);
+            for (at, row) in rows.into_iter().enumerate() {
+                let of = |query: usize| {
+                    let weights = &numbers[(at * queries + query) * steps..][..read[row].len()];
+                    weights.iter().map(|weight| weight.to_f64() as f32).collect()
+                };
+                looked[row] = (0..written[row].len() - 1).map(of).collect();
+            }
+        }
+        Ok(looked)
+    }
+
+    /// What is looked at while a target is read, `[rows][queries][steps of the source]`, by its shape and its numbers; `None` without attention.
+    fn weights(&self, inputs: Inputs) -> Result<Option<(Vec<usize>, Vec<B::Elem>)>> {
         let mut pass = self.model.pass(Mode::Evaluation).observing(["attention"]);
         self.model.run(Value::new(self.model.backend(), inputs)?, &mut pass)?;
-        let Some(weights) = pass.observed("attention").next() else { return Ok(Vec::new()) };
-        let (shape, numbers) = (weights.shape(), weights.to_vec()?);
-        let (queries, steps) = (shape[1], shape[2]);
-        let of = |row: usize, query: usize| {
-            let weights = &numbers[(row * queries + query) * steps..][..read[row].len()];
-            weights.iter().map(|weight| weight.to_f64() as f32).collect()
-        };
-        let rows = written.iter().enumerate();
-        Ok(rows.map(|(row, written)| (0..written.len() - 1).map(|query| of(row, query)).collect()).collect())
+        let weights = pass.observed("attention").next();
+        weights.map(|weights| Ok((weights.shape().to_vec(), weights.to_vec()?))).transpose()
+    }
+}
+
+/// Numbers of rows of these lengths, of source and target, in parts whose weights, each row as long as the longest of its part, are `most`
+/// at most. A row that has more is a part by itself.
+fn parts(lengths: &[[usize; 2]], most: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|&row| lengths[row]);
+    let (mut parts, mut longest): (Vec<Vec<usize>>, _) = (Vec::new(), [0, 0]);
+    for row in order {
+        let both = [0, 1].map(|side| lengths[row][side].max(longest[side]));
+        match parts.last_mut() {
+            Some(part) if (part.len() + 1).saturating_mul(both[0]).saturating_mul(both[1]) <= most => {
+                part.push(row);
+                longest = both;
+            }
+            _ => {
+                parts.push(vec![row]);
+                longest = lengths[row];
+            }
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_hold_every_row_once_and_are_bounded() {
+        let lengths = [[3, 4], [1, 9], [3, 5], [2, 2], [9, 9], [3, 3]];
+        assert_eq!(parts(&lengths, 30), [vec![1, 3], vec![5, 0], vec![2], vec![4]]);
+        assert_eq!(parts(&lengths, 1 << 16).len(), 1);
+        assert_eq!(parts(&lengths, 1).len(), lengths.len());
+        assert!(parts(&[], 30).is_empty());
     }
 }

@@ -304,6 +304,7 @@ fn options_out_of_range_are_errors() {
     let table = || Table::drawn(3, 1, 0);
     let message = |beam: Beam| beam.search(table(), &[0]).unwrap_err().to_string();
     assert!(message(Beam::new(0)).starts_with("beam, width: expected at least 1"));
+    assert!(message(Beam::new(usize::MAX)).starts_with("beam, width: expected at least 1, at most 1048576"));
     assert!(message(Beam::new(3).n_best(4)).starts_with("beam, n_best: expected 1 to 3"));
     assert!(message(Beam::new(3).n_best(0)).starts_with("beam, n_best: expected 1 to 3"));
     assert!(message(Beam::new(3).longest(0)).starts_with("beam, longest: expected at least 1"));

@@ -85,6 +85,17 @@ fn trees_are_those_of_the_model() {
 }
 
 #[test]
+fn sentences_of_too_many_scores_are_told() {
+    for task in [TaggerTask::Trees, TaggerTask::All] {
+        let tagger = untrained(&Reference::<f32>::new(), &builder(task), task);
+        let long = vec!["Anna"; 20_000];
+        let error = tagger.tag_words(&[vec!["Bert"], vec![], long]).unwrap_err().to_string();
+        assert!(error.starts_with("tagger, sentence 2: expected at most 268435456 scores"), "{error}");
+        assert!(error.ends_with(" of 20000 words"), "{error}");
+    }
+}
+
+#[test]
 fn whatever_is_given_has_an_answer() {
     fn check<B: Backend>(b: &B) {
         for task in TaggerTask::ALL {

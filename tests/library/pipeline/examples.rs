@@ -145,4 +145,9 @@ fn further_columns_are_read_where_they_are_asked_for() {
         found,
         "sentence 1 of the training: columns: expected 2 of each word besides it, as in training, found 0"
     );
+    let found = message(builder.build(&R::new(), &[TaggerExample::new(["x"]).tags(["A"])], &[], 0));
+    assert!(
+        found.starts_with("tagger: expected words with further columns") && found.ends_with("words alone"),
+        "{found}"
+    );
 }

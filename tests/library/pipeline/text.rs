@@ -38,6 +38,10 @@ fn words_are_parted_as_training_parts_them() {
     assert_eq!(words(&TAGGER, "Anna doesn't sleep"), ["Anna", "does", "n't", "sleep"]);
     // A typographic apostrophe is the same, and stays as it is written.
     assert_eq!(words(&TAGGER, "Anna doesn\u{2019}t"), ["Anna", "does", "n\u{2019}t"]);
+    // So does one that training has with it.
+    let curved = TaggerExample::new(["do", "n\u{2019}t", "go"]).tags(["A", "B", "C"]);
+    let tagger = builder(TaggerTask::Tags).build(&R::new(), &[curved], &[], 0).unwrap();
+    assert_eq!(words(&tagger, "don\u{2019}t go"), ["do", "n\u{2019}t", "go"]);
     // What training does not know is left.
     assert_eq!(words(&TAGGER, "O'Brien won't 'see'"), ["O'Brien", "won't", "'", "see", "'"]);
     let known = TaggerExample::new(["does", "n't", "doesn't", "l'", "homme"]).tags(["A", "B", "C", "D", "E"]);
@@ -67,6 +71,17 @@ fn spellings_of_one_word_have_one_answer() {
     assert_eq!(probability("n't"), probability("n\u{2019}t"));
     assert_ne!(probability("n't"), probability("n\u{2018}t"));
     assert_eq!(probability("é"), probability("e\u{301}"));
+}
+
+#[test]
+fn a_hundred_thousand_closing_marks_are_one_ending() {
+    // In the square of their number this would take minutes.
+    let text = format!("Anna sleeps.{} Bert sleeps.", ")]".repeat(50_000));
+    let found = elman::text::RuleTokenizer::new().sentences(&text);
+    assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [100_003, 3]);
+    // Those that white space parts from the mark close nothing.
+    let text = text.replacen('.', ". ", 1);
+    assert_eq!(elman::text::RuleTokenizer::new().sentences(&text)[0].len(), 3);
 }
 
 proptest! {

@@ -265,3 +265,77 @@ fn what_is_no_translator_is_refused() {
     assert!(searched(TranslationOptions::new().longest(0)).contains("longest"));
     assert!(searched(TranslationOptions::new().batch(0)).starts_with("translator: batch"));
 }
+
+#[test]
+fn what_is_looked_at_in_parts_is_that_of_one_pass() {
+    let b = Reference::<f32>::new();
+    let of = |batch| {
+        let options = TranslationOptions::new().n_best(5).longest(100).batch(batch).attention();
+        translator(&b, network()).options(options)
+    };
+    let texts: Vec<String> = (0..10).map(|text| "ein hund sieht die ".repeat(30 - text)).collect();
+    // Those of one text are few enough for one pass, those of all are not.
+    let weights = |best: &[elman::pipeline::Translation]| {
+        let most = best.iter().map(|best| best.tokens.len() + 1).max().unwrap_or(0);
+        best.len() * most * best[0].source.len()
+    };
+    let (one, all) = (of(1).n_best_all(&texts).unwrap(), of(32).n_best_all(&texts).unwrap());
+    assert!(
+        one.iter().all(|best| weights(best) <= 1 << 16)
+            && all.iter().map(|best| weights(best)).sum::<usize>() > 1 << 16
+    );
+    for (a, b) in one.iter().flatten().zip(all.iter().flatten()) {
+        assert_eq!((&a.text, a.attention.len()), (&b.text, b.tokens.len()));
+        for (a, b) in a.attention.iter().flatten().zip(b.attention.iter().flatten()) {
+            // Sums in another order.
+            assert!((a - b).abs() < 1e-5);
+        }
+    }
+}
+
+#[test]
+fn options_are_checked_whatever_the_texts_are() {
+    fn check<B: Backend>(b: &B) {
+        let searched = |options, attention| {
+            let translator = translator(b, network().attention(attention)).options(options);
+            ["", "ein hund"].map(|text| translator.translate(text).unwrap_err().to_string())
+        };
+        let none = AttentionForm::None;
+        for (options, attention, expected) in [
+            (TranslationOptions::new().replace_unknown(), none, "translator: replace_unknown: expected a network with"),
+            (TranslationOptions::new().coverage_penalty(0.2), none, "translator: coverage_penalty: expected a network"),
+            (
+                TranslationOptions::new().coverage_penalty(f64::NAN),
+                AttentionForm::Luong,
+                "translator: coverage_penalty: expected a finite number of at least 0, found NaN",
+            ),
+            (
+                TranslationOptions::new().coverage_penalty(-0.1),
+                AttentionForm::Luong,
+                "translator: coverage_penalty: expected a finite",
+            ),
+            (
+                TranslationOptions::new().coverage_penalty(f64::INFINITY),
+                AttentionForm::Luong,
+                "translator: coverage_penalty: expected a finite",
+            ),
+            (TranslationOptions::new().coverage_penalty(0.1).n_best(0), AttentionForm::Luong, "beam, n_best"),
+            (
+                TranslationOptions::new().beam(usize::MAX),
+                AttentionForm::Luong,
+                "beam, width: expected at least 1, at most",
+            ),
+            (TranslationOptions::new().batch(0), none, "translator: batch: expected at least 1 text"),
+        ] {
+            for found in searched(options, attention) {
+                assert!(found.starts_with(expected), "{expected}: {found}");
+            }
+        }
+        for network in networks().into_iter().filter(|&network| network != networks()[2]) {
+            let options = TranslationOptions::new().coverage_penalty(0.2).replace_unknown();
+            assert!(translator(b, network).options(options).translate_all(&SOURCES).is_ok(), "{network:?}");
+        }
+    }
+    check(&Reference::<f32>::new());
+    check(&Candle::cpu());
+}

@@ -14,9 +14,14 @@ const CLOSING: [char; 12] = ['"', '\'', ')', ']', '}', '”', '’', '»', '」'
 /// The words of each sentence.
 pub(super) fn parted(text: &str, words: Vec<Found>) -> Vec<Vec<Range<usize>>> {
     let mut sentences = Vec::new();
-    let mut begins = 0;
+    let (mut begins, mut mark) = (0, 0);
     for at in 0..words.len() {
-        if at + 1 == words.len() || is_last(text, &words[begins..], at - begins) {
+        // The mark before what closes; looking back for it each time would take the square of what closes.
+        let adjoins = at > begins && words[at].range.start == words[at - 1].range.end;
+        if !(adjoins && made_of(&text[words[at].range.clone()], &CLOSING)) {
+            mark = at;
+        }
+        if at + 1 == words.len() || is_last(text, &words[begins..], at - begins, mark - begins) {
             sentences.push(words[begins..=at].iter().map(|word| word.range.clone()).collect());
             begins = at + 1;
         }
@@ -24,20 +29,19 @@ pub(super) fn parted(text: &str, words: Vec<Found>) -> Vec<Vec<Range<usize>>> {
     sentences
 }
 
-/// Whether the sentence that begins with the first of the words ends behind that at `at`, which is not the last of the text.
-fn is_last(text: &str, words: &[Found], at: usize) -> bool {
+fn made_of(word: &str, marks: &[char]) -> bool {
+    word.chars().all(|letter| marks.contains(&letter))
+}
+
+/// Whether the sentence that begins with the first of the words ends behind that at `at`, which is not the last of the text; the one at
+/// `mark` is that before what closes there.
+fn is_last(text: &str, words: &[Found], at: usize, mark: usize) -> bool {
     let form = |at: usize| &text[words[at].range.clone()];
     let gap = &text[words[at].range.end..words[at + 1].range.start];
     if is_blank_line(gap) {
         return true;
     }
-    // The mark before what closes.
-    let made_of = |at: usize, marks: &[char]| form(at).chars().all(|letter| marks.contains(&letter));
-    let adjoins = |at: usize| at > 0 && words[at].range.start == words[at - 1].range.end;
-    let mut mark = at;
-    while made_of(mark, &CLOSING) && adjoins(mark) {
-        mark -= 1;
-    }
+    let made_of = |at: usize, marks: &[char]| made_of(form(at), marks);
     // Whatever closes too, or is one more mark, is part of the sentence.
     let goes_on =
         gap.is_empty() && (made_of(at + 1, &CLOSING) || made_of(at + 1, &ENDS) || made_of(at + 1, &WIDE_ENDS));
