@@ -10,6 +10,7 @@ use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::layers::{Mode, Value};
 use crate::model::Model;
+use crate::tensor::Tensor;
 use crate::pipeline::Codec;
 use crate::pipeline::batches::batches;
 
@@ -183,7 +184,8 @@ impl<B: Backend> Search<'_, B> {
             let sources: Vec<&[u32]> = rows.iter().map(|&row| read[row]).collect();
             let targets: Vec<&[u32]> = rows.iter().map(|&row| &written[row][..]).collect();
             let inputs = Inputs::record([(SOURCE, Inputs::indices(&sources)?), (TARGET, Inputs::indices(&targets)?)])?;
-            let Some((shape, numbers)) = self.weights(inputs)? else { return Ok(Vec::new()) };
+            let Some(weights) = self.weights(inputs)? else { return Ok(Vec::new()) };
+            let (shape, numbers) = (weights.shape(), weights.to_vec()?);
             let (queries, steps) = (shape[1], shape[2]);
             for (at, row) in rows.into_iter().enumerate() {
                 let of = |query: usize| {
@@ -196,12 +198,11 @@ impl<B: Backend> Search<'_, B> {
         Ok(looked)
     }
 
-    /// What is looked at while a target is read, `[rows][queries][steps of the source]`, by its shape and its numbers; `None` without attention.
-    fn weights(&self, inputs: Inputs) -> Result<Option<(Vec<usize>, Vec<B::Elem>)>> {
+    /// What is looked at while a target is read, `[rows, queries, steps of the source]`; `None` without attention.
+    fn weights(&self, inputs: Inputs) -> Result<Option<Tensor<B>>> {
         let mut pass = self.model.pass(Mode::Evaluation).observing(["attention"]);
         self.model.run(Value::new(self.model.backend(), inputs)?, &mut pass)?;
-        let weights = pass.observed("attention").next();
-        weights.map(|weights| Ok((weights.shape().to_vec(), weights.to_vec()?))).transpose()
+        Ok(pass.observed("attention").next().cloned())
     }
 }
 
