@@ -128,7 +128,7 @@ fn codec(settings: &Settings, level: &str, flag: &str, texts: &[&str]) -> anyhow
         false => texts.to_vec(),
     };
     let codec = match level {
-        "word" => Codec::words(&texts, settings.max_words.unwrap_or(usize::MAX), settings.min_count)?,
+        "word" => Codec::words(&texts, settings.max_words.unwrap_or(usize::MAX), settings.min_count.unwrap_or(2))?,
         "char" => Codec::characters(&texts)?,
         "bpe" => Codec::byte_pairs(&texts, settings.max_words.unwrap_or(BYTE_PAIRS))?,
         path => Codec::subwords(HfTokenizer::from_file(path).with_context(|| flag.to_string())?),

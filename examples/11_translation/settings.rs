@@ -49,9 +49,9 @@ pub struct Settings {
     /// The same of what is written alone
     #[arg(long, value_name = "LEVEL", help_heading = "Text")]
     pub target_level: Option<String>,
-    /// How often a word must come to be known by itself
-    #[arg(long, default_value_t = 2, help_heading = "Text")]
-    pub min_count: u64,
+    /// How often a word must come to be known by itself [default: 2]
+    #[arg(long, help_heading = "Text")]
+    pub min_count: Option<u64>,
     /// Words of a language at most, or its byte pairs [default of these: 8000]
     #[arg(long, value_name = "TOKENS", help_heading = "Text")]
     pub max_words: Option<usize>,
@@ -185,7 +185,14 @@ impl RunSettings for Settings {
     }
 
     fn problems(&self) -> Vec<String> {
-        let mut problems = input_problems(&self.files());
+        // A level that is misspelt is no file that is missing.
+        let is_level =
+            |(flag, path): &(String, PathBuf)| flag.ends_with("level") && path.extension().is_none() && !path.exists();
+        let (levels, files): (Files, Files) = self.files().into_iter().partition(is_level);
+        let mut problems = input_problems(&files);
+        problems.extend(levels.iter().map(|(flag, level)| {
+            format!("{flag} {}: expected word, char, bpe or the file of a tokenizer (tokenizer.json)", level.display())
+        }));
         let whole = [
             ("--made-up-pairs", self.made_up_pairs),
             ("--dim", self.dim),
@@ -213,6 +220,16 @@ impl RunSettings for Settings {
         }
         if self.max_words.is_some_and(|most| most <= 256) && self.levels().contains(&"bpe") {
             problems.push("--max-words: expected more than 256 of byte pairs, which the bytes are themselves".into());
+        }
+        let has = |levels: &[&str]| self.levels().iter().any(|level| levels.contains(level));
+        let counts = [
+            ("--min-count", self.min_count.is_some(), &["word"][..]),
+            ("--max-words", self.max_words.is_some(), &["word", "bpe"]),
+        ];
+        for (flag, _, levels) in counts.into_iter().filter(|&(_, given, levels)| given && !has(levels)) {
+            let expected = levels.join(" or ");
+            problems
+                .push(format!("{flag}: expected --level {expected} on a side, found {}", self.levels().join(" and ")));
         }
         if self.patience.is_some() && !self.chooses() {
             problems.push("--patience needs pairs to choose by: leave out --valid-part 0, or give --valid".into());

@@ -125,6 +125,22 @@ impl Codec {
         }
     }
 
+    /// Numbers and tokens at once, of a text that is cut once.
+    pub(crate) fn cut(&self, text: &str) -> Result<(Vec<u32>, Vec<String>)> {
+        match &self.tokens {
+            Tokens::Words(vocabulary) | Tokens::Characters(vocabulary) => {
+                let tokens = self.tokens(text)?;
+                Ok((vocabulary.encode(&tokens), tokens))
+            }
+            #[cfg(feature = "tokenizers")]
+            Tokens::Subwords(_) => {
+                let numbers = self.encode(text)?;
+                let tokens = self.pieces(&numbers)?;
+                Ok((numbers, tokens))
+            }
+        }
+    }
+
     /// The text of some tokens: unknown ones are `<unk>`. Errors: numbers that no tokens have.
     pub fn decode(&self, numbers: &[u32]) -> Result<String> {
         match &self.tokens {

@@ -250,6 +250,12 @@ fn pairs_that_are_none_are_told() {
         ("--level bpe --max-words 256", "--max-words: expected more than 256"),
         ("--valid-part 0 --patience 2", "--patience needs pairs"),
         ("--level none.json", "--level none.json: No such file"),
+        ("--level words", "--level words: expected word, char, bpe or the file"),
+        (
+            "--train train.tsv --level char --min-count 2",
+            "--min-count: expected --level word on a side, found char and char",
+        ),
+        ("--train train.tsv --level char --max-words 300", "--max-words: expected --level word or bpe on a side"),
         ("--made-up-pairs 100000000", "--made-up-pairs 100000000: expected at most"),
         ("--units 99999999999", "--units, --layers and --dim: would take"),
     ] {

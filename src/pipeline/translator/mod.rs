@@ -30,7 +30,7 @@ pub struct Translation {
     pub tokens: Vec<String>,
     /// The tokens of what was translated.
     pub source: Vec<String>,
-    /// The logarithm of its probability divided by `length^α`.
+    /// The logarithm of its probability divided by `length^α`, and what [`TranslationOptions::coverage_penalty`] adds to that.
     pub score: f64,
     /// How much each token looked at each of the source's, a row a token; none where nobody asked for it, or of a network without attention.
     pub attention: Vec<Vec<f32>>,
@@ -75,6 +75,12 @@ impl<B: Backend> Translator<B> {
     /// [`EncoderDecoder`]; what depends on the source alone is to be computed [once](crate::layers::Graph::once). Errors: a model that
     /// takes or gives something else, or not as many tokens as the languages have; weights that are no numbers.
     pub fn new(model: Model<B>, languages: Languages) -> Result<Self> {
+        check_finite(&model)?;
+        Self::of_finite(model, languages)
+    }
+
+    /// The same of weights that are known to be numbers.
+    fn of_finite(model: Model<B>, languages: Languages) -> Result<Self> {
         let place = "translator";
         let expected =
             || Error::invalid(place, "a model that takes `source` and `target`, indices both", model.input());
@@ -89,7 +95,6 @@ impl<B: Backend> Translator<B> {
                 codec.check_rows(&format!("translator: {name}"), rows)?;
             }
         }
-        check_finite(&model)?;
         Ok(Translator { model, languages, options: TranslationOptions::new() })
     }
 
@@ -98,7 +103,7 @@ impl<B: Backend> Translator<B> {
     pub fn load(backend: &B, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let (languages, model) = FORMAT.load(backend, path)?;
-        Self::new(model, languages).map_err(|error| error.at(path.display()))
+        Self::of_finite(model, languages).map_err(|error| error.at(path.display()))
     }
 
     /// Everything into one file, written whole or not at all. Errors: the model's ([`Model::save_with`]).

@@ -1,10 +1,13 @@
 //! [`EncoderDecoder`]: the network of a translator.
 
+use super::languages::{SOURCE, TARGET};
 use crate::activation::Activation;
 use crate::backend::Backend;
+use crate::error::{Error, Result};
 use crate::layers::rnn::{CellKind, Rnn};
 use crate::layers::{
-    AttentionDecoder, Bidirectional, CrossAttention, Dense, Dropout, Edges, Elman, Embedding, Graph, Gru, Layer, Lstm,
+    AttentionDecoder, Bidirectional, Built, CrossAttention, Dense, Dropout, Edges, Elman, Embedding, Graph, Gru, Layer,
+    Lstm, Scope, Spec,
 };
 use crate::pipeline::RecurrentCell;
 use serde::{Deserialize, Serialize};
@@ -68,7 +71,7 @@ impl EncoderDecoder {
         EncoderDecoder { cell, ..self }
     }
 
-    /// So many recurrent layers, one on the other, on either side, at least 1.
+    /// So many recurrent layers, one on the other, on either side, at least 1, or building the network is an error.
     pub fn layers(self, layers: usize) -> Self {
         EncoderDecoder { layers, ..self }
     }
@@ -89,7 +92,7 @@ impl EncoderDecoder {
         EncoderDecoder { tied: true, ..self }
     }
 
-    /// Dropout of word vectors, between layers and before the words.
+    /// Dropout of word vectors, between layers and before the words, in `[0, 1)`; building the network says what is not. Default: 0.
     pub fn dropout(self, rate: f64) -> Self {
         EncoderDecoder { dropout: rate, ..self }
     }
@@ -104,6 +107,10 @@ impl EncoderDecoder {
     }
 
     fn of_cells<B: Backend, C: CellKind>(&self, source: usize, target: usize, layer: fn(usize) -> Rnn<C>) -> Graph<B> {
+        if self.layers == 0 {
+            let edges = [SOURCE, TARGET].map(|name| (name.to_string(), name.to_string()));
+            return Graph::new().node("encoder", NoLayers, edges.to_vec()).output("encoder");
+        }
         let mut network = Network { graph: Graph::new(), once: Vec::new(), dropout: self.dropout };
         let states: &[(&str, &str)] = match self.cell {
             RecurrentCell::Elman | RecurrentCell::Gru => &[("h", "state")],
@@ -179,6 +186,20 @@ impl EncoderDecoder {
     }
 }
 
+/// Stands where no layers are asked for, which is told when the network is built.
+#[derive(Debug)]
+struct NoLayers;
+
+impl<B: Backend> Layer<B> for NoLayers {
+    fn kind(&self) -> &'static str {
+        "no layers"
+    }
+
+    fn build(&self, _: &Spec, _: &mut Scope<'_, B>) -> Result<Built<B>> {
+        Err(Error::invalid("layers", "at least 1 on either side", 0))
+    }
+}
+
 /// A graph that grows.
 struct Network<B: Backend> {
     graph: Graph<B>,
@@ -198,18 +219,19 @@ impl<B: Backend> Network<B> {
 
     /// A node with dropout behind it, where there is any.
     fn dropped(&mut self, from: String) -> String {
-        match self.dropout > 0.0 {
-            true => self.add(&format!("{from}_dropout"), Dropout::new(self.dropout), from),
-            false => from,
+        // What is no rate is told by the layer.
+        match self.dropout == 0.0 {
+            true => from,
+            false => self.add(&format!("{from}_dropout"), Dropout::new(self.dropout), from),
         }
     }
 
     /// The same of the output of a recurrent layer that gives its states, too.
     fn dropped_part(&mut self, from: &str) -> String {
         let output = format!("{from}.output");
-        match self.dropout > 0.0 {
-            true => self.add(&format!("{from}_dropout"), Dropout::new(self.dropout), output),
-            false => output,
+        match self.dropout == 0.0 {
+            true => output,
+            false => self.add(&format!("{from}_dropout"), Dropout::new(self.dropout), output),
         }
     }
 }

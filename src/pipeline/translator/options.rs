@@ -56,7 +56,7 @@ impl TranslationOptions {
 
     /// Adds `β Σ ln min(1, Σ a)` to the scores of what a beam has found, over the source's tokens and what they were looked at in all (Wu and
     /// others, "Google's Neural Machine Translation System", 2016): what leaves out a part of the source falls behind. Needs a network with
-    /// attention, and a beam of several.
+    /// attention, and a beam of several. Default: 0, a finite number of at least that.
     #[doc(alias = "coverage")]
     pub fn coverage_penalty(self, beta: f64) -> Self {
         TranslationOptions { coverage: beta, ..self }
@@ -67,7 +67,7 @@ impl TranslationOptions {
         TranslationOptions { longest: Some(tokens), ..self }
     }
 
-    /// Gives the `n` best of each text, at most as many as the beam is wide.
+    /// Gives the `n` best of each text, at most as many as the beam is wide. Default: 1.
     pub fn n_best(self, n: usize) -> Self {
         TranslationOptions { n_best: n, ..self }
     }
@@ -88,7 +88,7 @@ impl TranslationOptions {
         TranslationOptions { attention: true, ..self }
     }
 
-    /// Texts that are translated side by side, at most.
+    /// Texts that are translated side by side, at most; more than 128 never are. Default: 32.
     pub fn batch(self, texts: usize) -> Self {
         TranslationOptions { batch: texts, ..self }
     }

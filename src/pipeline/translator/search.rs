@@ -39,8 +39,7 @@ pub(super) fn n_best<B: Backend, T: AsRef<str>>(
     search.check()?;
     let mut sources = Vec::with_capacity(texts.len());
     for (at, text) in texts.iter().enumerate() {
-        let text = text.as_ref();
-        let (numbers, tokens) = (languages.source.encode(text)?, languages.source.tokens(text)?);
+        let (numbers, tokens) = languages.source.cut(text.as_ref())?;
         sources.push(Source { at, numbers, tokens });
     }
     let empty = || Translation { text: String::new(), tokens: vec![], source: vec![], score: 0.0, attention: vec![] };

@@ -256,6 +256,16 @@ fn what_is_no_translator_is_refused() {
     made.save_with(&path, &later).unwrap();
     assert!(Translator::load(&b, &path).unwrap_err().to_string().contains("version 99"));
 
+    let built = |network: EncoderDecoder| {
+        let graph = network.graph::<Reference<f32>>(9, 12);
+        graph.build(&b, languages().spec().unwrap(), 0).unwrap_err().to_string()
+    };
+    for rate in [-0.1, 1.0, f64::NAN] {
+        assert!(built(network().dropout(rate)).contains("expected a number in [0, 1)"), "{rate}");
+    }
+    let none = built(network().layers(0));
+    assert!(none.ends_with("layers: expected at least 1 on either side, found 0"), "{none}");
+
     let searched = |options| {
         let translator = translator(&b, network().attention(AttentionForm::None)).options(options);
         translator.translate("ein hund").unwrap_err().to_string()
