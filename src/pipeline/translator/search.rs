@@ -10,9 +10,9 @@ use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::layers::{Mode, Value};
 use crate::model::Model;
-use crate::tensor::Tensor;
 use crate::pipeline::Codec;
 use crate::pipeline::batches::batches;
+use crate::tensor::Tensor;
 
 /// Tokens of the sources of a batch, padding included and times the width of the beam, at most, unless one text has more.
 const TOKENS: usize = 16_384;
