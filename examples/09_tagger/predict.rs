@@ -43,7 +43,7 @@ impl Predict {
     /// Files that a picture must not take the place of.
     fn others(&self) -> Files {
         let run = own_files(&self.trained.run, Settings::OWN);
-        std::iter::once((String::new(), self.file.clone())).chain(run).collect()
+        std::iter::once(("the sentences".to_string(), self.file.clone())).chain(run).collect()
     }
 }
 
