@@ -20,7 +20,7 @@ impl Trains for Settings {
     fn train<B: Backend>(&self, backend: &B, training: &Training<Self>) -> anyhow::Result<Value> {
         let Corpus { languages, train, valid, parts } = Corpus::read(self, &training.run)?;
         refuse(self.size_problems(&languages))?;
-        let network = self.network().graph(languages.source.width(), languages.target.width());
+        let network = self.network().graph(languages.source.width(), languages.target.width())?;
         let (input, seed) = (languages.spec()?, training.options.seed);
         let mut model = match self.scheduled_sampling {
             0.0 => network.build(backend, input, seed)?,

@@ -50,7 +50,7 @@ pub struct Translation {
 /// let pairs = [("may the fourth", "4-5"), ("june the fifth", "5-6"), ("may the fifth", "5-5")];
 /// let source = Codec::words(pairs.map(|pair| pair.0), usize::MAX, 1)?;
 /// let languages = Languages::new(source, Codec::characters(pairs.map(|pair| pair.1))?);
-/// let network = EncoderDecoder::new(8, 16).graph(languages.source.width(), languages.target.width());
+/// let network = EncoderDecoder::new(8, 16).graph(languages.source.width(), languages.target.width())?;
 /// let mut model = network.build(&Reference::<f32>::new(), languages.spec()?, 0)?;
 /// model.compile(Adam::new(0.02), SparseCategoricalCrossEntropy::from_logits());
 /// model.fit(&languages.dataset(&pairs)?, Fit::new().epochs(60).quiet())?;

@@ -1,13 +1,11 @@
 //! [`EncoderDecoder`]: the network of a translator.
 
-use super::languages::{SOURCE, TARGET};
 use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::layers::rnn::{CellKind, Rnn};
 use crate::layers::{
-    AttentionDecoder, Bidirectional, Built, CrossAttention, Dense, Dropout, Edges, Elman, Embedding, Graph, Gru, Layer,
-    Lstm, Scope, Spec,
+    AttentionDecoder, Bidirectional, CrossAttention, Dense, Dropout, Edges, Elman, Embedding, Graph, Gru, Layer, Lstm,
 };
 use crate::pipeline::RecurrentCell;
 use serde::{Deserialize, Serialize};
@@ -92,25 +90,27 @@ impl EncoderDecoder {
         EncoderDecoder { tied: true, ..self }
     }
 
-    /// Dropout of word vectors, between layers and before the words, in `[0, 1)`; building the network says what is not. Default: 0.
+    /// Dropout of word vectors, between layers and before the words, in `[0, 1)`. Default: 0.
     pub fn dropout(self, rate: f64) -> Self {
         EncoderDecoder { dropout: rate, ..self }
     }
 
-    /// The network for so many numbers of the source's and the target's tokens.
-    pub fn graph<B: Backend>(&self, source: usize, target: usize) -> Graph<B> {
-        match self.cell {
+    /// The network for so many numbers of the source's and the target's tokens. Errors: no layers; a dropout that is no rate.
+    pub fn graph<B: Backend>(&self, source: usize, target: usize) -> Result<Graph<B>> {
+        if self.layers == 0 {
+            return Err(Error::invalid("layers", "at least 1 on either side", 0));
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(Error::invalid("dropout", "a number in [0, 1)", self.dropout));
+        }
+        Ok(match self.cell {
             RecurrentCell::Elman => self.of_cells(source, target, Elman::new),
             RecurrentCell::Gru => self.of_cells(source, target, Gru::new),
             RecurrentCell::Lstm => self.of_cells(source, target, Lstm::new),
-        }
+        })
     }
 
     fn of_cells<B: Backend, C: CellKind>(&self, source: usize, target: usize, layer: fn(usize) -> Rnn<C>) -> Graph<B> {
-        if self.layers == 0 {
-            let edges = [SOURCE, TARGET].map(|name| (name.to_string(), name.to_string()));
-            return Graph::new().node("encoder", NoLayers, edges.to_vec()).output("encoder");
-        }
         let mut network = Network { graph: Graph::new(), once: Vec::new(), dropout: self.dropout };
         let states: &[(&str, &str)] = match self.cell {
             RecurrentCell::Elman | RecurrentCell::Gru => &[("h", "state")],
@@ -186,20 +186,6 @@ impl EncoderDecoder {
     }
 }
 
-/// Stands where no layers are asked for, which is told when the network is built.
-#[derive(Debug)]
-struct NoLayers;
-
-impl<B: Backend> Layer<B> for NoLayers {
-    fn kind(&self) -> &'static str {
-        "no layers"
-    }
-
-    fn build(&self, _: &Spec, _: &mut Scope<'_, B>) -> Result<Built<B>> {
-        Err(Error::invalid("layers", "at least 1 on either side", 0))
-    }
-}
-
 /// A graph that grows.
 struct Network<B: Backend> {
     graph: Graph<B>,
@@ -219,7 +205,6 @@ impl<B: Backend> Network<B> {
 
     /// A node with dropout behind it, where there is any.
     fn dropped(&mut self, from: String) -> String {
-        // What is no rate is told by the layer.
         match self.dropout == 0.0 {
             true => from,
             false => self.add(&format!("{from}_dropout"), Dropout::new(self.dropout), from),

@@ -35,7 +35,7 @@ fn networks() -> [EncoderDecoder; 6] {
 
 fn model<B: Backend>(b: &B, network: EncoderDecoder) -> Model<B> {
     let languages = languages();
-    let graph = network.graph(languages.source.width(), languages.target.width());
+    let graph = network.graph(languages.source.width(), languages.target.width()).unwrap();
     let mut model = graph.build(b, languages.spec().unwrap(), 3).unwrap();
     // First weights are small, and words would all be alike.
     for param in model.params_mut() {
@@ -256,10 +256,7 @@ fn what_is_no_translator_is_refused() {
     made.save_with(&path, &later).unwrap();
     assert!(Translator::load(&b, &path).unwrap_err().to_string().contains("version 99"));
 
-    let built = |network: EncoderDecoder| {
-        let graph = network.graph::<Reference<f32>>(9, 12);
-        graph.build(&b, languages().spec().unwrap(), 0).unwrap_err().to_string()
-    };
+    let built = |network: EncoderDecoder| network.graph::<Reference<f32>>(9, 12).unwrap_err().to_string();
     for rate in [-0.1, 1.0, f64::NAN] {
         assert!(built(network().dropout(rate)).contains("expected a number in [0, 1)"), "{rate}");
     }
