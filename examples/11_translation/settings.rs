@@ -13,9 +13,7 @@ use std::path::{Path, PathBuf};
 /// Everything that decides what comes out of a training, besides the seed and the content of the files.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[command(
-    mut_arg("batch_size", |arg| arg.default_value("64").help("Pairs a mini-batch")),
-)]
+#[command(mut_arg("batch_size", |arg| arg.default_value("64").help("Pairs a mini-batch")))]
 pub struct Settings {
     /// Pairs to train on, a line each: text, tab, translation; plain or .gz; -: standard input [default: made up]
     #[arg(long, value_name = "FILE", help_heading = "Data")]
