@@ -1,9 +1,10 @@
-//! Times a conditional random field: the loss of 32 sequences of 50 steps over 20 tags with all its gradients, and the best paths; and a
-//! parser's heads and labels: those of 40 labels for words of 1,024 numbers, with all gradients of their cross-entropy. A `step` is that of a whole tagger and parser, `ctc`
-//! connectionist temporal classification of 200 steps, 80 classes, 30 labels, with its gradient.
+//! Times what taggers are made of. A conditional random field: the loss of 32 sequences of 50 steps over 20 tags with all its gradients, and the
+//! best paths. A parser's heads and labels: those of 40 labels for words of 1,024 numbers, with all gradients of their cross-entropy. A `step` is
+//! that of a whole tagger and parser, `ctc` connectionist temporal classification of 200 steps, 80 classes, 30 labels, with its gradient.
 //!
-//! `cargo bench --bench tagging -- loss|path|heads|step|ctc [--masked] [--threads N] [--batch 32 --steps 50 --tags 20]` prints a line of JSON: the median, least and
-//! greatest milliseconds of a call, and those that all threads computed for it. `scripts/bench_tagging.py` runs it beside pytorch-crf.
+//! `cargo bench --bench tagging -- loss|path|heads|step|ctc [--masked] [--threads N] [--batch 32 --steps 50 --tags 20]` prints a line of JSON: the
+//! median, least and greatest milliseconds of a call, and those that all threads computed for it. `scripts/bench_tagging.py` runs it beside
+//! pytorch-crf and PyTorch.
 
 mod common;
 #[path = "common/computed.rs"]

@@ -1,5 +1,6 @@
 //! Conditional random fields: against all paths one after another in `f64`, and against the default bodies.
 
+use super::counts::{ALL, Counts, HOLES, LEFT, NONE, RIGHT};
 use crate::common::host::{Host, agree, close, epsilon, exact, refused};
 use crate::common::paths::Field;
 use elman::backend::{CrfWanted, PathLoss, Potentials, crf};
@@ -18,14 +19,6 @@ struct Up<B: Backend> {
     labels: B::Indices,
     mask: Option<B::Array>,
 }
-
-/// The steps that count of a sequence by its number: all; padding on the right, on the left, holes, and some sequences of nothing.
-type Counts = fn(usize, usize) -> bool;
-const ALL: Counts = |_, _| true;
-const RIGHT: Counts = |row, t| t < 1 + row;
-const LEFT: Counts = |row, t| t >= row;
-const HOLES: Counts = |row, t| !(t + row).is_multiple_of(3);
-const NONE: Counts = |row, _| row == 1;
 
 impl Chains {
     fn random([batch, time, tags]: [usize; 3], counts: Counts) -> Self {

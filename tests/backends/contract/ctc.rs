@@ -1,5 +1,6 @@
 //! Connectionist temporal classification: against all alignments one after another in `f64`, and against the default bodies.
 
+use super::counts::{ALL, Counts, HOLES, LEFT, NONE, RIGHT};
 use crate::common::host::{Host, agree, close, epsilon, positions, refused};
 use elman::backend::{Transcripts, ctc};
 use elman::{Backend, Key, Result};
@@ -11,14 +12,6 @@ struct Case {
     blank: u32,
     mask: Option<Host>,
 }
-
-/// The steps that count of a sequence by its number.
-type Counts = fn(usize, usize) -> bool;
-const ALL: Counts = |_, _| true;
-const RIGHT: Counts = |row, t| t < 1 + row;
-const LEFT: Counts = |row, t| t >= row;
-const HOLES: Counts = |row, t| !(t + row).is_multiple_of(3);
-const NONE: Counts = |row, _| row == 1;
 
 impl Case {
     /// Random labels of at most `most`, so many that some do not fit.

@@ -5,6 +5,7 @@
 //! default body that it may replace. A backend of one's own is tested by one more line at the end of this file.
 
 mod accuracy;
+mod counts;
 mod crf;
 mod ctc;
 mod elementwise;
